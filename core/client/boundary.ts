@@ -1,0 +1,53 @@
+/**
+ * The boundary of Client: the part of a driver that decides. It finds the leader, opens sessions, repeats what may be
+ * repeated, and tells what is unknown. One Client serves all calls of one application.
+ */
+import type { Failure } from "../failure.ts";
+import type { Rows, SqlParameters } from "../database/engine.ts";
+import type { Instant, NodeId } from "../types.ts";
+
+/** Names one call of the application in this Client. */
+export type CallNumber = number;
+/** Names one interactive transaction in this Client. From 1. */
+export type ClientTransaction = number;
+
+export type Operation =
+  /** `expectsRows`: a statement that is likely only to read: tried as a read first, so that it may be repeated. */
+  | {
+      readonly type: "execute";
+      readonly expectsRows: boolean;
+      readonly transaction: ClientTransaction | null;
+      readonly sql: string;
+      readonly parameters: SqlParameters;
+    }
+  | { readonly type: "script"; readonly sql: string }
+  | { readonly type: "begin"; readonly transaction: ClientTransaction }
+  | { readonly type: "commit"; readonly transaction: ClientTransaction }
+  | { readonly type: "rollback"; readonly transaction: ClientTransaction };
+
+export type CallResult =
+  | { readonly ok: true; readonly rows: Rows; readonly changes: number; readonly lastInsertRowid: number | bigint }
+  | { readonly ok: false; readonly failure: Failure };
+
+export type ClientInput =
+  | { readonly type: "Called"; readonly call: CallNumber; readonly operation: Operation }
+  /** Bytes of one NodeMessage. */
+  | { readonly type: "Received"; readonly from: NodeId; readonly bytes: Uint8Array }
+  /** The connection to the node broke, or could not be made. The driver makes a new one at the next Send. */
+  | { readonly type: "ConnectionLost"; readonly node: NodeId }
+  | { readonly type: "TimerFired" };
+
+export type ClientEffect =
+  | { readonly type: "Send"; readonly to: NodeId; readonly bytes: Uint8Array }
+  | { readonly type: "SetTimer"; readonly at: Instant }
+  /** Exactly one for each Called. */
+  | { readonly type: "Return"; readonly call: CallNumber; readonly result: CallResult };
+
+export interface ClientOptions {
+  /** Where to look for the leader; sorted by code unit. */
+  readonly nodes: readonly NodeId[];
+  /** How long a call may take: 5,000 ms unless told. */
+  readonly callTimeoutMs: number;
+  /** 16 bytes. */
+  readonly seed: Uint8Array;
+}

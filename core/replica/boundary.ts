@@ -1,0 +1,79 @@
+/**
+ * The boundary of Replica: one node's consensus machine with its log, hard state and identity. It makes proposals durable
+ * on a quorum and hands committed entries out in order. It never hears of a page or of SQL.
+ *
+ * Life: Started -> recovery (disk reads) -> Recovered -> bootstrap, if the directory was empty -> Raft -> Halt.
+ */
+import type { EntryId, Entry, Identity, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term } from "../types.ts";
+import type { ProposalOutcome, RaftLimits, RaftTiming } from "../raft/boundary.ts";
+import type { StorageFault } from "../storage/boundary.ts";
+import type { DiskAnswer, DiskOrder } from "../storage/disk.ts";
+
+export type ReplicaInput =
+  /** The first input of a process life. */
+  | { readonly type: "Started" }
+  /** A peer's message. `from` is what the transport believes; the bytes say for themselves which cluster they are of. */
+  | { readonly type: "Received"; readonly from: NodeId; readonly bytes: Uint8Array }
+  | { readonly type: "TimerFired" }
+  | DiskAnswer
+  | {
+      readonly type: "Proposed";
+      readonly proposal: ProposalNumber;
+      readonly term: Term;
+      readonly predecessor: ProposalNumber;
+      readonly payload: Uint8Array;
+    }
+  | { readonly type: "RolledBack"; readonly term: Term; readonly last: ProposalNumber }
+  | { readonly type: "ReadRequested"; readonly read: ReadNumber }
+  | { readonly type: "Applied"; readonly index: LogIndex }
+  /** Write the closing mark; answered by Closed. */
+  | { readonly type: "Closing" };
+
+export type ReplicaEffect =
+  | ({ readonly type: "Disk" } & DiskOrder)
+  | { readonly type: "Send"; readonly to: NodeId; readonly bytes: Uint8Array }
+  | { readonly type: "SetTimer"; readonly at: Instant }
+  /** Recovery is over and the directory is sound. */
+  | { readonly type: "Recovered"; readonly identity: Identity; readonly last: EntryId; readonly tornBytes: number }
+  | { readonly type: "Accept"; readonly proposal: ProposalNumber; readonly entry: EntryId }
+  | { readonly type: "Resolve"; readonly proposal: ProposalNumber; readonly outcome: ProposalOutcome }
+  | { readonly type: "Apply"; readonly entries: readonly Entry[] }
+  | { readonly type: "ReadReady"; readonly read: ReadNumber; readonly index: LogIndex }
+  | { readonly type: "ReadRefused"; readonly read: ReadNumber }
+  | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
+  /** Bytes from a peer that were dropped, and why. For operators: nothing is to be done. */
+  | { readonly type: "Reject"; readonly from: NodeId; readonly reason: RejectReason; readonly detail: string }
+  | { readonly type: "Closed" }
+  /** Nothing more may be asked of this machine. Final for the process. */
+  | { readonly type: "Halt"; readonly reason: HaltReason };
+
+/** Why a peer's message was dropped. */
+export type RejectReason = "malformed" | "wrongVersion" | "wrongCluster" | "wrongIncarnation" | "stranger" | "notAddressedToUs";
+
+export type HaltReason =
+  /** Recovery found a directory that it must not use. */
+  | { readonly type: "storage"; readonly fault: StorageFault }
+  /** A write, sync or read failed while running. Never retried. */
+  | { readonly type: "disk"; readonly code: string; readonly file: string | null; readonly detail: string }
+  /** What was applied contradicts the entry: a bug or silent corruption. */
+  | { readonly type: "divergence"; readonly index: LogIndex; readonly detail: string };
+
+export interface ReplicaOptions {
+  readonly id: NodeId;
+  /** All founding voters, this one included, sorted by code unit. */
+  readonly cluster: readonly NodeId[];
+  readonly timing: RaftTiming;
+  readonly limits: RaftLimits;
+  readonly storage: StorageLimits;
+  /** 16 bytes: election timeouts, incarnation, cluster id. */
+  readonly seed: Uint8Array;
+}
+
+export interface StorageLimits {
+  /** The log file grows by zero-filled steps of so many bytes, so that a commit's sync writes no metadata. */
+  readonly preallocateBytes: number;
+  /** One write of the group commit carries at most about so many bytes. */
+  readonly maxWriteBytes: number;
+}
+
+export const DEFAULT_STORAGE_LIMITS: StorageLimits = { preallocateBytes: 16 * 1024 * 1024, maxWriteBytes: 4 * 1024 * 1024 };
