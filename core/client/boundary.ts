@@ -4,8 +4,10 @@
  */
 import type { Failure } from "../failure.ts";
 import type { Rows, SqlParameters } from "../database/engine.ts";
-import type { Instant, NodeId } from "../types.ts";
+import type { Instant } from "../types.ts";
 
+/** A place where a node may listen, as the driver names it: a node id, or an address. Opaque to the Client. */
+export type Endpoint = string;
 /** Names one call of the application in this Client. */
 export type CallNumber = number;
 /** Names one interactive transaction in this Client. From 1. */
@@ -32,20 +34,22 @@ export type CallResult =
 export type ClientInput =
   | { readonly type: "Called"; readonly call: CallNumber; readonly operation: Operation }
   /** Bytes of one NodeMessage. */
-  | { readonly type: "Received"; readonly from: NodeId; readonly bytes: Uint8Array }
-  /** The connection to the node broke, or could not be made. The driver makes a new one at the next Send. */
-  | { readonly type: "ConnectionLost"; readonly node: NodeId }
+  | { readonly type: "Received"; readonly from: Endpoint; readonly bytes: Uint8Array }
+  /** The connection to the endpoint broke, or could not be made. The driver makes a new one at the next Send. */
+  | { readonly type: "ConnectionLost"; readonly endpoint: Endpoint }
   | { readonly type: "TimerFired" };
 
 export type ClientEffect =
-  | { readonly type: "Send"; readonly to: NodeId; readonly bytes: Uint8Array }
+  | { readonly type: "Send"; readonly to: Endpoint; readonly bytes: Uint8Array }
   | { readonly type: "SetTimer"; readonly at: Instant }
   /** Exactly one for each Called. */
   | { readonly type: "Return"; readonly call: CallNumber; readonly result: CallResult };
 
 export interface ClientOptions {
-  /** Where to look for the leader; sorted by code unit. */
-  readonly nodes: readonly NodeId[];
+  /** Where to look for the leader. */
+  readonly endpoints: readonly Endpoint[];
+  /** A request without an answer for so long is repeated, and the leader looked for: 500 ms unless told. */
+  readonly attemptTimeoutMs: number;
   /** How long a call may take: 5,000 ms unless told. */
   readonly callTimeoutMs: number;
   /** 16 bytes. */

@@ -56,8 +56,7 @@ export type ClientMessage =
       readonly sequence: SequenceNumber;
       readonly part: number;
     }
-  /** The client is alive: keeps the session and its transactions from expiring. Not answered. */
-  | { readonly type: "KeepAlive"; readonly term: Term; readonly session: SessionNumber; readonly lowestUnanswered: SequenceNumber }
+  /** The client needs the session no more: its transactions are rolled back. Not answered. */
   | { readonly type: "CloseSession"; readonly term: Term; readonly session: SessionNumber };
 
 /** What a request came to. */
@@ -73,11 +72,17 @@ export type Outcome =
   | { readonly type: "failed"; readonly failure: Failure };
 
 export type NodeMessage =
-  /** `leader` null: unknown. */
-  | { readonly type: "Located"; readonly nonce: number; readonly term: Term; readonly leader: NodeId | null }
+  /** `leader` null: unknown. `leads`: the answering node believes that it leads `term` itself: sessions are opened there. */
+  | {
+      readonly type: "Located";
+      readonly nonce: number;
+      readonly term: Term;
+      readonly leader: NodeId | null;
+      readonly leads: boolean;
+    }
   | { readonly type: "SessionOpened"; readonly nonce: number; readonly term: Term; readonly session: SessionNumber }
   /** No session: this node does not lead, or has too many sessions. */
-  | { readonly type: "SessionRefused"; readonly nonce: number; readonly failure: Failure; readonly leader: NodeId | null }
+  | { readonly type: "SessionRefused"; readonly nonce: number; readonly failure: Failure }
   | {
       readonly type: "Answer";
       readonly term: Term;
