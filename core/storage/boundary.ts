@@ -4,9 +4,10 @@
  * `Storage` is a machine of its own: it turns Persists into disk operations by group commit (one write and one sync for
  * all that waits), reads entries back, and says which Persists are durable. It holds no payload longer than a write needs it.
  */
-import type { Entry, HardState, Identity, LogIndex, Ticket } from "../types.ts";
-import type { RecoveredLog } from "../raft/boundary.ts";
-import type { DiskOperation, DiskResult } from "./disk.ts";
+import type { Entry, HardState, Identity, LogIndex, NodeId, Ticket } from "../types.ts";
+import type { ReadPurpose, RecoveredLog } from "../raft/boundary.ts";
+import type { StorageLimits } from "../replica/boundary.ts";
+import type { DiskOrder } from "./disk.ts";
 
 /** Why a data directory cannot be used. Each names the file, and the offset where one is known. */
 export type StorageFault =
@@ -25,13 +26,6 @@ export interface Recovered {
   readonly tornBytes: number;
 }
 
-export type RecoveryResult =
-  | { readonly ok: true; readonly recovered: Recovered }
-  | { readonly ok: false; readonly fault: StorageFault };
-
-/** Recovery yields one disk operation at a time and is handed its result. */
-export type Recovery = Generator<DiskOperation, RecoveryResult, DiskResult>;
-
 /** One Persist of raft/, as storage sees it. */
 export interface PersistOrder {
   readonly ticket: Ticket;
@@ -39,3 +33,27 @@ export interface PersistOrder {
   readonly truncateTo: LogIndex | null;
   readonly entries: readonly Entry[];
 }
+
+export interface StorageOptions {
+  /** Whose directory it has to be. */
+  readonly node: NodeId;
+  /** All founding voters, sorted by code unit: a directory of another cluster is refused. */
+  readonly cluster: readonly NodeId[];
+  readonly limits: StorageLimits;
+}
+
+export type StorageEffect =
+  /** To be performed and answered through `Storage.answered`. Storage assigns the tickets, from 1 on. */
+  | ({ readonly type: "Disk" } & DiskOrder)
+  /** Answers `start`: the directory is sound, and all that is reported of it is durable. */
+  | { readonly type: "Recovered"; readonly recovered: Recovered }
+  /** Answers `writeIdentity`: it is durable. */
+  | { readonly type: "IdentityWritten"; readonly identity: Identity }
+  /** Answers `persist`: the order of this ticket is durable, and so is every earlier one. In the order of the tickets. */
+  | { readonly type: "Persisted"; readonly ticket: Ticket }
+  /** Answers `requestRead`: at least one entry, consecutive from the index asked for. */
+  | { readonly type: "EntriesRead"; readonly purpose: ReadPurpose; readonly entries: readonly Entry[] }
+  /** Answers `close`: every order is durable, no disk operation is under way. The last effect. */
+  | { readonly type: "Closed" }
+  /** An operation failed or a file is unsound. The last effect: nothing is retried, nothing more is done. */
+  | { readonly type: "Failed"; readonly fault: StorageFault };
