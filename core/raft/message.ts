@@ -40,8 +40,11 @@ export interface AppendEntriesReply {
   readonly round: number;
   readonly result:
     | { readonly accepted: true; readonly matchIndex: LogIndex }
-    /** `rejected`: prevLog.index of the request. `hint`: where the logs may still agree, always below `rejected`. */
-    | { readonly accepted: false; readonly rejected: LogIndex; readonly hint: LogIndex };
+    /**
+     * `rejected`: prevLog.index of the request. `hint`: the sender's last entry that may still agree, its index below
+     * `rejected` (0/0 if that is 0). With its term the leader skips whole terms of its own, too.
+     */
+    | { readonly accepted: false; readonly rejected: LogIndex; readonly hint: EntryId };
 }
 
 export type Message = RequestVote | RequestVoteReply | AppendEntries | AppendEntriesReply;
