@@ -1,0 +1,101 @@
+/**
+ * The boundary of oracles/: what the run shows them, and what they answer. Oracles are incremental, O(change) for each
+ * event, and never influence the run. They are told of every event in the order in which it happens; each report
+ * returns the first rule that it found broken, and the run ends there.
+ */
+import type { NodeEffect } from "../../core/node/boundary.ts";
+import type { Entry, EntryId, Instant, LogIndex, NodeId, Term } from "../../core/types.ts";
+import type { SqlValue } from "../../core/database/engine.ts";
+
+/** One rule broken. `oracle` is its short name: the last line of a failed run says FAILED <oracle>. */
+export interface Violation {
+  readonly oracle: string;
+  /** What is wrong and where, with the values that contradict each other. */
+  readonly message: string;
+  readonly nodes: readonly NodeId[];
+  /** The log index in question; null: none. */
+  readonly index: LogIndex | null;
+}
+
+/** What core/node's inspect() shows of a live node, as far as the oracles look. */
+export interface NodeObservation {
+  /** null: recovery or bootstrap is not over yet. */
+  readonly raft: RaftObservation | null;
+  /** null: nothing can be applied yet. */
+  readonly database: DatabaseObservation | null;
+}
+
+export interface RaftObservation {
+  readonly role: "follower" | "candidate" | "leader";
+  readonly currentTerm: Term;
+  readonly votedFor: NodeId | null;
+  /** The last entry of the log in memory. */
+  readonly last: EntryId;
+  readonly commitIndex: LogIndex;
+  /** The last entry handed out by Apply. */
+  readonly lastApplied: LogIndex;
+  /** The term of the entry at `index`, which lies in 1..last.index. */
+  termAt(index: LogIndex): Term;
+  /** The entry, if its payload is in memory: always so for entries that were appended in the last step. */
+  entryAt(index: LogIndex): Entry | null;
+}
+
+export interface DatabaseObservation {
+  /** The last entry that the engine's applied state contains (no-ops included). */
+  readonly appliedIndex: LogIndex;
+  /** The engine's rolling checksum as of appliedIndex. */
+  readonly checksum: number;
+}
+
+/** What of a node's disk survives any crash: every write that is not synced taken as lost. */
+export interface DurableDisk {
+  /** The file's durable bytes, not copied, not to be kept; null: no such file, durably. */
+  durable(file: string): Uint8Array | null;
+}
+
+/** One node at the end, after all have converged. */
+export interface FinalNode {
+  readonly node: NodeId;
+  readonly appliedIndex: LogIndex;
+  readonly checksum: number;
+  /** Engine.image(). */
+  readonly image: Uint8Array;
+}
+
+/** Opens an exported image: unmodified SQLite, handed in by cli/, or the page model's twin. */
+export interface ImageReader {
+  open(image: Uint8Array): OpenImage;
+}
+
+export interface OpenImage {
+  query(sql: string): readonly (readonly SqlValue[])[];
+  /** PRAGMA integrity_check: "ok", or what is broken. */
+  integrityCheck(): string;
+  close(): void;
+}
+
+/** What a run calls. Each answers with the first violation that the event shows; null: none. */
+export interface Judge {
+  /** A process life begins, over this disk. */
+  nodeStarted(now: Instant, node: NodeId, disk: DurableDisk): Violation | null;
+  /** A node has taken one input; its effects are not performed yet. */
+  nodeStepped(now: Instant, node: NodeId, seen: NodeObservation, effects: readonly NodeEffect[]): Violation | null;
+  /** A sync of this file took effect on the node's disk (and is, or will be, answered). */
+  diskSynced(now: Instant, node: NodeId, file: string, disk: DurableDisk): Violation | null;
+  /** The process is gone; what survives of its unsynced writes has been decided. */
+  nodeCrashed(now: Instant, node: NodeId): Violation | null;
+  /** After each step of an application: what its calls came to is in the workload's history. */
+  clientsStepped(now: Instant): Violation | null;
+  /** All faults are over, all nodes are up and have applied the same index. */
+  finished(now: Instant, nodes: readonly FinalNode[]): Violation | null;
+  /** What was looked at, for the report: a run that compared nothing fails. */
+  readonly counts: JudgeCounts;
+}
+
+export interface JudgeCounts {
+  /** Checksums of two nodes compared at one applied index. */
+  comparisons: number;
+  entriesCommitted: number;
+  elections: number;
+  clientReads: number;
+}
