@@ -1,6 +1,7 @@
 /**
  * Little-endian writing and reading of our own formats. A reader never throws on what it reads: the first impossible
- * value becomes its `fault`, and everything read after that is zero or empty. Decode everything, then look at `fault` once.
+ * value becomes its `fault`, and everything read after that is zero or empty. Decode everything, then look at `fault`
+ * once.
  */
 import { invariant } from "./invariant.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";

@@ -1,6 +1,7 @@
 /**
- * The boundary of Database: one node's SQL engine with its sessions, transaction queue and reads. It executes requests on
- * the leader, proposes what they committed, and lets an answer out only when the rules of core/database allow it.
+ * The boundary of Database: one node's SQL engine with its sessions, transaction queue and reads. It executes
+ * requests on the leader, proposes what they committed, and lets an answer out only when the rules of core/database
+ * allow it.
  */
 import type { Entry, EntryId, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term } from "../types.ts";
 import type { ProposalOutcome } from "../raft/boundary.ts";

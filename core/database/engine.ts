@@ -3,7 +3,8 @@
  * page model that is faster. Everything is synchronous.
  *
  * There are two views. The *writer* stands on the speculative state: every transaction that it committed, replicated or
- * not. *Readers* stand on the applied state: replicated transactions only. Speculative commits form a queue, oldest first.
+ * not. *Readers* stand on the applied state: replicated transactions only. Speculative commits form a queue, oldest
+ * first.
  */
 
 /** What SQLite stores. Integers beyond 2^53 come back as bigint; a number with a fraction, or beyond 2^53, is REAL. */
@@ -27,7 +28,10 @@ export type StatementResult =
       readonly changes: number;
       readonly lastInsertRowid: number | bigint;
     }
-  /** SQLite's own error. The statement had no effect. `code` is the extended result code's name ("SQLITE_CONSTRAINT_UNIQUE"). */
+  /**
+   * SQLite's own error. The statement had no effect. `code` is the extended result code's name
+   * ("SQLITE_CONSTRAINT_UNIQUE").
+   */
   | { readonly type: "sqlError"; readonly code: string; readonly message: string }
   /** A reader was given a statement that writes. Nothing was executed; the writer may run it. */
   | { readonly type: "writes" }
@@ -58,13 +62,14 @@ export interface EngineLimits {
 export interface Engine {
   /**
    * Runs one statement to its end.
-   * On the writer: in the open transaction if there is one, else in a transaction of its own. BEGIN, COMMIT, SAVEPOINT and
-   * their kin are misuse here. At most one statement: anything but white space and comments behind it is misuse.
+   * On the writer: in the open transaction if there is one, else in a transaction of its own. BEGIN, COMMIT,
+   * SAVEPOINT and their kin are misuse here. At most one statement: anything but white space and comments behind it
+   * is misuse.
    */
   run(view: View, sql: string, parameters: SqlParameters): StatementResult;
   /**
-   * Runs a script on the writer, statement by statement, as sqlite3_exec does: those before a failing one stay. BEGIN and
-   * COMMIT are allowed inside; a script that ends inside a transaction is rolled back to its start and is misuse.
+   * Runs a script on the writer, statement by statement, as sqlite3_exec does: those before a failing one stay. BEGIN
+   * and COMMIT are allowed inside; a script that ends inside a transaction is rolled back to its start and is misuse.
    */
   script(sql: string): StatementResult;
   /** BEGIN IMMEDIATE on the writer. */
@@ -86,10 +91,16 @@ export interface Engine {
   discard(keep: number): void;
   /** Applies a replicated payload. Nothing may be speculative. null: done. */
   apply(payload: Uint8Array): ApplyFault | null;
-  /** After "died": a fresh engine on the same pages, speculative commits kept. `seed`: 44 bytes for SQLite's randomness. */
+  /**
+   * After "died": a fresh engine on the same pages, speculative commits kept. `seed`: 44 bytes for SQLite's
+   * randomness.
+   */
   revive(seed: Uint8Array): void;
 
-  /** A rolling checksum of the applied state: equal pages, equal checksum, whatever the way there. u32 pair as one number. */
+  /**
+   * A rolling checksum of the applied state: equal pages, equal checksum, whatever the way there. u32 pair as one
+   * number.
+   */
   checksum(): number;
   /** The applied state as an ordinary database file. */
   image(): Uint8Array;

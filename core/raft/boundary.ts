@@ -6,7 +6,9 @@
  * every earlier Persist has been answered by Persisted. The caller's duty: perform Persists in order, answer each once,
  * and only when it is durable.
  */
-import type { Entry, EntryId, HardState, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term, Ticket } from "../types.ts";
+import type {
+  Entry, EntryId, HardState, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term, Ticket,
+} from "../types.ts";
 import type { Message } from "./message.ts";
 
 /** Who is to receive entries that have left memory. */

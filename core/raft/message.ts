@@ -30,7 +30,10 @@ export interface AppendEntries {
   /** Consecutive from prevLog.index + 1; empty: a heartbeat. */
   readonly entries: readonly Entry[];
   readonly leaderCommit: LogIndex;
-  /** The leader's latest ReadIndex round in this term, echoed by the reply (§6.4 of the thesis). Never reused in a term. */
+  /**
+   * The leader's latest ReadIndex round in this term, echoed by the reply (§6.4 of the thesis). Never reused in a
+   * term.
+   */
   readonly round: number;
 }
 

@@ -1,18 +1,22 @@
 /**
- * The boundary of Replica: one node's consensus machine with its log, hard state and identity. It makes proposals durable
- * on a quorum and hands committed entries out in order. It never hears of a page or of SQL.
+ * The boundary of Replica: one node's consensus machine with its log, hard state and identity. It makes proposals
+ * durable on a quorum and hands committed entries out in order. It never hears of a page or of SQL.
  *
  * Life: Started -> recovery (disk reads) -> Recovered -> bootstrap, if the directory was empty -> Raft -> Halt.
  */
-import type { EntryId, Entry, Identity, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term } from "../types.ts";
+import type {
+  EntryId, Entry, Identity, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term,
+} from "../types.ts";
 import type { ProposalOutcome, RaftLimits, RaftTiming } from "../raft/boundary.ts";
-import type { StorageFault } from "../storage/boundary.ts";
+import type { StorageFault, StorageLimits } from "../storage/boundary.ts";
 import type { DiskAnswer, DiskOrder } from "../storage/disk.ts";
 
 export type ReplicaInput =
   /** The first input of a process life. */
   | { readonly type: "Started" }
-  /** A peer's message. `from` is what the transport believes; the bytes say for themselves which cluster they are of. */
+  /**
+   * A peer's message. `from` is what the transport believes; the bytes say for themselves which cluster they are of.
+   */
   | { readonly type: "Received"; readonly from: NodeId; readonly bytes: Uint8Array }
   | { readonly type: "TimerFired" }
   | DiskAnswer
@@ -48,7 +52,13 @@ export type ReplicaEffect =
   | { readonly type: "Halt"; readonly reason: HaltReason };
 
 /** Why a peer's message was dropped. */
-export type RejectReason = "malformed" | "wrongVersion" | "wrongCluster" | "wrongIncarnation" | "stranger" | "notAddressedToUs";
+export type RejectReason =
+  | "malformed"
+  | "wrongVersion"
+  | "wrongCluster"
+  | "wrongIncarnation"
+  | "stranger"
+  | "notAddressedToUs";
 
 export type HaltReason =
   /** Recovery found a directory that it must not use. */
@@ -68,12 +78,3 @@ export interface ReplicaOptions {
   /** 16 bytes: election timeouts, incarnation, cluster id. */
   readonly seed: Uint8Array;
 }
-
-export interface StorageLimits {
-  /** The log file grows by zero-filled steps of so many bytes, so that a commit's sync writes no metadata. */
-  readonly preallocateBytes: number;
-  /** One write of the group commit carries at most about so many bytes. */
-  readonly maxWriteBytes: number;
-}
-
-export const DEFAULT_STORAGE_LIMITS: StorageLimits = { preallocateBytes: 16 * 1024 * 1024, maxWriteBytes: 4 * 1024 * 1024 };

@@ -2,11 +2,11 @@
  * The boundary of storage/: what Replica asks of its log and hard state, and how recovery reports.
  *
  * `Storage` is a machine of its own: it turns Persists into disk operations by group commit (one write and one sync for
- * all that waits), reads entries back, and says which Persists are durable. It holds no payload longer than a write needs it.
+ * all that waits), reads entries back, and says which Persists are durable. It holds no payload longer than a write
+ * needs it.
  */
 import type { Entry, HardState, Identity, LogIndex, NodeId, Ticket } from "../types.ts";
 import type { ReadPurpose, RecoveredLog } from "../raft/boundary.ts";
-import type { StorageLimits } from "../replica/boundary.ts";
 import type { DiskOrder } from "./disk.ts";
 
 /** Why a data directory cannot be used. Each names the file, and the offset where one is known. */
@@ -49,7 +49,9 @@ export type StorageEffect =
   | { readonly type: "Recovered"; readonly recovered: Recovered }
   /** Answers `writeIdentity`: it is durable. */
   | { readonly type: "IdentityWritten"; readonly identity: Identity }
-  /** Answers `persist`: the order of this ticket is durable, and so is every earlier one. In the order of the tickets. */
+  /**
+   * Answers `persist`: the order of this ticket is durable, and so is every earlier one. In the order of the tickets.
+   */
   | { readonly type: "Persisted"; readonly ticket: Ticket }
   /** Answers `requestRead`: at least one entry, consecutive from the index asked for. */
   | { readonly type: "EntriesRead"; readonly purpose: ReadPurpose; readonly entries: readonly Entry[] }
@@ -57,3 +59,15 @@ export type StorageEffect =
   | { readonly type: "Closed" }
   /** An operation failed or a file is unsound. The last effect: nothing is retried, nothing more is done. */
   | { readonly type: "Failed"; readonly fault: StorageFault };
+
+export interface StorageLimits {
+  /** The log file grows by zero-filled steps of so many bytes, so that a commit's sync writes no metadata. */
+  readonly preallocateBytes: number;
+  /** One write of the group commit carries at most about so many bytes. */
+  readonly maxWriteBytes: number;
+}
+
+export const DEFAULT_STORAGE_LIMITS: StorageLimits = {
+  preallocateBytes: 16 * 1024 * 1024,
+  maxWriteBytes: 4 * 1024 * 1024,
+};

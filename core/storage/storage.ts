@@ -17,8 +17,8 @@ export declare class Storage {
 
   /**
    * Makes the identity durable, atomically. Answered by IdentityWritten; one at a time. An identity with a cluster
-   * also creates the log and the hard state (term 0, no vote), before the identity that promises them: only from then on
-   * may anything be persisted.
+   * also creates the log and the hard state (term 0, no vote), before the identity that promises them: only from then
+   * on may anything be persisted.
    */
   writeIdentity(identity: Identity): readonly StorageEffect[];
 

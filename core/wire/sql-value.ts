@@ -37,10 +37,13 @@ export function valueFault(value: unknown, name: string): string | null {
       if (!(value instanceof Uint8Array)) break;
       return value.length <= STATEMENT_LIMITS.maxValueBytes ? null : `${name} is larger than 64 MiB`;
   }
-  return `${name} is of type ${typeOf(value)}, which SQLite cannot store: pass null, number, bigint, string or Uint8Array`;
+  const storable = "null, number, bigint, string or Uint8Array";
+  return `${name} is of type ${typeOf(value)}, which SQLite cannot store: pass ${storable}`;
 }
 
-/** Why parameters from an application cannot be bound; null: they can. Says which one, counting from 1 as SQLite does. */
+/**
+ * Why parameters from an application cannot be bound; null: they can. Says which one, counting from 1 as SQLite does.
+ */
 export function parametersFault(parameters: unknown): string | null {
   if (parameters === null || typeof parameters !== "object" || parameters instanceof Uint8Array) {
     return `parameters are of type ${typeOf(parameters)}: pass an array of values, or an object of names and values`;

@@ -239,7 +239,8 @@ function readOutcome(reader: ByteReader): Outcome | null {
 }
 
 function writeFailure(writer: ByteWriter, failure: Failure): void {
-  writer.u8(FAILURE_CODES.indexOf(failure.code)).text(failure.message.slice(0, MAX_TEXT / 4)).text(failure.sqlCode ?? "");
+  writer.u8(FAILURE_CODES.indexOf(failure.code));
+  writer.text(failure.message.slice(0, MAX_TEXT / 4)).text(failure.sqlCode ?? "");
 }
 
 function readFailure(reader: ByteReader): Failure {

@@ -6,11 +6,11 @@
  * - A client opens a *session* with the leader of a term. The leader numbers it; (term, session) is never given twice.
  *   The session lives in the memory of that one process.
  * - A *request* names term, session and a sequence number. Only the process that opened the session ever runs it, only
- *   while it leads that term, and at most once: it remembers each sequence number that it has seen, with its answer, until
- *   the client says (`lowestUnanswered`) that it needs it no more. A repeated request is answered from memory.
+ *   while it leads that term, and at most once: it remembers each sequence number that it has seen, with its answer,
+ *   until the client says (`lowestUnanswered`) that it needs it no more. A repeated request is answered from memory.
  * - So a refusal is for good: what was refused under a sequence number is never executed under it later.
- * - A process that does not know the session says `SessionUnknown`: it never ran anything for it in this life. The client
- *   has to conclude that what it asked for is unknown, as an earlier life may have.
+ * - A process that does not know the session says `SessionUnknown`: it never ran anything for it in this life. The
+ *   client has to conclude that what it asked for is unknown, as an earlier life may have.
  *
  * Rows travel in *parts*: an answer carries part 0 and the number of parts; the client fetches the others.
  * A transaction is named by a number that the client chooses, at most one use of each in a session.
@@ -26,8 +26,16 @@ export type TransactionNumber = number;
 
 export type RequestBody =
   /** A statement that may write. */
-  | { readonly type: "write"; readonly transaction: TransactionNumber; readonly sql: string; readonly parameters: SqlParameters }
-  /** A statement outside a transaction that is expected only to read; answered by `writes` (not executed) if it does not. */
+  | {
+      readonly type: "write";
+      readonly transaction: TransactionNumber;
+      readonly sql: string;
+      readonly parameters: SqlParameters;
+    }
+  /**
+   * A statement outside a transaction that is expected only to read; answered by `writes` (not executed) if it does
+   * not.
+   */
   | { readonly type: "read"; readonly sql: string; readonly parameters: SqlParameters }
   /** Several statements, outside a transaction, as sqlite3_exec runs them. */
   | { readonly type: "script"; readonly sql: string }
@@ -72,7 +80,10 @@ export type Outcome =
   | { readonly type: "failed"; readonly failure: Failure };
 
 export type NodeMessage =
-  /** `leader` null: unknown. `leads`: the answering node believes that it leads `term` itself: sessions are opened there. */
+  /**
+   * `leader` null: unknown. `leads`: the answering node believes that it leads `term` itself: sessions are opened
+   * there.
+   */
   | {
       readonly type: "Located";
       readonly nonce: number;
@@ -95,7 +106,12 @@ export type NodeMessage =
       readonly outcome: Outcome | null;
       readonly rows: readonly (readonly SqlValue[])[];
     }
-  | { readonly type: "SessionUnknown"; readonly term: Term; readonly session: SessionNumber; readonly sequence: SequenceNumber };
+  | {
+      readonly type: "SessionUnknown";
+      readonly term: Term;
+      readonly session: SessionNumber;
+      readonly sequence: SequenceNumber;
+    };
 
 /** Limits of the protocol, judged by the decoder before anything is allocated. */
 export const STATEMENT_LIMITS = {
