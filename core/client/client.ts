@@ -1,0 +1,385 @@
+/**
+ * The client: finds the leader, keeps a session with it, repeats what may be repeated, and tells what is unknown.
+ *
+ *     Called ──▶ waiting ──▶ (session with the leader) ──▶ sent ──▶ Return
+ *                   ▲                                       │
+ *                   └── a read, or surely not executed ─────┘
+ *
+ * To find the leader it asks every endpoint and takes the one that says that it leads the highest term. A node that
+ * wrongly believes so harms nobody: it cannot commit or confirm anything, and the client asks again.
+ *
+ * It opens no sockets: the driver carries bytes, and may lose, repeat and delay them.
+ */
+import { failure, type Failure } from "../failure.ts";
+import { invariant, unreachable } from "../invariant.ts";
+import { Random } from "../random.ts";
+import { afterMs, type Instant, type Term } from "../types.ts";
+import { parametersFault } from "../wire/sql-value.ts";
+import { decodeNodeMessage, encodeClientMessage } from "../wire/statement-codec.ts";
+import { STATEMENT_LIMITS, type ClientMessage, type NodeMessage } from "../wire/statement.ts";
+import { utf8Size } from "../utf8.ts";
+import type {
+  CallNumber, CallResult, ClientEffect, ClientInput, ClientOptions, ClientTransaction, Endpoint, Operation,
+} from "./boundary.ts";
+import { bodyOf, EMPTY_RESULT, lostResult, natureOf, timeoutResult, transactionOf, type Call } from "./call.ts";
+import { Link } from "./link.ts";
+
+/** How often deadlines are looked at while there are calls. */
+const TICK_MS = 50;
+/** A session unheard of for so long is replaced before it is used: half of the time after which nodes forget one. */
+const STALE_MS = 15_000;
+
+/** The session being opened with a node that says that it leads. */
+interface Opening {
+  readonly endpoint: Endpoint;
+  readonly term: Term;
+  readonly nonce: number;
+  readonly giveUpAt: Instant;
+}
+
+export class Client {
+  private readonly options: ClientOptions;
+  private readonly random: Random;
+  private readonly calls = new Map<CallNumber, Call>();
+  /** Open transactions and the session each lives in. */
+  private readonly transactions = new Map<ClientTransaction, Link>();
+  private link: Link | null = null;
+  private retired: Link[] = [];
+  private opening: Opening | null = null;
+  /** Every answer to a search carries its nonce; the latest counts. */
+  private searchNonce = 0;
+  private nextSearchAt = 0 as Instant;
+  private searching = false;
+  private lastRefusal: Failure | null = null;
+  private nonce: number;
+  private timerAt: Instant | null = null;
+  private now = 0 as Instant;
+  private effects: ClientEffect[] = [];
+
+  constructor(options: ClientOptions) {
+    this.options = options;
+    this.random = new Random(options.seed);
+    // Answers to an earlier life of this client, still on their way, do not fit.
+    this.nonce = this.random.u32();
+  }
+
+  step(now: Instant, input: ClientInput): readonly ClientEffect[] {
+    this.now = now;
+    this.effects = [];
+    switch (input.type) {
+      case "Called":
+        this.called(input.call, input.operation);
+        break;
+      case "Received":
+        this.received(input.from, input.bytes);
+        break;
+      case "ConnectionLost":
+        this.connectionLost(input.endpoint);
+        break;
+      case "TimerFired":
+        this.tick();
+        break;
+      default:
+        unreachable(input);
+    }
+    this.armTimer();
+    return this.effects;
+  }
+
+  // Calls.
+
+  private called(number: CallNumber, operation: Operation): void {
+    const deadline = afterMs(this.now, this.options.callTimeoutMs);
+    const call: Call = {
+      number, operation, deadline, sent: null, sentAt: this.now, writes: false, part: 0, outcome: null, rows: [],
+    };
+    this.calls.set(number, call);
+    const fault = operationFault(operation);
+    if (fault !== null) this.finish(call, { ok: false, failure: fault });
+    else this.place(call);
+  }
+
+  /** Sends the call in the session that it belongs to; without one it waits. */
+  private place(call: Call): void {
+    invariant(call.sent === null, "a call is under way in one session");
+    const { operation } = call;
+    const transaction = transactionOf(operation);
+    if (transaction !== null && operation.type !== "begin") {
+      const link = this.transactions.get(transaction);
+      if (operation.type === "commit" || operation.type === "rollback") this.transactions.delete(transaction);
+      if (link !== undefined) return this.sendIn(link, call);
+      const over = failure("TransactionAborted", "the transaction is over: begin another");
+      return this.finish(call, operation.type === "rollback" ? EMPTY_RESULT : { ok: false, failure: over });
+    }
+    const link = this.usableLink();
+    if (link === null) return this.search();
+    if (transaction !== null) this.transactions.set(transaction, link);
+    this.sendIn(link, call);
+  }
+
+  private sendIn(link: Link, call: Call): void {
+    call.sentAt = this.now;
+    call.rows = [];
+    this.emit({ type: "Send", to: link.endpoint, bytes: link.request(call, bodyOf(call)) });
+  }
+
+  private repeat(call: Call): void {
+    invariant(call.sent !== null, "what is repeated was sent");
+    call.sentAt = this.now;
+    this.emit({ type: "Send", to: call.sent.link.endpoint, bytes: call.sent.link.repeat(call) });
+  }
+
+  private finish(call: Call, result: CallResult): void {
+    call.sent?.link.drop(call);
+    this.calls.delete(call.number);
+    const { operation } = call;
+    // A transaction that did not begin, or that is surely over, is no more.
+    const over = !result.ok && (operation.type === "begin" || result.failure.code === "TransactionAborted");
+    const transaction = transactionOf(operation);
+    if (over && transaction !== null) this.transactions.delete(transaction);
+    this.emit({ type: "Return", call: call.number, result });
+  }
+
+  /** Its session can no longer be asked: the call ends with the truth, or is sent again. */
+  private lose(call: Call, reason: string): void {
+    const result = lostResult(call, reason);
+    if (result !== null) return this.finish(call, result);
+    call.sent?.link.drop(call);
+    this.place(call);
+  }
+
+  // Sessions.
+
+  private usableLink(): Link | null {
+    const { link } = this;
+    if (link === null) return null;
+    const inUse = link.pending.size > 0 || [...this.transactions.values()].includes(link);
+    if (inUse || this.now < afterMs(link.heardAt, STALE_MS)) return link;
+    this.send(link.endpoint, { type: "CloseSession", term: link.term, session: link.session });
+    this.link = null;
+    return null;
+  }
+
+  /** Asks everybody who leads, at most once in a while. */
+  private search(): void {
+    if (this.searching && this.now < this.nextSearchAt) return;
+    this.searching = true;
+    this.nextSearchAt = afterMs(this.now, this.random.integer(100, 200));
+    this.searchNonce = ++this.nonce;
+    for (const endpoint of this.options.endpoints) this.send(endpoint, { type: "Locate", nonce: this.searchNonce });
+  }
+
+  private located(from: Endpoint, message: NodeMessage & { type: "Located" }): void {
+    if (message.nonce !== this.searchNonce || !message.leads) return;
+    const { link, opening } = this;
+    if (link !== null && message.term <= link.term) {
+      // Our leader still leads: what we asked may have been lost on the way.
+      if (link.lost && message.term === link.term && from === link.endpoint) {
+        link.lost = false;
+        for (const call of link.pending.values()) this.repeat(call);
+      }
+      return;
+    }
+    if (opening !== null && message.term <= opening.term && this.now < opening.giveUpAt) return;
+    const giveUpAt = afterMs(this.now, this.options.attemptTimeoutMs);
+    this.opening = { endpoint: from, term: message.term, nonce: ++this.nonce, giveUpAt };
+    this.send(from, { type: "OpenSession", nonce: this.opening.nonce });
+  }
+
+  private sessionOpened(from: Endpoint, message: NodeMessage & { type: "SessionOpened" }): void {
+    if (this.opening === null || message.nonce !== this.opening.nonce) return;
+    this.opening = null;
+    this.searching = false;
+    this.lastRefusal = null;
+    const before = this.link;
+    this.link = new Link(from, message.term, message.session, this.now);
+    if (before !== null) this.retire(before);
+    for (const call of [...this.calls.values()]) if (call.sent === null) this.place(call);
+  }
+
+  /** Another node leads now. Reads move on; writes stay to hear the truth, for a while. */
+  private retire(link: Link): void {
+    if (this.link === link) this.link = null;
+    link.retiredAt = this.now;
+    this.retired.push(link);
+    for (const [transaction, home] of this.transactions) if (home === link) this.transactions.delete(transaction);
+    for (const call of [...link.pending.values()]) {
+      if (natureOf(call) !== "write") this.lose(call, "leadership changed");
+    }
+  }
+
+  private connectionLost(endpoint: Endpoint): void {
+    if (this.opening?.endpoint === endpoint) this.opening = null;
+    for (const link of this.retired) if (link.endpoint === endpoint) link.lost = true;
+    if (this.link?.endpoint === endpoint) {
+      this.link.lost = true;
+      if (this.link.pending.size > 0) this.search();
+    }
+  }
+
+  // Answers.
+
+  private received(from: Endpoint, bytes: Uint8Array): void {
+    const decoded = decodeNodeMessage(bytes);
+    // Harm on the way, or a stranger: as good as lost.
+    if (!decoded.ok) return;
+    const message = decoded.value;
+    switch (message.type) {
+      case "Located":
+        return this.located(from, message);
+      case "SessionOpened":
+        return this.sessionOpened(from, message);
+      case "SessionRefused":
+        if (this.opening === null || message.nonce !== this.opening.nonce) return;
+        this.opening = null;
+        this.lastRefusal = message.failure;
+        return;
+      case "Answer":
+        return this.answered(from, message);
+      case "SessionUnknown":
+        return this.sessionUnknown(from, message);
+      default:
+        unreachable(message);
+    }
+  }
+
+  private answered(from: Endpoint, message: NodeMessage & { type: "Answer" }): void {
+    const link = this.linkOf(from, message);
+    const call = link?.pending.get(message.sequence);
+    if (link === null || call === undefined || message.part !== call.part) return;
+    link.heardAt = this.now;
+    link.lost = false;
+    if (message.part === 0) call.outcome = message.outcome;
+    for (const row of message.rows) call.rows.push(row);
+    if (message.part + 1 < message.parts) {
+      call.part = message.part + 1;
+      return this.repeat(call);
+    }
+    this.conclude(link, call);
+  }
+
+  private conclude(link: Link, call: Call): void {
+    const { outcome, rows } = call;
+    if (outcome === null) return this.lose(call, "the answer made no sense");
+    switch (outcome.type) {
+      case "done": {
+        const { columns, changes, lastInsertRowid } = outcome;
+        return this.finish(call, { ok: true, rows: { columns, rows }, changes, lastInsertRowid });
+      }
+      case "writes":
+        link.drop(call);
+        call.writes = true;
+        return this.place(call);
+      case "failed":
+        if (!this.mayTryElsewhere(call, outcome.failure)) return this.finish(call, { ok: false, failure: outcome.failure });
+        link.drop(call);
+        if (this.link === link) this.retire(link);
+        // It was surely not executed: it waits for the next leader.
+        return this.search();
+      default:
+        unreachable(outcome);
+    }
+  }
+
+  /** Surely not executed, and another node may do it. */
+  private mayTryElsewhere(call: Call, { code }: Failure): boolean {
+    if (call.operation.type === "begin") return code === "NotLeader" || code === "Closed" || code === "TransactionAborted";
+    if (transactionOf(call.operation) !== null) return false;
+    return code === "NotLeader" || code === "Closed";
+  }
+
+  private sessionUnknown(from: Endpoint, message: NodeMessage & { type: "SessionUnknown" }): void {
+    const link = this.linkOf(from, message);
+    const call = link?.pending.get(message.sequence);
+    if (link === null || call === undefined) return;
+    if (this.link === link) this.retire(link);
+    for (const lost of [...link.pending.values()]) this.lose(lost, "its session is no more");
+  }
+
+  private linkOf(from: Endpoint, { term, session }: { readonly term: Term; readonly session: number }): Link | null {
+    const links = this.link === null ? this.retired : [this.link, ...this.retired];
+    return links.find((link) => link.endpoint === from && link.term === term && link.session === session) ?? null;
+  }
+
+  // Time.
+
+  private tick(): void {
+    if (this.timerAt === null || this.now < this.timerAt) return;
+    this.timerAt = null;
+    let stuck = false;
+    for (const call of [...this.calls.values()]) {
+      // A call may be gone by now: what became of another one ended it.
+      if (!this.calls.has(call.number)) continue;
+      if (call.deadline <= this.now) this.timedOut(call);
+      else if (call.sent === null) stuck = true;
+      else if (afterMs(call.sentAt, this.options.attemptTimeoutMs) <= this.now) {
+        stuck = true;
+        this.repeat(call);
+      }
+    }
+    if (stuck) this.search();
+    for (const link of this.retired) if (this.isHopeless(link)) this.giveUp(link);
+    this.retired = this.retired.filter((link) => link.pending.size > 0);
+  }
+
+  private timedOut(call: Call): void {
+    const hint = this.link === null ? ` from a leader${this.lastRefusal === null ? "" : ` (${this.lastRefusal.message})`}` : "";
+    const result = timeoutResult(call, this.options.callTimeoutMs, hint);
+    const { operation, sent } = call;
+    const transaction = transactionOf(operation);
+    this.finish(call, result);
+    // The node may still hold the writer for it.
+    if (sent === null || transaction === null || operation.type === "commit") return;
+    this.transactions.delete(transaction);
+    this.release(sent.link, transaction);
+  }
+
+  /** Tells the node, without waiting for an answer, that a transaction is over. */
+  private release(link: Link, transaction: ClientTransaction): void {
+    const operation: Operation = { type: "rollback", transaction };
+    const call: Call = {
+      number: 0, operation, deadline: this.now, sent: null, sentAt: this.now, writes: false, part: 0, outcome: null, rows: [],
+    };
+    this.emit({ type: "Send", to: link.endpoint, bytes: link.request(call, bodyOf(call)) });
+    link.drop(call);
+  }
+
+  /** Its node cannot be asked any more, and another one leads. */
+  private isHopeless(link: Link): boolean {
+    invariant(link.retiredAt !== null, "only retired links are given up");
+    return (link.lost && this.link !== null) || afterMs(link.retiredAt, 2 * this.options.attemptTimeoutMs) <= this.now;
+  }
+
+  private giveUp(link: Link): void {
+    for (const call of [...link.pending.values()]) this.lose(call, "leadership changed, and the node that it was sent to is silent");
+  }
+
+  private armTimer(): void {
+    if (this.timerAt !== null || this.calls.size === 0) return;
+    this.timerAt = afterMs(this.now, TICK_MS);
+    this.emit({ type: "SetTimer", at: this.timerAt });
+  }
+
+  private send(to: Endpoint, message: ClientMessage): void {
+    this.emit({ type: "Send", to, bytes: encodeClientMessage(message) });
+  }
+
+  private emit(effect: ClientEffect): void {
+    this.effects.push(effect);
+  }
+}
+
+/** What is wrong with an operation as the application gave it; null: nothing. */
+function operationFault(operation: Operation): Failure | null {
+  if (operation.type !== "execute" && operation.type !== "script") return null;
+  if (typeof operation.sql !== "string") {
+    return failure("Misuse", `the statement is of type ${typeof operation.sql}: pass SQL as a string`);
+  }
+  const size = utf8Size(operation.sql);
+  if (size > STATEMENT_LIMITS.maxSqlBytes) {
+    return failure("TooLarge", `the statement has ${size} bytes, the limit is ${STATEMENT_LIMITS.maxSqlBytes}`);
+  }
+  if (operation.type === "script") return null;
+  const fault = parametersFault(operation.parameters);
+  return fault === null ? null : failure("Misuse", fault);
+}

@@ -1,0 +1,92 @@
+/**
+ * Answers: what a statement came to, as the messages of the statement protocol.
+ *
+ * An answer is one message, or several where its rows are many: part 0 carries the outcome, and each part about
+ * `partBytes` of rows. The client fetches parts 1 and up.
+ */
+import { failure, type Failure } from "../failure.ts";
+import { unreachable } from "../invariant.ts";
+import { valueSize } from "../wire/sql-value.ts";
+import { encodeNodeMessage } from "../wire/statement-codec.ts";
+import { STATEMENT_LIMITS, type Outcome, type RequestBody, type SequenceNumber } from "../wire/statement.ts";
+import type { SqlValue, StatementResult } from "./engine.ts";
+import type { Session } from "./session.ts";
+
+/** A request being worked on. */
+export interface Request {
+  readonly session: Session;
+  readonly sequence: SequenceNumber;
+  readonly body: RequestBody;
+}
+
+export interface Answer {
+  readonly request: Request;
+  readonly outcome: Outcome;
+  readonly rows: readonly (readonly SqlValue[])[];
+}
+
+export function failed(request: Request, failure: Failure): Answer {
+  return { request, outcome: { type: "failed", failure }, rows: [] };
+}
+
+/** Of a statement that neither returns rows nor changes any: BEGIN, ROLLBACK. */
+export function succeeded(request: Request): Answer {
+  return { request, outcome: { type: "done", columns: [], changes: 0, lastInsertRowid: 0 }, rows: [] };
+}
+
+export function answerTo(request: Request, result: StatementResult): Answer {
+  switch (result.type) {
+    case "done": {
+      const { columns, rows } = result.rows;
+      const { changes, lastInsertRowid } = result;
+      return { request, outcome: { type: "done", columns, changes, lastInsertRowid }, rows };
+    }
+    case "sqlError":
+      return failed(request, { code: "SqlError", message: result.message, sqlCode: result.code });
+    case "writes":
+      return { request, outcome: { type: "writes" }, rows: [] };
+    case "tooLarge":
+      return failed(request, failure("TooLarge", result.message));
+    case "misuse":
+      return failed(request, failure("Misuse", result.message));
+    case "died":
+      return failed(request, failure("TransactionAborted", `the SQL engine stopped and was replaced: ${result.message}`));
+    default:
+      return unreachable(result);
+  }
+}
+
+/** The messages of an answer, part 0 first. */
+export function encodeAnswer(answer: Answer): readonly Uint8Array[] {
+  const { session, sequence } = answer.request;
+  const groups = split(answer.rows);
+  return groups.map((rows, part) =>
+    encodeNodeMessage({
+      type: "Answer",
+      term: session.term,
+      session: session.number,
+      sequence,
+      part,
+      parts: groups.length,
+      outcome: part === 0 ? answer.outcome : null,
+      rows,
+    }),
+  );
+}
+
+/** At least one group; each but the last holds about partBytes. */
+function split(rows: readonly (readonly SqlValue[])[]): (readonly (readonly SqlValue[])[])[] {
+  const groups: (readonly SqlValue[])[][] = [];
+  let group: (readonly SqlValue[])[] = [];
+  let size = 0;
+  for (const row of rows) {
+    group.push(row);
+    for (const value of row) size += valueSize(value);
+    if (size < STATEMENT_LIMITS.partBytes) continue;
+    groups.push(group);
+    group = [];
+    size = 0;
+  }
+  if (group.length > 0 || groups.length === 0) groups.push(group);
+  return groups;
+}

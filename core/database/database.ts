@@ -1,0 +1,298 @@
+/**
+ * One node's database: sessions, transaction queue, SQL engine and reads, between the clients and the replicated log.
+ *
+ *     request ──▶ session ──▶ executor ──▶ engine ──▶ Propose ──▶ (log) ──▶ Committed ──▶ engine ──▶ answer
+ *                    └──────▶ read: RequestRead ──▶ ReadConfirmed, applied so far ──▶ engine's reader ──▶ answer
+ *
+ * It executes only while it leads, and only after it has applied its own term's no-op: before that, entries of earlier
+ * leaders may be missing here. It runs ahead of replication (the engine's speculative commits); outbox.ts decides when
+ * an answer may leave. On any loss of leadership it first rolls back to the applied state.
+ *
+ * It is not concerned with durability, quorums or elections: that is Replica.
+ */
+import { failure, type Failure } from "../failure.ts";
+import { invariant, unreachable } from "../invariant.ts";
+import { Random } from "../random.ts";
+import { afterMs, type Entry, type Instant, type LogIndex, type ReadNumber } from "../types.ts";
+import { decodeClientMessage, encodeNodeMessage } from "../wire/statement-codec.ts";
+import type { ClientMessage, NodeMessage } from "../wire/statement.ts";
+import { answerTo, encodeAnswer, failed, type Answer, type Request } from "./answer.ts";
+import type { ClientId, DatabaseEffect, DatabaseInput, DatabaseLimits, DatabaseOptions } from "./boundary.ts";
+import { ENGINE_SEED_SIZE, type Engine } from "./engine.ts";
+import { Executor, type Outlet } from "./executor.ts";
+import { Leadership } from "./leadership.ts";
+import { Sessions, type Session } from "./session.ts";
+
+/** How often sessions and the open transaction are looked at for having expired. */
+const SWEEP_MS = 500;
+
+/** A read waiting for its confirmation, or for the state that it may see. */
+interface PendingRead {
+  readonly request: Request;
+  /** The index that has to be applied; null: the round is still under way. */
+  index: LogIndex | null;
+}
+
+/** What the oracles and `status` may see. */
+export interface DatabaseSnapshot {
+  readonly appliedIndex: LogIndex;
+  /** It leads and has caught up: it executes. */
+  readonly executing: boolean;
+  readonly speculative: number;
+  readonly sessions: number;
+}
+
+export class Database implements Outlet {
+  readonly engine: Engine;
+  private readonly limits: DatabaseLimits;
+  private readonly leadership: Leadership;
+  private readonly executor: Executor;
+  private readonly sessions = new Sessions();
+  private readonly reads = new Map<ReadNumber, PendingRead>();
+  private effects: DatabaseEffect[] = [];
+  private now = 0 as Instant;
+  private appliedIndex = 0 as LogIndex;
+  private lastRead = 0 as ReadNumber;
+  private sweepAt: Instant | null = null;
+  private closing = false;
+
+  constructor(options: DatabaseOptions) {
+    const random = new Random(options.seed);
+    this.limits = options.limits;
+    this.engine = options.engine.create(random.bytes(ENGINE_SEED_SIZE), options.limits);
+    this.leadership = new Leadership(options.id);
+    this.executor = new Executor(this.engine, this.limits, this.leadership, this, random);
+  }
+
+  step(now: Instant, input: DatabaseInput): readonly DatabaseEffect[] {
+    this.now = now;
+    this.effects = [];
+    this.take(input);
+    this.executor.runQueue(now);
+    this.armSweep();
+    return this.effects;
+  }
+
+  inspect(): DatabaseSnapshot {
+    return {
+      appliedIndex: this.appliedIndex,
+      executing: this.leadership.mayExecute,
+      speculative: this.executor.speculative,
+      sessions: this.sessions.size,
+    };
+  }
+
+  private take(input: DatabaseInput): void {
+    switch (input.type) {
+      case "ClientReceived":
+        this.engine.setWallClock(input.wallMs);
+        return this.clientReceived(input.from, input.bytes);
+      case "ClientGone":
+        return this.executor.clientGone(input.from);
+      case "TimerFired":
+        return this.sweep();
+      case "Accepted":
+        return this.executor.accepted(input.proposal, input.entry);
+      case "Resolved":
+        return this.executor.resolved(input.proposal, input.outcome);
+      case "Committed":
+        return this.committed(input.entries);
+      case "ReadConfirmed":
+        this.executor.confirmed(input.read);
+        return this.readConfirmed(input.read, input.index);
+      case "ReadRefused":
+        return this.readRefused(input.read);
+      case "LeadershipChanged":
+        if (this.leadership.changed(input.term, input.leader) === "lost") this.executor.leadershipLost();
+        return;
+      case "Closing":
+        this.closing = true;
+        return this.executor.close();
+      default:
+        unreachable(input);
+    }
+  }
+
+  // Clients and sessions.
+
+  private clientReceived(client: ClientId, bytes: Uint8Array): void {
+    const decoded = decodeClientMessage(bytes);
+    if (!decoded.ok) {
+      const { rule, offset } = decoded.fault;
+      const detail = `not a message of the statement protocol: the rule "${rule}" is broken at byte ${offset}`;
+      return this.emit({ type: "Disconnect", client, detail });
+    }
+    const message = decoded.value;
+    switch (message.type) {
+      case "Locate": {
+        const { term, leader, leads } = this.leadership;
+        return this.respond(client, { type: "Located", nonce: message.nonce, term, leader, leads: leads && !this.closing });
+      }
+      case "OpenSession":
+        return this.openSession(client, message.nonce);
+      case "Request":
+        return this.requested(client, message);
+      case "FetchPart":
+        return this.fetched(client, message);
+      case "CloseSession": {
+        const session = this.sessions.find(message.term, message.session);
+        if (session !== null) this.closeSession(session, "its session was closed");
+        return;
+      }
+      default:
+        unreachable(message);
+    }
+  }
+
+  private openSession(client: ClientId, nonce: number): void {
+    const refusal = this.sessionRefusal();
+    if (refusal !== null) return this.respond(client, { type: "SessionRefused", nonce, failure: refusal });
+    const session = this.sessions.open(this.leadership.term, client, this.now);
+    this.respond(client, { type: "SessionOpened", nonce, term: session.term, session: session.number });
+  }
+
+  private sessionRefusal(): Failure | null {
+    if (this.closing) return failure("Closed", "this node is closing: use another");
+    if (!this.leadership.leads) return this.leadership.refusal();
+    if (this.sessions.size < this.limits.maxSessions) return null;
+    return failure("Busy", `there are ${this.limits.maxSessions} sessions already: close some, or try later`);
+  }
+
+  private requested(client: ClientId, message: ClientMessage & { type: "Request" }): void {
+    const { term, sequence, body } = message;
+    const session = this.sessions.find(term, message.session);
+    if (session === null) {
+      return this.respond(client, { type: "SessionUnknown", term, session: message.session, sequence });
+    }
+    session.heard(client, this.now);
+    session.forgetBelow(message.lowestUnanswered);
+    switch (session.admit(sequence)) {
+      case "settled":
+      case "working":
+        return;
+      case "answered": {
+        const bytes = session.answerPart(sequence, 0);
+        if (bytes !== null) this.emit({ type: "Respond", to: client, bytes });
+        return;
+      }
+      case "new":
+        this.dispatch({ session, sequence, body });
+    }
+  }
+
+  private dispatch(request: Request): void {
+    const { session, body } = request;
+    if (this.closing) return this.refuse(request, failure("Closed", "this node is closing"));
+    // The session outlives its term so that this refusal can be given, once and for good.
+    if (!this.leadership.leads || this.leadership.term !== session.term) {
+      return this.refuse(request, this.leadership.refusal());
+    }
+    if (session.size > this.limits.maxSessionRequests) {
+      const message = `the session has ${this.limits.maxSessionRequests} unanswered requests already`;
+      return this.refuse(request, failure("Busy", message));
+    }
+    if (body.type === "read") this.reads.set(this.requestRead(), { request, index: null });
+    else this.executor.take(request, this.now);
+  }
+
+  private fetched(client: ClientId, message: ClientMessage & { type: "FetchPart" }): void {
+    const { term, sequence, part } = message;
+    const session = this.sessions.find(term, message.session);
+    session?.heard(client, this.now);
+    const bytes = session?.answerPart(sequence, part) ?? null;
+    if (bytes !== null) this.emit({ type: "Respond", to: client, bytes });
+    else this.respond(client, { type: "SessionUnknown", term, session: message.session, sequence });
+  }
+
+  private closeSession(session: Session, reason: string): void {
+    this.executor.sessionClosed(session, reason);
+    this.sessions.close(session);
+  }
+
+  private sweep(): void {
+    if (this.sweepAt === null || this.now < this.sweepAt) return;
+    this.sweepAt = null;
+    this.executor.endIdleTransaction(this.now);
+    for (const session of this.sessions.silentSince(this.now, this.limits.sessionExpiryMs)) {
+      this.closeSession(session, "its session expired");
+    }
+  }
+
+  private armSweep(): void {
+    if (this.sweepAt !== null || this.sessions.size === 0) return;
+    this.sweepAt = afterMs(this.now, SWEEP_MS);
+    this.emit({ type: "SetTimer", at: this.sweepAt });
+  }
+
+  // Reads and the log.
+
+  requestRead(): ReadNumber {
+    this.lastRead = (this.lastRead + 1) as ReadNumber;
+    this.emit({ type: "RequestRead", read: this.lastRead });
+    return this.lastRead;
+  }
+
+  private readConfirmed(read: ReadNumber, index: LogIndex): void {
+    const pending = this.reads.get(read);
+    if (pending === undefined) return;
+    pending.index = index;
+    this.runReads();
+  }
+
+  private readRefused(read: ReadNumber): void {
+    const pending = this.reads.get(read);
+    if (pending === undefined) return;
+    this.reads.delete(read);
+    this.refuse(pending.request, this.leadership.refusal());
+  }
+
+  /** Answers the confirmed reads whose index has been applied, in the order in which they came. */
+  private runReads(): void {
+    for (const [read, { request, index }] of this.reads) {
+      if (index === null || index > this.appliedIndex) continue;
+      this.reads.delete(read);
+      const { body } = request;
+      invariant(body.type === "read", "only reads are pending as reads");
+      const result = this.engine.run("reader", body.sql, body.parameters);
+      if (result.type === "died") this.executor.revive(0);
+      this.send(answerTo(request, result));
+    }
+  }
+
+  private committed(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      invariant(entry.index === this.appliedIndex + 1, "entries are applied in order");
+      const fault = this.executor.apply(entry);
+      if (fault !== null) return this.emit({ type: "Halt", index: entry.index, detail: fault.rule });
+      this.appliedIndex = entry.index;
+    }
+    this.emit({ type: "ReportApplied", index: this.appliedIndex });
+    this.runReads();
+  }
+
+  // The way out.
+
+  emit(effect: DatabaseEffect): void {
+    this.effects.push(effect);
+  }
+
+  send(answer: Answer): void {
+    const { session, sequence } = answer.request;
+    const parts = encodeAnswer(answer);
+    session.settle(sequence, parts);
+    const bytes = parts[0];
+    if (bytes !== undefined) this.emit({ type: "Respond", to: session.client, bytes });
+  }
+
+  /** A refusal inside a transaction means that the transaction is over. */
+  refuse(request: Request, refusal: Failure): void {
+    const { body } = request;
+    const inside = body.type === "commit" || (body.type === "write" && body.transaction !== 0);
+    const over = inside && refusal.code === "NotLeader";
+    this.send(failed(request, over ? failure("TransactionAborted", refusal.message) : refusal));
+  }
+
+  private respond(client: ClientId, message: NodeMessage): void {
+    this.emit({ type: "Respond", to: client, bytes: encodeNodeMessage(message) });
+  }
+}

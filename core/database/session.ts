@@ -1,0 +1,114 @@
+/**
+ * The sessions of this process: which requests were seen, and what they were answered.
+ *
+ * This is what makes a refusal final and a repetition harmless: a sequence number is executed at most once, by this
+ * process, in the session's term. It lives in memory only, and needs no more: another process, or this one after a restart,
+ * leads in other terms and knows none of these sessions.
+ */
+import { invariant } from "../invariant.ts";
+import { afterMs, type Instant, type Term } from "../types.ts";
+import type { SequenceNumber, SessionNumber, TransactionNumber } from "../wire/statement.ts";
+import type { ClientId } from "./boundary.ts";
+
+/** How many ended transactions a session remembers, to say why they ended. */
+const MAX_ENDED = 32;
+
+export class Session {
+  readonly term: Term;
+  readonly number: SessionNumber;
+  /** The connection that the session was last heard on: answers go there. */
+  client: ClientId;
+  heardAt: Instant;
+  /** Sequence numbers below this are settled and forgotten; what arrives under one is a late repetition. */
+  private lowestUnanswered: SequenceNumber = 1;
+  /** By sequence number: the encoded parts of the answer; null: it is being worked on. */
+  private readonly answers = new Map<SequenceNumber, readonly Uint8Array[] | null>();
+  private readonly endedTransactions = new Map<TransactionNumber, string>();
+
+  constructor(term: Term, number: SessionNumber, client: ClientId, now: Instant) {
+    this.term = term;
+    this.number = number;
+    this.client = client;
+    this.heardAt = now;
+  }
+
+  /** The client was heard: its connection, and what it needs no more. */
+  heard(client: ClientId, now: Instant): void {
+    this.client = client;
+    this.heardAt = now;
+  }
+
+  forgetBelow(lowestUnanswered: SequenceNumber): void {
+    if (lowestUnanswered <= this.lowestUnanswered) return;
+    this.lowestUnanswered = lowestUnanswered;
+    for (const sequence of this.answers.keys()) if (sequence < lowestUnanswered) this.answers.delete(sequence);
+  }
+
+  /** "new": never seen, and now being worked on. "settled": too old to be of interest to anyone. */
+  admit(sequence: SequenceNumber): "new" | "working" | "answered" | "settled" {
+    if (sequence < this.lowestUnanswered) return "settled";
+    const answer = this.answers.get(sequence);
+    if (answer !== undefined) return answer === null ? "working" : "answered";
+    this.answers.set(sequence, null);
+    return "new";
+  }
+
+  /** How many requests are remembered. */
+  get size(): number {
+    return this.answers.size;
+  }
+
+  /** Remembers the answer, unless the client has lost interest. */
+  settle(sequence: SequenceNumber, parts: readonly Uint8Array[]): void {
+    if (!this.answers.has(sequence)) return;
+    invariant(this.answers.get(sequence) === null, "a request is answered once");
+    this.answers.set(sequence, parts);
+  }
+
+  answerPart(sequence: SequenceNumber, part: number): Uint8Array | null {
+    return this.answers.get(sequence)?.[part] ?? null;
+  }
+
+  endTransaction(transaction: TransactionNumber, reason: string): void {
+    this.endedTransactions.set(transaction, reason);
+    if (this.endedTransactions.size <= MAX_ENDED) return;
+    for (const oldest of this.endedTransactions.keys()) {
+      this.endedTransactions.delete(oldest);
+      return;
+    }
+  }
+
+  whyEnded(transaction: TransactionNumber): string | null {
+    return this.endedTransactions.get(transaction) ?? null;
+  }
+}
+
+export class Sessions {
+  private readonly byNumber = new Map<SessionNumber, Session>();
+  private lastNumber: SessionNumber = 0;
+
+  get size(): number {
+    return this.byNumber.size;
+  }
+
+  open(term: Term, client: ClientId, now: Instant): Session {
+    const session = new Session(term, ++this.lastNumber, client, now);
+    this.byNumber.set(session.number, session);
+    return session;
+  }
+
+  /** null: not opened by this process in that term, or expired. */
+  find(term: Term, number: SessionNumber): Session | null {
+    const session = this.byNumber.get(number);
+    return session !== undefined && session.term === term ? session : null;
+  }
+
+  close(session: Session): void {
+    this.byNumber.delete(session.number);
+  }
+
+  /** The sessions not heard of for `expiryMs`. */
+  silentSince(now: Instant, expiryMs: number): readonly Session[] {
+    return [...this.byNumber.values()].filter((session) => afterMs(session.heardAt, expiryMs) <= now);
+  }
+}
