@@ -1,0 +1,315 @@
+/**
+ * Tells one Database's story in text: a log that does what the story says, clients that say what it says, and real
+ * SQLite. Commands (an example each):
+ *
+ *     elect 2               this node leads term 2, and has not caught up
+ *     lead 2                the same, and its no-op is committed
+ *     follow b 3            b leads term 3
+ *     open c1               connection c1 opens a session
+ *     c1 write INSERT ...   a statement that may write; likewise: read, script
+ *     c1 begin 1            opens interactive transaction 1; likewise: commit 1, rollback 1
+ *     c1 in 1 SELECT ...    a statement in transaction 1
+ *     c1 repeat 2           the request with sequence number 2 once more
+ *     c1 forget 3           the next request says that everything below 3 is answered
+ *     c1 locate             asks who leads
+ *     c1 gone               the connection is closed
+ *     accept                the log accepts all proposals made so far
+ *     commit                the oldest accepted proposal is committed
+ *     refuse 2 busy         proposal 2 is refused
+ *     lost 2                another entry is committed where proposal 2 stood
+ *     noop                  the no-op of the present term is committed
+ *     foreign INSERT ...    another leader commits a transaction
+ *     confirm               all ReadIndex rounds asked for are confirmed; confirm 2: number 2 alone
+ *     unconfirmed           all ReadIndex rounds asked for are refused
+ *     pass 600              600 ms pass, timers fire
+ */
+import { Database } from "../core/database/database.ts";
+import { DEFAULT_DATABASE_LIMITS, type DatabaseEffect, type DatabaseInput, type DatabaseLimits } from "../core/database/boundary.ts";
+import { ENGINE_SEED_SIZE, type Engine, type EngineFactory, type SqlValue } from "../core/database/engine.ts";
+import { Random, SEED_SIZE } from "../core/random.ts";
+import type { RefusalReason } from "../core/raft/boundary.ts";
+import { afterMs, type Entry, type EntryId, type Instant, type LogIndex, type NodeId, type ProposalNumber, type ReadNumber, type Term } from "../core/types.ts";
+import { decodeNodeMessage, encodeClientMessage } from "../core/wire/statement-codec.ts";
+import type { ClientMessage, NodeMessage, RequestBody } from "../core/wire/statement.ts";
+
+const SELF = "a" as NodeId;
+
+interface StoryClient {
+  term: Term;
+  session: number;
+  nextSequence: number;
+  lowestUnanswered: number;
+  readonly requests: Map<number, ClientMessage>;
+}
+
+interface Proposal {
+  readonly number: ProposalNumber;
+  readonly payload: Uint8Array;
+  entry: EntryId | null;
+}
+
+export class DatabaseStory {
+  readonly database: Database;
+  private readonly elsewhere: Engine;
+  private readonly clients = new Map<string, StoryClient>();
+  private proposals: Proposal[] = [];
+  private reads: ReadNumber[] = [];
+  private now = 0 as Instant;
+  private timerAt: Instant | null = null;
+  private term = 0 as Term;
+  private lastIndex = 0;
+  private committedIndex = 0;
+
+  constructor(factory: EngineFactory, limits: Partial<DatabaseLimits> = {}) {
+    const all = { ...DEFAULT_DATABASE_LIMITS, ...limits };
+    this.database = new Database({ id: SELF, engine: factory, limits: all, seed: Random.fromNumber(1).bytes(SEED_SIZE) });
+    this.elsewhere = factory.create(Random.fromNumber(2).bytes(ENGINE_SEED_SIZE), all);
+  }
+
+  close(): void {
+    this.database.engine.close();
+    this.elsewhere.close();
+  }
+
+  /** Performs one command. @returns what the Database did, a line each. */
+  command(line: string): readonly string[] {
+    const [word = "", ...rest] = line.split(" ");
+    const number = Number(rest[0]);
+    switch (word) {
+      case "elect":
+        return this.changeLeader(number as Term, SELF);
+      case "lead":
+        return [...this.changeLeader(number as Term, SELF), ...this.commitNoop()];
+      case "follow":
+        return this.changeLeader(Number(rest[1]) as Term, rest[0] as NodeId);
+      case "open":
+        this.clients.set(rest[0]!, newClient());
+        return this.say(rest[0]!, { type: "OpenSession", nonce: 7 });
+      case "accept":
+        return this.accept();
+      case "commit":
+        return this.commitOldest();
+      case "refuse":
+        this.drop(number);
+        return this.resolve(number as ProposalNumber, { type: "refused", reason: rest[1] as RefusalReason });
+      case "lost":
+        return this.lose(number as ProposalNumber);
+      case "noop":
+        return this.commitNoop();
+      case "foreign":
+        return this.commitForeign(rest.join(" "));
+      case "confirm":
+      case "unconfirmed":
+        return this.answerReads(word === "confirm", rest[0] === undefined ? null : (number as ReadNumber));
+      case "pass":
+        return this.pass(number);
+      default:
+        return this.clientCommand(word, rest);
+    }
+  }
+
+  private clientCommand(name: string, [verb = "", ...rest]: string[]): readonly string[] {
+    const client = this.clients.get(name);
+    if (client === undefined) throw new Error(`unknown command or client: ${name}`);
+    const transaction = Number(rest[0]);
+    const sql = rest.join(" ");
+    switch (verb) {
+      case "write":
+        return this.request(name, { type: "write", transaction: 0, sql, parameters: [] });
+      case "in":
+        return this.request(name, { type: "write", transaction, sql: rest.slice(1).join(" "), parameters: [] });
+      case "read":
+        return this.request(name, { type: "read", sql, parameters: [] });
+      case "script":
+        return this.request(name, { type: "script", sql });
+      case "begin":
+      case "commit":
+      case "rollback":
+        return this.request(name, { type: verb, transaction });
+      case "repeat":
+        return this.say(name, client.requests.get(transaction)!);
+      case "forget":
+        client.lowestUnanswered = transaction;
+        return [];
+      case "locate":
+        return this.say(name, { type: "Locate", nonce: 1 });
+      case "gone":
+        return this.step({ type: "ClientGone", from: name });
+      default:
+        throw new Error(`unknown command of a client: ${verb}`);
+    }
+  }
+
+  private request(name: string, body: RequestBody): readonly string[] {
+    const client = this.clients.get(name)!;
+    const { term, session, lowestUnanswered } = client;
+    const sequence = client.nextSequence++;
+    const message: ClientMessage = { type: "Request", term, session, sequence, lowestUnanswered, body };
+    client.requests.set(sequence, message);
+    return this.say(name, message);
+  }
+
+  private say(name: string, message: ClientMessage): readonly string[] {
+    return this.step({ type: "ClientReceived", from: name, bytes: encodeClientMessage(message), wallMs: 0 });
+  }
+
+  // The log.
+
+  private changeLeader(term: Term, leader: NodeId): readonly string[] {
+    this.term = term;
+    return this.step({ type: "LeadershipChanged", term, leader });
+  }
+
+  private accept(): readonly string[] {
+    return this.proposals
+      .filter((proposal) => proposal.entry === null)
+      .flatMap((proposal) => {
+        proposal.entry = { term: this.term, index: ++this.lastIndex as LogIndex };
+        return this.step({ type: "Accepted", proposal: proposal.number, entry: proposal.entry });
+      });
+  }
+
+  private commitOldest(): readonly string[] {
+    const proposal = this.proposals.shift();
+    if (proposal === undefined || proposal.entry === null) throw new Error("no accepted proposal to commit");
+    const { number, entry, payload } = proposal;
+    this.elsewhere.apply(payload);
+    return [
+      ...this.resolve(number, { type: "committed", entry }),
+      ...this.commit({ ...entry, kind: "payload", payload }),
+    ];
+  }
+
+  private commitNoop(): readonly string[] {
+    // Uncommitted entries of an earlier leader end below: a real leader would have committed or replaced them.
+    this.lastIndex = Math.max(this.lastIndex, this.committedIndex) + 1;
+    if (this.lastIndex !== this.committedIndex + 1) throw new Error("accepted proposals stand before the no-op");
+    const index = this.lastIndex as LogIndex;
+    return this.commit({ term: this.term, index, kind: "noop", payload: new Uint8Array(0) });
+  }
+
+  private commitForeign(sql: string): readonly string[] {
+    const result = this.elsewhere.run("writer", sql, []);
+    const [commit] = this.elsewhere.takeCommits();
+    if (commit === undefined) throw new Error(`nothing to commit: ${JSON.stringify(result)}`);
+    this.elsewhere.advance();
+    this.lastIndex = this.committedIndex + 1;
+    const index = this.lastIndex as LogIndex;
+    return this.commit({ term: this.term, index, kind: "payload", payload: commit.payload });
+  }
+
+  private lose(number: ProposalNumber): readonly string[] {
+    const lost = this.proposals.find((proposal) => proposal.number === number);
+    if (lost?.entry == null) throw new Error("only an accepted proposal can be lost");
+    this.drop(number);
+    return this.resolve(number, { type: "lost", entry: lost.entry });
+  }
+
+  private drop(number: number): void {
+    this.proposals = this.proposals.filter((proposal) => proposal.number !== number);
+  }
+
+  private resolve(proposal: ProposalNumber, outcome: (DatabaseInput & { type: "Resolved" })["outcome"]): readonly string[] {
+    return this.step({ type: "Resolved", proposal, outcome });
+  }
+
+  private commit(entry: Entry): readonly string[] {
+    this.committedIndex = entry.index;
+    return this.step({ type: "Committed", entries: [entry] });
+  }
+
+  private answerReads(confirm: boolean, only: ReadNumber | null): readonly string[] {
+    const asked = this.reads.filter((read) => only === null || read === only);
+    this.reads = this.reads.filter((read) => !asked.includes(read));
+    const index = this.committedIndex as LogIndex;
+    return asked.flatMap((read) => this.step(confirm ? { type: "ReadConfirmed", read, index } : { type: "ReadRefused", read }));
+  }
+
+  private pass(ms: number): readonly string[] {
+    const end = afterMs(this.now, ms);
+    const lines: string[] = [];
+    while (this.timerAt !== null && this.timerAt <= end) {
+      this.now = this.timerAt;
+      this.timerAt = null;
+      lines.push(...this.step({ type: "TimerFired" }));
+    }
+    this.now = end;
+    return lines;
+  }
+
+  private step(input: DatabaseInput): readonly string[] {
+    return this.database.step(this.now, input).flatMap((effect) => this.perform(effect));
+  }
+
+  private perform(effect: DatabaseEffect): readonly string[] {
+    switch (effect.type) {
+      case "SetTimer":
+        this.timerAt = effect.at;
+        return [];
+      case "ReportApplied":
+        return [];
+      case "Propose":
+        this.proposals.push({ number: effect.proposal, payload: effect.payload, entry: null });
+        return [`Propose ${effect.proposal} after ${effect.predecessor} term=${effect.term}`];
+      case "RollBack":
+        return [`RollBack to ${effect.last} term=${effect.term}`];
+      case "RequestRead":
+        this.reads.push(effect.read);
+        return [`RequestRead ${effect.read}`];
+      case "Respond":
+        return [`${effect.to} ← ${this.heard(effect.to, effect.bytes)}`];
+      case "Disconnect":
+        return [`Disconnect ${effect.client}: ${effect.detail}`];
+      case "Halt":
+        return [`Halt at ${effect.index}: ${effect.detail}`];
+    }
+  }
+
+  private heard(name: string, bytes: Uint8Array): string {
+    const decoded = decodeNodeMessage(bytes);
+    if (!decoded.ok) throw new Error(`a message of ours does not decode: ${decoded.fault.rule}`);
+    const message = decoded.value;
+    if (message.type === "SessionOpened") Object.assign(this.clients.get(name)!, { term: message.term, session: message.session });
+    return describe(message);
+  }
+}
+
+function newClient(): StoryClient {
+  return { term: 0 as Term, session: 0, nextSequence: 1, lowestUnanswered: 1, requests: new Map() };
+}
+
+export function describe(message: NodeMessage): string {
+  switch (message.type) {
+    case "Located":
+      return `Located term=${message.term} leader=${message.leader ?? "?"} leads=${message.leads}`;
+    case "SessionOpened":
+      return `SessionOpened term=${message.term} session=${message.session}`;
+    case "SessionRefused":
+      return `SessionRefused ${message.failure.code}`;
+    case "SessionUnknown":
+      return `${message.sequence} SessionUnknown`;
+    case "Answer": {
+      const part = message.parts === 1 ? "" : ` part=${message.part}/${message.parts}`;
+      return `${message.sequence} ${describeOutcome(message)}${part}`;
+    }
+  }
+}
+
+function describeOutcome({ outcome, rows }: NodeMessage & { type: "Answer" }): string {
+  const table = rows.map((row) => row.map(describeValue).join(",")).join(" | ");
+  if (outcome === null) return table;
+  switch (outcome.type) {
+    case "done":
+      return `done changes=${outcome.changes}${table === "" ? "" : ` rows: ${table}`}`;
+    case "writes":
+      return "writes";
+    case "failed": {
+      const { code, sqlCode, message } = outcome.failure;
+      return `${sqlCode ?? code} (${message})`;
+    }
+  }
+}
+
+function describeValue(value: SqlValue): string {
+  return value instanceof Uint8Array ? `x'${[...value].map((byte) => byte.toString(16)).join("")}'` : String(value);
+}
