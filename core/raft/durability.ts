@@ -1,0 +1,43 @@
+/**
+ * Which part of the log our own disk holds. Knows tickets and entry ids; knows no disk.
+ *
+ * The one hard idea: the same (term, index) can be written, truncated and written again, so "index 5 is written" says
+ * nothing. A ticket names a write, and a truncation takes away what writes begun before it may still vouch for.
+ */
+import { invariant } from "../invariant.ts";
+import type { EntryId, Ticket } from "../types.ts";
+
+export class Durability {
+  /** The last entry that is both on disk and in the log. */
+  durable: EntryId;
+  /** The last write that was handed out; 0: none yet. */
+  begun = 0 as Ticket;
+  /** Every write up to this one is on disk. */
+  through = 0 as Ticket;
+  private readonly inFlight: { readonly ticket: Ticket; last: EntryId }[] = [];
+
+  /** @param durable the last entry that recovery found. */
+  constructor(durable: EntryId) {
+    this.durable = durable;
+  }
+
+  /** A write was handed out; once done, the disk holds the log up to `last`. */
+  begin(last: EntryId): Ticket {
+    this.begun = (this.begun + 1) as Ticket;
+    this.inFlight.push({ ticket: this.begun, last });
+    return this.begun;
+  }
+
+  done(ticket: Ticket): void {
+    const write = this.inFlight.shift();
+    invariant(write?.ticket === ticket, "writes are acknowledged in order");
+    this.durable = write.last;
+    this.through = ticket;
+  }
+
+  /** The log now ends at `keep`. A write begun before may no longer vouch for more. */
+  truncate(keep: EntryId): void {
+    if (this.durable.index > keep.index) this.durable = keep;
+    for (const write of this.inFlight) if (write.last.index > keep.index) write.last = keep;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The replicated log as Raft sees it: the terms of all entries, the payloads of only the newest. Not the log on disk
+ * (storage/) and not what of it is durable (durability.ts).
+ *
+ * The one hard idea: payloads are in memory for [firstCached, last] and nowhere else. They leave from the front, and
+ * only when nobody here can need them first: applied and durable. What is older comes back through ReadEntries. A
+ * truncation may reach below firstCached (after a restart nothing is in memory); then nothing is cached.
+ */
+import { invariant } from "../invariant.ts";
+import type { Entry, EntryId, LogIndex, Term } from "../types.ts";
+import type { RaftLimits, RecoveredLog } from "./boundary.ts";
+import { TermRuns } from "./term-runs.ts";
+
+export class Log {
+  private readonly terms: TermRuns;
+  /** The entries of [firstCached, last]. */
+  private readonly cache: Entry[] = [];
+  private bytes = 0;
+
+  constructor(recovered: RecoveredLog) {
+    this.terms = new TermRuns(recovered.terms, recovered.last);
+  }
+
+  /** The last entry; 0/0: the log is empty. */
+  get last(): EntryId {
+    return this.terms.last;
+  }
+
+  /** Where each run of equal terms begins, ascending. */
+  get runs(): readonly EntryId[] {
+    return this.terms.runs;
+  }
+
+  /** The first entry whose payload is in memory; last.index + 1: none is. */
+  get firstCached(): LogIndex {
+    return (this.last.index + 1 - this.cache.length) as LogIndex;
+  }
+
+  get cachedBytes(): number {
+    return this.bytes;
+  }
+
+  idAt(index: LogIndex): EntryId {
+    return this.terms.idAt(index);
+  }
+
+  termAt(index: LogIndex): Term {
+    return this.terms.idAt(index).term;
+  }
+
+  /** Whether this log holds just this entry, and so (Log Matching, figure 3) all entries before it. */
+  holds(entry: EntryId): boolean {
+    return this.terms.holds(entry);
+  }
+
+  /** The last entry that is neither above the index nor of a later term; 0/0 if there is none. */
+  lastAtMost(index: LogIndex, term: Term): EntryId {
+    return this.terms.lastAtMost(index, term);
+  }
+
+  append(entry: Entry): void {
+    this.terms.append({ term: entry.term, index: entry.index });
+    this.cache.push(entry);
+    this.bytes += entry.payload.length;
+  }
+
+  /** Cuts everything above `keep`, from memory too. */
+  truncate(keep: LogIndex): void {
+    const kept = Math.max(0, keep + 1 - this.firstCached);
+    for (const cut of this.cache.splice(kept)) this.bytes -= cut.payload.length;
+    this.terms.truncate(keep);
+  }
+
+  /** Cached entries from `from` on, below `end`, within the limits of one message; at least one. */
+  batch(from: LogIndex, end: LogIndex, limits: RaftLimits): readonly Entry[] {
+    return limitBatch(this.slice(from, Math.min(end, from + limits.maxMessageEntries) as LogIndex), limits);
+  }
+
+  /** All cached entries of [from, end). */
+  slice(from: LogIndex, end: LogIndex): readonly Entry[] {
+    const first = this.firstCached;
+    invariant(from >= first && from < end && end <= this.last.index + 1, "a slice is cached and not empty");
+    return this.cache.slice(from - first, end - first);
+  }
+
+  /** Lets payloads up to `through` (applied and durable) leave memory until no more than `maxBytes` are left. */
+  evict(through: LogIndex, maxBytes: number): void {
+    let count = 0;
+    const first = this.firstCached;
+    while (this.bytes > maxBytes && first + count <= through) {
+      this.bytes -= (this.cache[count] as Entry).payload.length;
+      count += 1;
+    }
+    if (count > 0) this.cache.splice(0, count);
+  }
+}
+
+/** The front of `entries` that one message may carry: within the limits, but at least one. */
+export function limitBatch(entries: readonly Entry[], limits: RaftLimits): readonly Entry[] {
+  let bytes = 0;
+  let count = 0;
+  for (const entry of entries) {
+    bytes += entry.payload.length;
+    if (count > 0 && (bytes > limits.maxMessageBytes || count === limits.maxMessageEntries)) break;
+    count += 1;
+  }
+  return count === entries.length ? entries : entries.slice(0, count);
+}

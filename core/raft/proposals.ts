@@ -1,0 +1,96 @@
+/**
+ * This node's proposals: which may be appended, and what became of those that were.
+ *
+ * Two lives. The *chain* lives for one term of one leader: a proposal builds on its predecessor, so it is accepted only
+ * right behind it, and after a refusal nothing is accepted until the proposer has undone what it built on top. The
+ * *open* proposals outlive the term: losing leadership says nothing about an outcome. Only what is committed at the
+ * proposal's index does, and that may become known much later, and from another leader.
+ */
+import { invariant } from "../invariant.ts";
+import type { EntryId, LogIndex, ProposalNumber, Term } from "../types.ts";
+import type { RaftEffect, RaftInput, RaftLimits, RefusalReason } from "./boundary.ts";
+
+type Proposed = RaftInput & { readonly type: "Proposed" };
+
+interface Open {
+  readonly proposal: ProposalNumber;
+  readonly entry: EntryId;
+  readonly size: number;
+}
+
+const NONE = 0 as ProposalNumber;
+
+export class Proposals {
+  private lastProposed = NONE;
+  /** The last one accepted in the term being led; 0: none yet. */
+  private lastAccepted = NONE;
+  /** One was refused, and the proposer has not yet said that it has undone what builds on it. */
+  private awaitingRollback = false;
+  /** Payload bytes accepted in the term being led and not yet committed. */
+  private uncommittedBytes = 0;
+  private ledTerm: Term | null = null;
+  /** By index; several where entries of ours were replaced and we led again. */
+  private readonly open = new Map<LogIndex, Open[]>();
+
+  get hasOpen(): boolean {
+    return this.open.size > 0;
+  }
+
+  /** How many proposals have no outcome yet. */
+  get openCount(): number {
+    let count = 0;
+    for (const at of this.open.values()) count += at.length;
+    return count;
+  }
+
+  /** A new chain begins with the term being led; null: this node leads no more. */
+  lead(term: Term | null): void {
+    this.ledTerm = term;
+    this.lastAccepted = NONE;
+    this.awaitingRollback = false;
+    this.uncommittedBytes = 0;
+  }
+
+  /** Why it cannot be appended; null: it can. A refusal within the term being led breaks the chain. */
+  judge(input: Proposed, limits: RaftLimits): RefusalReason | null {
+    invariant(input.proposal > this.lastProposed, "each proposal has a higher number than the one before");
+    this.lastProposed = input.proposal;
+    if (input.term !== this.ledTerm) return "notLeader";
+    const reason = this.refusal(input, limits);
+    if (reason !== null) this.awaitingRollback = true;
+    return reason;
+  }
+
+  accept(proposal: ProposalNumber, entry: EntryId, size: number): void {
+    this.lastAccepted = proposal;
+    this.uncommittedBytes += size;
+    const at = this.open.get(entry.index);
+    if (at === undefined) this.open.set(entry.index, [{ proposal, entry, size }]);
+    else at.push({ proposal, entry, size });
+  }
+
+  /** The proposer has undone everything above `last`. Said for another term, or of another proposal, it is stale. */
+  rolledBack(term: Term, last: ProposalNumber): void {
+    if (term === this.ledTerm && last === this.lastAccepted) this.awaitingRollback = false;
+  }
+
+  /** An entry is committed: whatever was proposed at its index has its outcome. */
+  committed(entry: EntryId, effects: RaftEffect[]): void {
+    const at = this.open.get(entry.index);
+    if (at === undefined) return;
+    this.open.delete(entry.index);
+    for (const { proposal, entry: { term }, size } of at) {
+      const type = term === entry.term ? "committed" : "lost";
+      if (term === this.ledTerm) this.uncommittedBytes -= size;
+      effects.push({ type: "Resolve", proposal, outcome: { type, entry } });
+    }
+  }
+
+  private refusal({ predecessor, payload }: Proposed, limits: RaftLimits): RefusalReason | null {
+    if (this.awaitingRollback || predecessor !== this.lastAccepted) return "outOfOrder";
+    if (payload.length > limits.maxPayloadBytes) return "tooLarge";
+    // One is always admitted: a transaction that the limits allow must be able to commit.
+    const full = this.uncommittedBytes + payload.length > limits.maxUncommittedBytes;
+    return full && this.uncommittedBytes > 0 ? "busy" : null;
+  }
+}

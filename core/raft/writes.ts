@@ -1,0 +1,76 @@
+/**
+ * What one step makes durable: its changes of hard state and log, gathered into at most one Persist. The log in memory
+ * is changed here too, so that memory and disk cannot be told different things.
+ */
+import { Durability } from "./durability.ts";
+import type { Log } from "./log.ts";
+import type { Entry, EntryId, HardState, LogIndex, Ticket } from "../types.ts";
+import type { RaftEffect } from "./boundary.ts";
+
+export class Writes {
+  private readonly log: Log;
+  private readonly durability: Durability;
+  /** null: unchanged in this step. */
+  private hardState: HardState | null = null;
+  /** null: nothing cut in this step. */
+  private truncateTo: LogIndex | null = null;
+  private entries: Entry[] = [];
+  /** The write that holds the hard state as it is now; 0: recovery found it so. */
+  private hardStateTicket = 0 as Ticket;
+
+  constructor(log: Log) {
+    this.log = log;
+    this.durability = new Durability(log.last);
+  }
+
+  /** The last entry that is both on disk and in the log. */
+  get durable(): EntryId {
+    return this.durability.durable;
+  }
+
+  /** The last write handed out; 0: none yet. */
+  get begun(): Ticket {
+    return this.durability.begun;
+  }
+
+  /** Every write up to this one is on disk. */
+  get through(): Ticket {
+    return this.durability.through;
+  }
+
+  /** Whether currentTerm and votedFor are on disk as they stand in memory. */
+  get hardStateDurable(): boolean {
+    return this.hardState === null && this.hardStateTicket <= this.through;
+  }
+
+  saveHardState(hardState: HardState): void {
+    this.hardState = hardState;
+  }
+
+  truncate(keep: LogIndex): void {
+    this.log.truncate(keep);
+    this.durability.truncate(this.log.last);
+    this.truncateTo = keep;
+  }
+
+  append(entry: Entry): void {
+    this.log.append(entry);
+    this.entries.push(entry);
+  }
+
+  done(ticket: Ticket): void {
+    this.durability.done(ticket);
+  }
+
+  /** Ends a step; null: it has nothing to write. */
+  take(): RaftEffect | null {
+    const { hardState, truncateTo, entries } = this;
+    if (hardState === null && truncateTo === null && entries.length === 0) return null;
+    const ticket = this.durability.begin(this.log.last);
+    if (hardState !== null) this.hardStateTicket = ticket;
+    this.hardState = null;
+    this.truncateTo = null;
+    this.entries = [];
+    return { type: "Persist", ticket, hardState, truncateTo, entries };
+  }
+}

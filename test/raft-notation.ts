@@ -1,0 +1,169 @@
+/**
+ * How Raft's values are written in tests: an entry is `term/index`, a log is its terms by index (`1 1 2` is 1/1 1/2 2/3),
+ * a message is its name and `key=value`s, defaults omitted. What is shown can be parsed again.
+ */
+import { invariant, unreachable } from "../core/invariant.ts";
+import type { RaftEffect, RecoveredLog } from "../core/raft/boundary.ts";
+import type { RaftSnapshot } from "../core/raft/invariants.ts";
+import type { AppendEntriesReply, Message } from "../core/raft/message.ts";
+import { NO_ENTRY, type Entry, type EntryId, type Instant, type LogIndex, type Term } from "../core/types.ts";
+
+/** `log("1 1 2 4")`: four entries by their terms. An odd payload: its own index, so that a mix-up shows. */
+export function log(terms: string): readonly Entry[] {
+  return terms.split(" ").filter((term) => term !== "").map((term, at) => entry({ term: Number(term), index: at + 1 }));
+}
+
+export function entry(id: { readonly term: number; readonly index: number }, size = 1): Entry {
+  const payload = new Uint8Array(size).fill(id.index);
+  return { term: id.term as Term, index: id.index as LogIndex, kind: "payload", payload };
+}
+
+/** What recovery would say of these entries. */
+export function recoveredLog(entries: readonly Entry[]): RecoveredLog {
+  const terms = entries.filter(({ term }, at) => term !== entries[at - 1]?.term).map(({ term, index }) => ({ term, index }));
+  const last = entries[entries.length - 1];
+  return { terms, last: last === undefined ? NO_ENTRY : { term: last.term, index: last.index } };
+}
+
+export function showId({ term, index }: EntryId): string {
+  return `${term}/${index}`;
+}
+
+function showEntries(entries: readonly Entry[]): string {
+  return `[${entries.map(showId).join(" ")}]`;
+}
+
+/** `key=value` for each that differs from its default. */
+function pairs(...values: readonly (readonly [string, unknown, unknown?])[]): string {
+  return values.filter(([, value, omitted]) => value !== omitted).map(([key, value]) => ` ${key}=${String(value)}`).join("");
+}
+
+export function showMessage(message: Message): string {
+  const head = `${message.type} term=${message.term}`;
+  switch (message.type) {
+    case "RequestVote":
+      return head + pairs(["last", showId(message.lastLog)]);
+    case "RequestVoteReply":
+      return head + (message.granted ? " granted" : " refused");
+    case "AppendEntries":
+      return head + pairs(
+        ["prev", showId(message.prevLog)],
+        ["entries", showEntries(message.entries), "[]"],
+        ["commit", message.leaderCommit, 0],
+        ["round", message.round, 0],
+      );
+    case "AppendEntriesReply":
+      return head + showResult(message.result) + pairs(["round", message.round, 0]);
+    default:
+      return unreachable(message);
+  }
+}
+
+function showResult(result: AppendEntriesReply["result"]): string {
+  if (result.accepted) return pairs(["match", result.matchIndex]);
+  return pairs(["rejected", result.rejected], ["hint", showId(result.hint)]);
+}
+
+/** One line; null: not worth one. */
+export function showEffect(node: string, effect: RaftEffect, now: Instant): string | null {
+  switch (effect.type) {
+    case "Persist": {
+      const { hardState, truncateTo, entries, ticket } = effect;
+      const vote = hardState?.votedFor ?? null;
+      const term = hardState === null || vote !== null ? null : hardState.currentTerm;
+      const cut = pairs(["term", term, null], ["vote", vote, null], ["truncateTo", truncateTo, null]);
+      return `${node} Persist #${ticket}${cut}${pairs(["entries", showEntries(entries), "[]"])}`;
+    }
+    case "Send":
+      return `${node}→${effect.to} ${showMessage(effect.message)}`;
+    case "SetTimer":
+      return `${node} SetTimer +${Math.floor((effect.at - now) / 1000)}ms`;
+    case "Accept":
+      return `${node} Accept #${effect.proposal} ${showId(effect.entry)}`;
+    case "Resolve": {
+      const { outcome } = effect;
+      const detail = outcome.type === "refused" ? outcome.reason : showId(outcome.entry);
+      return `${node} Resolve #${effect.proposal} ${outcome.type} ${detail}`;
+    }
+    case "Apply":
+      return `${node} Apply ${showEntries(effect.entries)}`;
+    case "ReadEntries": {
+      const purpose = effect.purpose.type === "apply" ? "apply" : effect.purpose.to;
+      return `${node} ReadEntries for=${purpose} from=${effect.from} end=${effect.end}`;
+    }
+    case "ReadReady":
+      return `${node} ReadReady #${effect.read} index=${effect.index}`;
+    case "ReadRefused":
+      return `${node} ReadRefused #${effect.read}`;
+    case "LeadershipChanged":
+      // Its term, and that there is no leader now, stand in the line about the node's role.
+      return effect.leader === null ? null : `${node} LeadershipChanged leader=${effect.leader}`;
+    default:
+      return unreachable(effect);
+  }
+}
+
+/** `log`: the terms of what stands in the node's log. */
+export function showState(state: RaftSnapshot): string {
+  const terms: number[] = [];
+  for (const [at, run] of state.terms.entries()) {
+    const end = state.terms[at + 1]?.index ?? state.last.index + 1;
+    for (let index: number = run.index; index < end; index++) terms.push(run.term);
+  }
+  return `${state.id} ${state.role} term=${state.currentTerm}` + pairs(
+    ["vote", state.votedFor, null],
+    ["leader", state.role === "leader" ? null : state.leader, null],
+    ["log", `[${terms.join(" ")}]`],
+    ["durable", state.durable.index, state.last.index],
+    ["commit", state.commitIndex, 0],
+    ["applied", state.lastApplied, state.commitIndex],
+    ["cached", `${state.firstCached}..${state.last.index}`, `1..${state.last.index}`],
+  );
+}
+
+// Parsing. Tests only: a mistake in a scenario is a bug of ours.
+
+/** `a b=1 c=[1/1 2/2]` as words and values; a list keeps its blanks. */
+export function parseWords(text: string): { readonly words: readonly string[]; readonly values: ReadonlyMap<string, string> } {
+  const words: string[] = [];
+  const values = new Map<string, string>();
+  for (const [part] of text.matchAll(/\S+=\[[^\]]*\]|\S+/g)) {
+    const equals = part.indexOf("=");
+    if (equals === -1) words.push(part);
+    else values.set(part.slice(0, equals), part.slice(equals + 1));
+  }
+  return { words, values };
+}
+
+export function parseId(text: string): EntryId {
+  const [term, index] = text.split("/").map(Number);
+  invariant(Number.isInteger(term) && Number.isInteger(index), "an entry is written term/index");
+  return { term: term as Term, index: index as LogIndex };
+}
+
+export function parseMessage(text: string): Message {
+  const { words, values } = parseWords(text);
+  const number = (key: string): number => Number(values.get(key) ?? 0);
+  const id = (key: string): EntryId => parseId(values.get(key) ?? "0/0");
+  const term = number("term") as Term;
+  switch (words[0]) {
+    case "RequestVote":
+      return { type: "RequestVote", term, lastLog: id("last") };
+    case "RequestVoteReply":
+      return { type: "RequestVoteReply", term, granted: words[1] === "granted" };
+    case "AppendEntries": {
+      const ids = (values.get("entries") ?? "[]").slice(1, -1).split(" ").filter((part) => part !== "");
+      const entries = ids.map((part) => entry(parseId(part)));
+      const leaderCommit = number("commit") as LogIndex;
+      return { type: "AppendEntries", term, prevLog: id("prev"), entries, leaderCommit, round: number("round") };
+    }
+    case "AppendEntriesReply": {
+      const result: AppendEntriesReply["result"] = values.has("match")
+        ? { accepted: true, matchIndex: number("match") as LogIndex }
+        : { accepted: false, rejected: number("rejected") as LogIndex, hint: id("hint") };
+      return { type: "AppendEntriesReply", term, round: number("round"), result };
+    }
+    default:
+      invariant(false, `a message begins with its name: ${text}`);
+  }
+}
