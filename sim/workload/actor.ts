@@ -1,0 +1,214 @@
+/**
+ * One caller of an application: what a task may do, with everything recorded in the history on the way. A task is a
+ * generator: it yields the calls that it makes (or a pause) and is handed their results. It never waits.
+ */
+import type { CallResult, ClientTransaction, Operation } from "../../core/client/boundary.ts";
+import type { SqlParameters } from "../../core/database/engine.ts";
+import type { Random } from "../../core/random.ts";
+import type { WorkloadCounts } from "./boundary.ts";
+import type { Attempt, AttemptOutcome, History, ListRow, Seen, Write } from "./history.ts";
+import type { WorkloadOptions } from "./options.ts";
+import { STATEMENTS, type StatementName } from "./statements.ts";
+
+export interface Pause {
+  readonly type: "pause";
+  readonly ms: number;
+}
+
+/** A pause is answered by an empty result. */
+export type Task<Result = void> = Generator<Operation | Pause, Result, CallResult>;
+
+/** What all applications of a run share. */
+export interface Shared {
+  readonly random: Random;
+  readonly history: History;
+  readonly options: WorkloadOptions;
+  readonly counts: WorkloadCounts;
+  /** Items that are surely there, newest last. */
+  readonly knownItems: number[];
+  /** The number last given to an item, a list value or a transfer: they are never used twice. */
+  lastUnique: number;
+}
+
+export class Actor {
+  readonly application: string;
+  readonly shared: Shared;
+  private readonly takeTransaction: () => ClientTransaction;
+  /** The attempts and reads under way, for the application's death. */
+  private readonly attempts = new Set<Attempt>();
+  private readonly reads = new Set<number>();
+
+  constructor(application: string, shared: Shared, takeTransaction: () => ClientTransaction) {
+    this.application = application;
+    this.shared = shared;
+    this.takeTransaction = takeTransaction;
+  }
+
+  get random(): Random {
+    return this.shared.random;
+  }
+
+  unique(): number {
+    return ++this.shared.lastUnique;
+  }
+
+  /** The process died: what it had asked to commit is open for ever, what it had not is surely not there. */
+  died(): void {
+    for (const attempt of this.attempts) this.end(attempt, attempt.commitAsked ? "unknown" : "notExecuted");
+    for (const read of this.reads) this.shared.history.endRead(read, this.application, null);
+  }
+
+  /** One call that is a transaction of its own. */
+  *alone(operation: Operation, writes: readonly Write[], expected: readonly string[] = []): Task<CallResult> {
+    const attempt = this.begin();
+    attempt.commitAsked = true;
+    for (const write of writes) this.shared.history.wrote(attempt, write);
+    const result = yield operation;
+    this.judge(result, expected);
+    notePosition(attempt, writes[0], result);
+    this.end(attempt, result.ok ? "committed" : result.failure.code === "OutcomeUnknown" ? "unknown" : "notExecuted");
+    return result;
+  }
+
+  /** BEGIN, the body, and what the body decides. "abandon": the server is left waiting for more. */
+  *interactive(body: (open: OpenTransaction) => Task<"commit" | "rollback" | "abandon">): Task {
+    const transaction = this.takeTransaction();
+    const attempt = this.begin();
+    const begun = yield { type: "begin", transaction };
+    this.judge(begun, []);
+    if (!begun.ok) return this.end(attempt, "notExecuted");
+    const decision = yield* body(new OpenTransaction(this, attempt, transaction));
+    if (decision === "commit") {
+      attempt.commitAsked = true;
+      const result = yield { type: "commit", transaction };
+      this.judge(result, []);
+      const unknown = !result.ok && result.failure.code === "OutcomeUnknown";
+      return this.end(attempt, result.ok ? "committed" : unknown ? "unknown" : "notExecuted");
+    }
+    if (decision === "rollback") this.judge(yield { type: "rollback", transaction }, []);
+    // Without a COMMIT nothing can be there, whatever the answer to ROLLBACK was.
+    this.end(attempt, "notExecuted");
+  }
+
+  /** A read on its own. */
+  *read(name: StatementName, parameters: readonly number[]): Task<CallResult> {
+    return yield* this.observe(name, parameters, null, []);
+  }
+
+  /** One SELECT, on its own or in a transaction; `own`: what that transaction has appended before. */
+  *observe(
+    name: StatementName, parameters: readonly number[], transaction: ClientTransaction | null, own: readonly number[],
+  ): Task<CallResult> {
+    const read = this.shared.history.beginRead();
+    this.reads.add(read);
+    const result = yield execute(name, parameters, transaction, true);
+    this.judge(result, []);
+    this.reads.delete(read);
+    const seen = result.ok ? seenBy(name, parameters, result, [...own]) : null;
+    this.shared.history.endRead(read, this.application, seen);
+    if (result.ok && transaction === null) this.shared.counts.reads++;
+    return result;
+  }
+
+  *pause(): Task {
+    const max = this.shared.options.maxPauseMs;
+    if (max > 0) yield { type: "pause", ms: this.random.integer(0, max) };
+  }
+
+  /** Counts a failure, and reports those that nothing in this workload explains. */
+  judge(result: CallResult, expected: readonly string[]): void {
+    if (result.ok) return;
+    const { code, sqlCode, message } = result.failure;
+    const { failures } = this.shared.counts;
+    failures[code] = (failures[code] ?? 0) + 1;
+    const explained = code === "SqlError" ? expected.includes(sqlCode ?? "") : code !== "Misuse" && code !== "TooLarge";
+    if (!explained) this.shared.history.surprise(this.application, `${code} ${sqlCode ?? ""}: ${message}`);
+  }
+
+  private begin(): Attempt {
+    const attempt = this.shared.history.begin(this.application);
+    this.attempts.add(attempt);
+    return attempt;
+  }
+
+  private end(attempt: Attempt, outcome: AttemptOutcome): void {
+    this.attempts.delete(attempt);
+    this.shared.history.end(attempt, outcome);
+    const { counts, knownItems } = this.shared;
+    if (outcome === "unknown") counts.unknown++;
+    else if (outcome === "notExecuted") counts.failed++;
+    else if (attempt.writes.length > 0) counts.committed++;
+    if (outcome !== "committed") return;
+    for (const write of attempt.writes) if (write.type === "item") knownItems.push(write.id);
+  }
+}
+
+/** An interactive transaction between BEGIN and its end. */
+export class OpenTransaction {
+  private readonly actor: Actor;
+  private readonly attempt: Attempt;
+  private readonly transaction: ClientTransaction;
+  private readonly own: number[] = [];
+
+  constructor(actor: Actor, attempt: Attempt, transaction: ClientTransaction) {
+    this.actor = actor;
+    this.attempt = attempt;
+    this.transaction = transaction;
+  }
+
+  /** Whether the statement was done. `write` null: it only prepares another, as an UPDATE of a balance does. */
+  *write(
+    name: StatementName, parameters: readonly number[], write: Write | null, expected: readonly string[] = [],
+  ): Task<boolean> {
+    const { history } = this.actor.shared;
+    if (write !== null) history.wrote(this.attempt, write);
+    const result = yield execute(name, parameters, this.transaction, false);
+    this.actor.judge(result, expected);
+    if (result.ok) {
+      if (write?.type === "append") this.own.push(write.value);
+      notePosition(this.attempt, write ?? undefined, result);
+      return true;
+    }
+    if (result.failure.code === "SqlError" && write !== null) history.refused(this.attempt, write);
+    return false;
+  }
+
+  *read(name: StatementName, parameters: readonly number[]): Task<CallResult> {
+    return yield* this.actor.observe(name, parameters, this.transaction, this.own);
+  }
+}
+
+export function execute(
+  name: StatementName, parameters: SqlParameters, transaction: ClientTransaction | null, expectsRows: boolean,
+): Operation {
+  return { type: "execute", expectsRows, transaction, sql: STATEMENTS[name], parameters };
+}
+
+function notePosition(attempt: Attempt, write: Write | undefined, result: CallResult): void {
+  if (write?.type !== "append" || !result.ok) return;
+  const returned = result.rows.rows[0]?.[0];
+  attempt.positions.set(write.value, Number(returned ?? result.lastInsertRowid));
+}
+
+function seenBy(
+  name: StatementName, parameters: readonly number[], result: CallResult & { ok: true }, own: readonly number[],
+): Seen | null {
+  const rows = result.rows.rows;
+  const parameter = parameters[0] ?? 0;
+  switch (name) {
+    case "readList":
+      return { type: "list", key: parameter, rows: rows.map((row) => listRow(row[0], parameter, row[1])), own };
+    case "readLists":
+      return { type: "list", key: null, rows: rows.map((row) => listRow(row[0], row[1], row[2])), own };
+    case "readItem":
+      return { type: "item", id: parameter, found: rows.length > 0 };
+    case "readAccounts":
+      return { type: "accounts", balances: rows.map((row) => Number(row[1])) };
+    default:
+      return null;
+  }
+}
+
+function listRow(position: unknown, key: unknown, value: unknown): ListRow {
+  return { position: Number(position), key: Number(key), value: Number(value) };
+}

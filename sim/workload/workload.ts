@@ -1,0 +1,26 @@
+/** The workload of one run: options drawn from its seed, one history, and any number of applications. */
+import type { Random } from "../../core/random.ts";
+import type { Shared } from "./actor.ts";
+import { ActorApplication } from "./application.ts";
+import type { Application, WorkloadCounts } from "./boundary.ts";
+import { History } from "./history.ts";
+import { drawWorkloadOptions, type WorkloadOptions } from "./options.ts";
+
+export class Workload {
+  readonly options: WorkloadOptions;
+  readonly history = new History();
+  readonly counts: WorkloadCounts = { committed: 0, reads: 0, failed: 0, unknown: 0, failures: {} };
+  private readonly shared: Shared;
+
+  constructor(random: Random, options: WorkloadOptions = drawWorkloadOptions(random)) {
+    this.options = options;
+    this.shared = {
+      random, options, history: this.history, counts: this.counts, knownItems: [], lastUnique: 0,
+    };
+  }
+
+  /** A new application; names are unique within a run. */
+  open(name: string): Application {
+    return new ActorApplication(name, this.shared);
+  }
+}
