@@ -4,7 +4,7 @@
  * returns the first rule that it found broken, and the run ends there.
  */
 import type { NodeEffect } from "../../core/node/boundary.ts";
-import type { Entry, EntryId, Instant, LogIndex, NodeId, Term } from "../../core/types.ts";
+import type { EntryId, Instant, LogIndex, NodeId, Term } from "../../core/types.ts";
 import type { SqlValue } from "../../core/database/engine.ts";
 
 /** One rule broken. `oracle` is its short name: the last line of a failed run says FAILED <oracle>. */
@@ -17,7 +17,7 @@ export interface Violation {
   readonly index: LogIndex | null;
 }
 
-/** What core/node's inspect() shows of a live node, as far as the oracles look. */
+/** What core/node's inspect() shows of a live node, as far as the oracles look: core/raft's RaftSnapshot will do. */
 export interface NodeObservation {
   /** null: recovery or bootstrap is not over yet. */
   readonly raft: RaftObservation | null;
@@ -34,10 +34,8 @@ export interface RaftObservation {
   readonly commitIndex: LogIndex;
   /** The last entry handed out by Apply. */
   readonly lastApplied: LogIndex;
-  /** The term of the entry at `index`, which lies in 1..last.index. */
-  termAt(index: LogIndex): Term;
-  /** The entry, if its payload is in memory: always so for entries that were appended in the last step. */
-  entryAt(index: LogIndex): Entry | null;
+  /** Where each run of equal terms begins, ascending. May be the node's own array: oracles copy what they keep. */
+  readonly terms: readonly EntryId[];
 }
 
 export interface DatabaseObservation {
