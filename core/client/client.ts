@@ -274,8 +274,8 @@ export class Client {
         if (!this.mayTryElsewhere(call, outcome.failure)) return this.finish(call, { ok: false, failure: outcome.failure });
         link.drop(call);
         if (this.link === link) this.retire(link);
-        // It was surely not executed: it waits for the next leader.
-        return this.search();
+        // It was surely not executed: the next leader gets it, if there is one by now.
+        return this.place(call);
       default:
         unreachable(outcome);
     }

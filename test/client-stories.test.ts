@@ -1,0 +1,4 @@
+import { ClientStory } from "./client-story.ts";
+import { tellStories } from "./story.ts";
+
+tellStories("client", () => new ClientStory());

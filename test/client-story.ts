@@ -1,0 +1,184 @@
+/**
+ * Tells one Client's story in text: nodes that say what the story says, and calls. Commands (an example each):
+ *
+ *     call 1 run INSERT ...       call 1 of the application: a statement; likewise: get (expects rows), script
+ *     call 2 begin 1              interactive transaction 1; likewise: commit 1, rollback 1
+ *     call 3 in 1 SELECT ...      a statement in transaction 1
+ *     a leads 3                   a answers the latest search: it leads term 3
+ *     a follows 3                 a answers the latest search: it does not lead
+ *     a opens 5 in 3              a opens session 5 in term 3
+ *     a refuses Busy              a opens no session
+ *     a answers 5/2 done          session 5 of a answers request 2; likewise: writes, NotLeader (any failure's code)
+ *     a answers 5/2 part 0/2 x    a part of the rows: one row of one text
+ *     a forgot 5/2                a knows nothing of session 5
+ *     lost a                      the connection to a broke
+ *     pass 600                    600 ms pass, timers fire
+ */
+import { Client } from "../core/client/client.ts";
+import type { CallResult, ClientEffect, ClientInput, Operation } from "../core/client/boundary.ts";
+import { failure, type FailureCode } from "../core/failure.ts";
+import { Random, SEED_SIZE } from "../core/random.ts";
+import { afterMs, type Instant, type NodeId, type Term } from "../core/types.ts";
+import { decodeClientMessage, encodeNodeMessage } from "../core/wire/statement-codec.ts";
+import type { ClientMessage, NodeMessage, RequestBody } from "../core/wire/statement.ts";
+
+export class ClientStory {
+  readonly client: Client;
+  private now = 0 as Instant;
+  private timerAt: Instant | null = null;
+  private searchNonce = 0;
+  private openingNonce = 0;
+  private readonly sessionTerms = new Map<number, Term>();
+
+  constructor() {
+    const seed = Random.fromNumber(1).bytes(SEED_SIZE);
+    this.client = new Client({ endpoints: ["a", "b"], callTimeoutMs: 5000, attemptTimeoutMs: 500, seed });
+  }
+
+  command(line: string): readonly string[] {
+    const [first = "", second = "", ...rest] = line.split(" ");
+    switch (first) {
+      case "call":
+        return this.step({ type: "Called", call: Number(second), operation: parseOperation(rest) });
+      case "lost":
+        return this.step({ type: "ConnectionLost", endpoint: second });
+      case "pass":
+        return this.pass(Number(second));
+      default:
+        return this.nodeSays(first, second, rest);
+    }
+  }
+
+  private nodeSays(from: string, verb: string, [word = "", ...rest]: string[]): readonly string[] {
+    const [session = 0, sequence = 0] = word.split("/").map(Number);
+    const term = this.sessionTerms.get(session) ?? (0 as Term);
+    switch (verb) {
+      case "leads":
+      case "follows": {
+        const leader = verb === "leads" ? (from as NodeId) : null;
+        const leads = verb === "leads";
+        return this.say(from, { type: "Located", nonce: this.searchNonce, term: Number(word) as Term, leader, leads });
+      }
+      case "opens": {
+        const opened = Number(rest[1]) as Term;
+        this.sessionTerms.set(session, opened);
+        return this.say(from, { type: "SessionOpened", nonce: this.openingNonce, term: opened, session });
+      }
+      case "refuses":
+        return this.say(from, { type: "SessionRefused", nonce: this.openingNonce, failure: refusal(word) });
+      case "forgot":
+        return this.say(from, { type: "SessionUnknown", term, session, sequence });
+      case "answers":
+        return this.say(from, { type: "Answer", term, session, sequence, ...parseAnswer(rest) });
+      default:
+        throw new Error(`unknown command: ${verb}`);
+    }
+  }
+
+  private say(from: string, message: NodeMessage): readonly string[] {
+    return this.step({ type: "Received", from, bytes: encodeNodeMessage(message) });
+  }
+
+  private pass(ms: number): readonly string[] {
+    const end = afterMs(this.now, ms);
+    const lines: string[] = [];
+    while (this.timerAt !== null && this.timerAt <= end) {
+      this.now = this.timerAt;
+      this.timerAt = null;
+      lines.push(...this.step({ type: "TimerFired" }));
+    }
+    this.now = end;
+    return lines;
+  }
+
+  private step(input: ClientInput): readonly string[] {
+    return this.client.step(this.now, input).flatMap((effect) => this.perform(effect));
+  }
+
+  private perform(effect: ClientEffect): readonly string[] {
+    switch (effect.type) {
+      case "SetTimer":
+        this.timerAt = effect.at;
+        return [];
+      case "Return":
+        return [`Return ${effect.call}: ${describeResult(effect.result)}`];
+      case "Send": {
+        const decoded = decodeClientMessage(effect.bytes);
+        if (!decoded.ok) throw new Error(`a message of ours does not decode: ${decoded.fault.rule}`);
+        if (decoded.value.type === "Locate") this.searchNonce = decoded.value.nonce;
+        if (decoded.value.type === "OpenSession") this.openingNonce = decoded.value.nonce;
+        return [`→${effect.to} ${describeMessage(decoded.value)}`];
+      }
+    }
+  }
+}
+
+function parseOperation([verb = "", ...rest]: string[]): Operation {
+  const sql = rest.join(" ");
+  const transaction = Number(rest[0]);
+  switch (verb) {
+    case "run":
+    case "get":
+      return { type: "execute", expectsRows: verb === "get", transaction: null, sql, parameters: [] };
+    case "in":
+      return { type: "execute", expectsRows: true, transaction, sql: rest.slice(1).join(" "), parameters: [] };
+    case "script":
+      return { type: "script", sql };
+    case "begin":
+    case "commit":
+    case "rollback":
+      return { type: verb, transaction };
+    default:
+      throw new Error(`unknown operation: ${verb}`);
+  }
+}
+
+function parseAnswer([word = "", place = "", value = ""]: string[]): Pick<NodeMessage & { type: "Answer" }, "part" | "parts" | "outcome" | "rows"> {
+  const whole = { part: 0, parts: 1, rows: [] };
+  const done = { type: "done", columns: ["x"], changes: 1, lastInsertRowid: 1 } as const;
+  if (word === "done") return { ...whole, outcome: done };
+  if (word === "writes") return { ...whole, outcome: { type: "writes" } };
+  if (word !== "part") return { ...whole, outcome: { type: "failed", failure: refusal(word) } };
+  const [part = 0, parts = 1] = place.split("/").map(Number);
+  return { part, parts, outcome: part === 0 ? done : null, rows: [[value]] };
+}
+
+function refusal(code: string): ReturnType<typeof failure> {
+  return failure(code as Exclude<FailureCode, "SqlError">, "says the story");
+}
+
+function describeMessage(message: ClientMessage): string {
+  switch (message.type) {
+    case "Locate":
+    case "OpenSession":
+      return message.type;
+    case "CloseSession":
+      return `CloseSession ${message.session}`;
+    case "FetchPart":
+      return `FetchPart ${message.session}/${message.sequence} part=${message.part}`;
+    case "Request": {
+      const { session, sequence, lowestUnanswered, body } = message;
+      return `Request ${session}/${sequence} lowest=${lowestUnanswered} ${describeBody(body)}`;
+    }
+  }
+}
+
+function describeBody(body: RequestBody): string {
+  switch (body.type) {
+    case "write":
+      return body.transaction === 0 ? `write ${body.sql}` : `in ${body.transaction} ${body.sql}`;
+    case "read":
+    case "script":
+      return `${body.type} ${body.sql}`;
+    case "begin":
+    case "commit":
+    case "rollback":
+      return `${body.type} ${body.transaction}`;
+  }
+}
+
+function describeResult(result: CallResult): string {
+  if (!result.ok) return `${result.failure.code} (${result.failure.message})`;
+  const rows = result.rows.rows.map((row) => row.join(",")).join(" | ");
+  return `done changes=${result.changes}${rows === "" ? "" : ` rows: ${rows}`}`;
+}
