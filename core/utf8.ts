@@ -75,6 +75,17 @@ export function decodeUtf8(bytes: Uint8Array, from = 0, end = bytes.length): str
   return text;
 }
 
+/** Whether every surrogate is half of a pair: such text, and no other, comes back from UTF-8 as it was. */
+export function isWellFormed(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 0xd800 || code > 0xdfff) continue;
+    if (!isPair(text, at)) return false;
+    at++;
+  }
+  return true;
+}
+
 function isPair(text: string, at: number): boolean {
   const first = text.charCodeAt(at);
   if (first < 0xd800 || first > 0xdbff) return false;

@@ -15,7 +15,7 @@
 import type { ByteReader, ByteWriter } from "../bytes.ts";
 import type { SqlParameters, SqlValue } from "../database/engine.ts";
 import { unreachable } from "../invariant.ts";
-import { utf8Size } from "../utf8.ts";
+import { isWellFormed, utf8Size } from "../utf8.ts";
 import { STATEMENT_LIMITS } from "./statement.ts";
 
 const MIN_I64 = -(1n << 63n);
@@ -30,6 +30,7 @@ export function valueFault(value: unknown, name: string): string | null {
       if (value >= MIN_I64 && value <= MAX_I64) return null;
       return `${name} is ${value}, beyond SQLite's 64-bit integers: pass it as text`;
     case "string":
+      if (!isWellFormed(value)) return `${name} contains half of a surrogate pair, which is no text: pass a blob`;
       if (value.includes("\0")) return `${name} contains a NUL character, where SQLite would end the text: pass a blob`;
       return utf8Size(value) <= STATEMENT_LIMITS.maxValueBytes ? null : `${name} is larger than 64 MiB`;
     case "object":

@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { parametersFault, valueFault } from "../core/wire/sql-value.ts";
+
+const storable: readonly unknown[] = [null, 0, -0, 1.5, Number.POSITIVE_INFINITY, 2 ** 60, 0n, 2n ** 63n - 1n, "", "ü€😀", new Uint8Array(3)];
+test.each(storable)("SQLite can store %s", (value) => {
+  expect(valueFault(value, "it")).toBeNull();
+});
+
+const unstorable: readonly (readonly [unknown, string])[] = [
+  [Number.NaN, "it is NaN"],
+  [undefined, "it is of type undefined"],
+  [true, "it is of type boolean"],
+  [() => 1, "it is of type function"],
+  [Symbol("s"), "it is of type symbol"],
+  [{}, "it is of type Object"],
+  [Object.create(null), "it is of type object"],
+  [new Date(0), "it is of type Date"],
+  [[1], "it is of type Array"],
+  [new Uint16Array(1), "it is of type Uint16Array"],
+  [2n ** 63n, "it is 9223372036854775808, beyond SQLite's 64-bit integers"],
+  [-(2n ** 63n) - 1n, "beyond SQLite's 64-bit integers"],
+  ["a\0b", "it contains a NUL character"],
+  ["\ud800", "it contains half of a surrogate pair"],
+];
+test.each(unstorable)("%s is refused with its name and the reason", (value, reason) => {
+  expect(valueFault(value, "it")).toContain(reason);
+});
+
+test("a parameter's fault names it as SQLite counts it, from 1", () => {
+  expect(parametersFault([1, undefined])).toContain("parameter 2 is of type undefined");
+  expect(parametersFault({ key: Number.NaN })).toContain('parameter "key" is NaN');
+});
+
+test("parameters are an array or an object", () => {
+  for (const wrong of [null, 1, "a", undefined, new Uint8Array(1)]) {
+    expect(parametersFault(wrong)).toContain("pass an array of values, or an object");
+  }
+  expect(parametersFault([])).toBeNull();
+  expect(parametersFault({})).toBeNull();
+});
+
+test("there may be as many parameters as SQLite takes, and no more", () => {
+  expect(parametersFault(new Array(32766).fill(1))).toBeNull();
+  expect(parametersFault(new Array(32767).fill(1))).toContain("32767 parameters");
+});
