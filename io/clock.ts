@@ -29,7 +29,8 @@ export class Timer {
   }
 
   set(at: Instant): void {
-    // A later deadline keeps the timer that runs: it looks again when it fires. Heartbeats would set one each otherwise.
+    // A later deadline keeps the timer that runs: it looks again when it fires. Heartbeats would set one each
+    // otherwise.
     const sooner = this.handle === null || at < this.at;
     this.at = at;
     if (sooner) this.arm();

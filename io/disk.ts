@@ -1,15 +1,15 @@
 /**
- * The real disk: core/storage/disk.ts's operations on the files of one directory. It decides nothing and repeats nothing:
- * what the system refuses becomes one DiskFailed with the system's own code.
+ * The real disk: core/storage/disk.ts's operations on the files of one directory. It decides nothing and repeats
+ * nothing: what the system refuses becomes one DiskFailed with the system's own code.
  *
- * The one hard idea is order. Every operation names what it touches: a file, and the directory ("."), where a name comes
- * or goes. An operation starts when it is the first in the queue of everything that it touches; so operations on one file
- * take effect in the order given, those on different files do not wait for each other, and syncDirectory covers every
- * earlier creation, rename and removal.
+ * The one hard idea is order. Every operation names what it touches: a file, and the directory ("."), where a name
+ * comes or goes. An operation starts when it is the first in the queue of everything that it touches; so operations
+ * on one file take effect in the order given, those on different files do not wait for each other, and syncDirectory
+ * covers every earlier creation, rename and removal.
  *
- * Writes and reads are made at once (they end in the page cache); syncs run in a thread of libuv, so that a slow disk does
- * not cost a heartbeat. The system may forget a page that it failed to write and say so only once: after a failed write or
- * sync, every later operation on that file fails in the same way.
+ * Writes and reads are made at once (they end in the page cache); syncs run in a thread of libuv, so that a slow disk
+ * does not cost a heartbeat. The system may forget a page that it failed to write and say so only once: after a
+ * failed write or sync, every later operation on that file fails in the same way.
  */
 import fs from "node:fs";
 import path from "node:path";
@@ -23,7 +23,7 @@ const DIRECTORY = ".";
 const FILE_NAME = /^[a-z0-9][a-z0-9.-]*$/;
 const DONE: DiskResult = { type: "done" };
 
-/** Node has no fallocate, and blocks that were only reserved cost a metadata write at their first use: zeros are written. */
+/** Node has no fallocate, and blocks only reserved cost a metadata write at their first use: zeros are written. */
 const ZEROS = new Uint8Array(1024 * 1024);
 
 const fsync = promisify(fs.fsync);
@@ -38,7 +38,7 @@ interface Waiting {
 export class Disk {
   readonly directory: string;
   private readonly answer: (answer: DiskAnswer) => void;
-  /** What is under way or waits, by what it touches; the first of each queue is under way, or waits in another queue. */
+  /** What is under way or waits, by what it touches; the first of a queue is under way, or waits in another. */
   private readonly queues = new Map<string, Waiting[]>();
   private readonly descriptors = new Map<string, number>();
   /** Files of which a write or a sync has failed. */
@@ -149,18 +149,13 @@ export class Disk {
   }
 
   private open(file: string, create: boolean): number | null {
-    let descriptor = this.descriptors.get(file);
-    if (descriptor === undefined) {
-      try {
-        descriptor = fs.openSync(this.pathOf(file), fs.constants.O_RDWR | (create ? fs.constants.O_CREAT : 0));
-      } catch (error) {
-        // Absence is an answer, not a failure.
-        if (isSystemError(error) && error.code === "ENOENT" && !create) return null;
-        throw error;
-      }
-      this.descriptors.set(file, descriptor);
+    try {
+      return fs.fstatSync(this.descriptor(file, create)).size;
+    } catch (error) {
+      // Absence is an answer, not a failure.
+      if (isSystemError(error) && error.code === "ENOENT" && !create) return null;
+      throw error;
     }
-    return fs.fstatSync(descriptor).size;
   }
 
   private async preallocate(descriptor: number, size: number): Promise<DiskResult> {
@@ -173,9 +168,12 @@ export class Disk {
     return DONE;
   }
 
-  private descriptor(file: string): number {
-    const descriptor = this.descriptors.get(file);
-    invariant(descriptor !== undefined, "a file is opened before it is used");
+  private descriptor(file: string, create = false): number {
+    let descriptor = this.descriptors.get(file);
+    if (descriptor === undefined) {
+      descriptor = fs.openSync(this.pathOf(file), fs.constants.O_RDWR | (create ? fs.constants.O_CREAT : 0));
+      this.descriptors.set(file, descriptor);
+    }
     return descriptor;
   }
 

@@ -1,10 +1,10 @@
 /**
  * One directory, one process. Two processes that append to the same log would destroy it.
  *
- * On Linux the lock is an abstract unix socket named by the directory's device and inode: the kernel frees it when the
- * process dies, however it dies, and no path or symbolic link leads around it. Two machines (or two containers with
- * networks of their own) that share a directory do not see each other: that is not protected against.
- * Elsewhere it is a file LOCK with the process id; one whose process is gone is taken over.
+ * On Linux the lock is an abstract unix socket named by the directory's device and inode: the kernel frees it when
+ * the process dies, however it dies, and no path or symbolic link leads around it. Two machines (or two containers
+ * with networks of their own) that share a directory do not see each other: that is not protected against. Elsewhere
+ * it is a file LOCK with the process id; one whose process is gone is taken over.
  *
  * Whoever asks the socket is told the holder's process id, so that the error can name it.
  */
@@ -27,7 +27,8 @@ export type LockResult =
 
 /** The directory must exist. Throws the system's error for anything but "somebody holds it". */
 export async function lockDirectory(directory: string): Promise<LockResult> {
-  return process.platform === "linux" ? lockBySocket(socketName(directory)) : lockByFile(path.join(directory, LOCK_FILE));
+  if (process.platform === "linux") return lockBySocket(socketName(directory));
+  return lockByFile(path.join(directory, LOCK_FILE));
 }
 
 function socketName(directory: string): string {
@@ -78,7 +79,8 @@ function lockByFile(file: string): LockResult {
     }
     const holder = readHolder(file);
     if (holder === null || isAlive(holder)) return { ok: false, holder };
-    // Renamed first, and looked at again: of several that found the same dead holder one may have taken the lock since.
+    // Renamed first, and looked at again: of several that found the same dead holder one may have taken the lock
+    // since.
     const taken = `${file}.${process.pid}`;
     try {
       fs.renameSync(file, taken);
