@@ -5,6 +5,7 @@ import type { Decoded } from "../core/bytes.ts";
 import { FAILURE_CODES, type Failure } from "../core/failure.ts";
 import type { SqlValue } from "../core/database/engine.ts";
 import type { NodeId, Term } from "../core/types.ts";
+import { isWellFormed } from "../core/utf8.ts";
 import {
   decodeClientMessage, decodeNodeMessage, encodeClientMessage, encodeNodeMessage,
 } from "../core/wire/statement-codec.ts";
@@ -12,7 +13,7 @@ import type { ClientMessage, NodeMessage, Outcome, RequestBody } from "../core/w
 
 const u64 = fc.maxSafeNat();
 const term = u64.map((value) => value as Term);
-const text = fc.string({ unit: "binary", maxLength: 20 }).filter((value) => value.isWellFormed());
+const text = fc.string({ unit: "binary", maxLength: 20 }).filter((value) => isWellFormed(value));
 const value: fc.Arbitrary<SqlValue> = fc.oneof(
   fc.constant(null),
   fc.double({ noNaN: true }),
