@@ -8,6 +8,7 @@ import type {
   EntryId, Entry, Identity, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term,
 } from "../types.ts";
 import type { ProposalOutcome, RaftLimits, RaftTiming } from "../raft/boundary.ts";
+import type { RaftSnapshot } from "../raft/invariants.ts";
 import type { StorageFault, StorageLimits } from "../storage/boundary.ts";
 import type { DiskAnswer, DiskOrder } from "../storage/disk.ts";
 
@@ -75,6 +76,31 @@ export interface ReplicaOptions {
   readonly timing: RaftTiming;
   readonly limits: RaftLimits;
   readonly storage: StorageLimits;
-  /** 16 bytes: election timeouts, incarnation, cluster id. */
+  /** 16 bytes, others in each process life: election timeouts, incarnation, cluster id. */
   readonly seed: Uint8Array;
+  /** Run the laws of core/raft/invariants.ts after every step, as tests and the simulator do. Off unless told. */
+  readonly checkInvariants?: boolean;
 }
+
+/** What can be seen of a Replica from outside, for oracles and operators. Cheap to take. */
+export interface ReplicaSnapshot {
+  readonly phase: ReplicaPhase;
+  /** null: not recovered, or not drawn yet. What it says is durable. */
+  readonly identity: Identity | null;
+  /** null: Raft is not running (yet, or any more). */
+  readonly raft: RaftSnapshot | null;
+}
+
+export type ReplicaPhase =
+  | "new"
+  | "recovering"
+  /** The directory is new: the identity of an empty node is being written. */
+  | "claiming"
+  /** Of no cluster: says so, and waits to be founded. */
+  | "empty"
+  /** The cluster is known, and being written. */
+  | "founding"
+  | "running"
+  | "closing"
+  | "closed"
+  | "halted";
