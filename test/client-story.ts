@@ -133,7 +133,9 @@ function parseOperation([verb = "", ...rest]: string[]): Operation {
   }
 }
 
-function parseAnswer([word = "", place = "", value = ""]: string[]): Pick<NodeMessage & { type: "Answer" }, "part" | "parts" | "outcome" | "rows"> {
+type AnswerContent = Pick<NodeMessage & { type: "Answer" }, "part" | "parts" | "outcome" | "rows">;
+
+function parseAnswer([word = "", place = "", value = ""]: string[]): AnswerContent {
   const whole = { part: 0, parts: 1, rows: [] };
   const done = { type: "done", columns: ["x"], changes: 1, lastInsertRowid: 1 } as const;
   if (word === "done") return { ...whole, outcome: done };

@@ -24,11 +24,16 @@
  *     pass 600              600 ms pass, timers fire
  */
 import { Database } from "../core/database/database.ts";
-import { DEFAULT_DATABASE_LIMITS, type DatabaseEffect, type DatabaseInput, type DatabaseLimits } from "../core/database/boundary.ts";
+import {
+  DEFAULT_DATABASE_LIMITS, type DatabaseEffect, type DatabaseInput, type DatabaseLimits,
+} from "../core/database/boundary.ts";
 import { ENGINE_SEED_SIZE, type Engine, type EngineFactory, type SqlValue } from "../core/database/engine.ts";
 import { Random, SEED_SIZE } from "../core/random.ts";
-import type { RefusalReason } from "../core/raft/boundary.ts";
-import { afterMs, type Entry, type EntryId, type Instant, type LogIndex, type NodeId, type ProposalNumber, type ReadNumber, type Term } from "../core/types.ts";
+import type { ProposalOutcome, RefusalReason } from "../core/raft/boundary.ts";
+import {
+  afterMs, type Entry, type EntryId, type Instant, type LogIndex, type NodeId, type ProposalNumber, type ReadNumber,
+  type Term,
+} from "../core/types.ts";
 import { decodeNodeMessage, encodeClientMessage } from "../core/wire/statement-codec.ts";
 import type { ClientMessage, NodeMessage, RequestBody } from "../core/wire/statement.ts";
 
@@ -62,7 +67,8 @@ export class DatabaseStory {
 
   constructor(factory: EngineFactory, limits: Partial<DatabaseLimits> = {}) {
     const all = { ...DEFAULT_DATABASE_LIMITS, ...limits };
-    this.database = new Database({ id: SELF, engine: factory, limits: all, seed: Random.fromNumber(1).bytes(SEED_SIZE) });
+    const seed = Random.fromNumber(1).bytes(SEED_SIZE);
+    this.database = new Database({ id: SELF, engine: factory, limits: all, seed });
     this.elsewhere = factory.create(Random.fromNumber(2).bytes(ENGINE_SEED_SIZE), all);
   }
 
@@ -200,7 +206,7 @@ export class DatabaseStory {
 
   private lose(number: ProposalNumber): readonly string[] {
     const lost = this.proposals.find((proposal) => proposal.number === number);
-    if (lost?.entry == null) throw new Error("only an accepted proposal can be lost");
+    if (lost === undefined || lost.entry === null) throw new Error("only an accepted proposal can be lost");
     this.drop(number);
     return this.resolve(number, { type: "lost", entry: lost.entry });
   }
@@ -209,7 +215,7 @@ export class DatabaseStory {
     this.proposals = this.proposals.filter((proposal) => proposal.number !== number);
   }
 
-  private resolve(proposal: ProposalNumber, outcome: (DatabaseInput & { type: "Resolved" })["outcome"]): readonly string[] {
+  private resolve(proposal: ProposalNumber, outcome: ProposalOutcome): readonly string[] {
     return this.step({ type: "Resolved", proposal, outcome });
   }
 
@@ -222,7 +228,9 @@ export class DatabaseStory {
     const asked = this.reads.filter((read) => only === null || read === only);
     this.reads = this.reads.filter((read) => !asked.includes(read));
     const index = this.committedIndex as LogIndex;
-    return asked.flatMap((read) => this.step(confirm ? { type: "ReadConfirmed", read, index } : { type: "ReadRefused", read }));
+    return asked.flatMap((read) =>
+      this.step(confirm ? { type: "ReadConfirmed", read, index } : { type: "ReadRefused", read }),
+    );
   }
 
   private pass(ms: number): readonly string[] {
@@ -269,7 +277,10 @@ export class DatabaseStory {
     const decoded = decodeNodeMessage(bytes);
     if (!decoded.ok) throw new Error(`a message of ours does not decode: ${decoded.fault.rule}`);
     const message = decoded.value;
-    if (message.type === "SessionOpened") Object.assign(this.clients.get(name)!, { term: message.term, session: message.session });
+    if (message.type === "SessionOpened") {
+      const { term, session } = message;
+      Object.assign(this.clients.get(name)!, { term, session });
+    }
     return describe(message);
   }
 }

@@ -1,7 +1,10 @@
+/** Which values an application may pass, and how the others are refused. */
 import { expect, test } from "vitest";
 import { parametersFault, valueFault } from "../core/wire/sql-value.ts";
 
-const storable: readonly unknown[] = [null, 0, -0, 1.5, Number.POSITIVE_INFINITY, 2 ** 60, 0n, 2n ** 63n - 1n, "", "ü€😀", new Uint8Array(3)];
+const storable: readonly unknown[] = [
+  null, 0, -0, 1.5, Number.POSITIVE_INFINITY, 2 ** 60, 0n, 2n ** 63n - 1n, "", "ü€😀", new Uint8Array(3),
+];
 test.each(storable)("SQLite can store %s", (value) => {
   expect(valueFault(value, "it")).toBeNull();
 });
@@ -40,6 +43,6 @@ test("parameters are an array or an object", () => {
 });
 
 test("there may be as many parameters as SQLite takes, and no more", () => {
-  expect(parametersFault(new Array(32766).fill(1))).toBeNull();
-  expect(parametersFault(new Array(32767).fill(1))).toContain("32767 parameters");
+  expect(parametersFault(Array.from({ length: 32766 }, () => 1))).toBeNull();
+  expect(parametersFault(Array.from({ length: 32767 }, () => 1))).toContain("32767 parameters");
 });

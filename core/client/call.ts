@@ -1,32 +1,14 @@
 /**
- * One call of the application, and what may be said of it when no answer comes.
+ * What a call of the application asks for, and what may be said of it when no answer comes: functions of values.
  *
- * The rule behind the table of `lostResult`: a read may be tried again, a statement of an interactive transaction without
- * its COMMIT changes nothing, and of a write that was sent once only its own node can tell.
+ * The rule behind `lostResult`: a read may be tried again, a statement of an interactive transaction changes nothing
+ * without its COMMIT, and of a write that was sent once only its own node can tell.
  */
 import { failure } from "../failure.ts";
 import { unreachable } from "../invariant.ts";
-import type { Instant } from "../types.ts";
-import type { SqlValue } from "../database/engine.ts";
-import type { Outcome, RequestBody, SequenceNumber } from "../wire/statement.ts";
-import type { CallNumber, CallResult, ClientTransaction, Operation } from "./boundary.ts";
-import type { Link } from "./link.ts";
-
-export interface Call {
-  readonly number: CallNumber;
-  readonly operation: Operation;
-  readonly deadline: Instant;
-  /** The request under way; null: to be sent when there is a session. */
-  sent: { readonly link: Link; readonly sequence: SequenceNumber; readonly body: RequestBody } | null;
-  /** When it was last sent or repeated. */
-  sentAt: Instant;
-  /** A read turned out to write: from now on it is sent as a write. */
-  writes: boolean;
-  /** The part of the answer that is asked for; 0: the answer itself. */
-  part: number;
-  outcome: Outcome | null;
-  rows: (readonly SqlValue[])[];
-}
+import type { RequestBody } from "../wire/statement.ts";
+import type { CallResult, ClientTransaction, Operation } from "./boundary.ts";
+import type { Call } from "./link.ts";
 
 /** What an operation risks when its request may or may not have been executed. */
 export type Nature =

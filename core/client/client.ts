@@ -21,8 +21,8 @@ import { utf8Size } from "../utf8.ts";
 import type {
   CallNumber, CallResult, ClientEffect, ClientInput, ClientOptions, ClientTransaction, Endpoint, Operation,
 } from "./boundary.ts";
-import { bodyOf, EMPTY_RESULT, lostResult, natureOf, timeoutResult, transactionOf, type Call } from "./call.ts";
-import { Link } from "./link.ts";
+import { bodyOf, EMPTY_RESULT, lostResult, natureOf, timeoutResult, transactionOf } from "./call.ts";
+import { Link, type Call } from "./link.ts";
 
 /** How often deadlines are looked at while there are calls. */
 const TICK_MS = 50;
@@ -90,9 +90,7 @@ export class Client {
 
   private called(number: CallNumber, operation: Operation): void {
     const deadline = afterMs(this.now, this.options.callTimeoutMs);
-    const call: Call = {
-      number, operation, deadline, sent: null, sentAt: this.now, writes: false, part: 0, outcome: null, rows: [],
-    };
+    const call = newCall(number, operation, this.now, deadline);
     this.calls.set(number, call);
     const fault = operationFault(operation);
     if (fault !== null) this.finish(call, { ok: false, failure: fault });
@@ -194,7 +192,7 @@ export class Client {
     const before = this.link;
     this.link = new Link(from, message.term, message.session, this.now);
     if (before !== null) this.retire(before);
-    for (const call of [...this.calls.values()]) if (call.sent === null) this.place(call);
+    for (const call of this.calls.values()) if (call.sent === null) this.place(call);
   }
 
   /** Another node leads now. Reads move on; writes stay to hear the truth, for a while. */
@@ -203,7 +201,7 @@ export class Client {
     link.retiredAt = this.now;
     this.retired.push(link);
     for (const [transaction, home] of this.transactions) if (home === link) this.transactions.delete(transaction);
-    for (const call of [...link.pending.values()]) {
+    for (const call of link.pending.values()) {
       if (natureOf(call) !== "write") this.lose(call, "leadership changed");
     }
   }
@@ -271,7 +269,9 @@ export class Client {
         call.writes = true;
         return this.place(call);
       case "failed":
-        if (!this.mayTryElsewhere(call, outcome.failure)) return this.finish(call, { ok: false, failure: outcome.failure });
+        if (!this.mayTryElsewhere(call, outcome.failure)) {
+          return this.finish(call, { ok: false, failure: outcome.failure });
+        }
         link.drop(call);
         if (this.link === link) this.retire(link);
         // It was surely not executed: the next leader gets it, if there is one by now.
@@ -283,9 +283,9 @@ export class Client {
 
   /** Surely not executed, and another node may do it. */
   private mayTryElsewhere(call: Call, { code }: Failure): boolean {
-    if (call.operation.type === "begin") return code === "NotLeader" || code === "Closed" || code === "TransactionAborted";
-    if (transactionOf(call.operation) !== null) return false;
-    return code === "NotLeader" || code === "Closed";
+    const gone = code === "NotLeader" || code === "Closed";
+    if (call.operation.type === "begin") return gone || code === "TransactionAborted";
+    return gone && transactionOf(call.operation) === null;
   }
 
   private sessionUnknown(from: Endpoint, message: NodeMessage & { type: "SessionUnknown" }): void {
@@ -293,7 +293,7 @@ export class Client {
     const call = link?.pending.get(message.sequence);
     if (link === null || call === undefined) return;
     if (this.link === link) this.retire(link);
-    for (const lost of [...link.pending.values()]) this.lose(lost, "its session is no more");
+    for (const lost of link.pending.values()) this.lose(lost, "its session is no more");
   }
 
   private linkOf(from: Endpoint, { term, session }: { readonly term: Term; readonly session: number }): Link | null {
@@ -307,7 +307,7 @@ export class Client {
     if (this.timerAt === null || this.now < this.timerAt) return;
     this.timerAt = null;
     let stuck = false;
-    for (const call of [...this.calls.values()]) {
+    for (const call of this.calls.values()) {
       // A call may be gone by now: what became of another one ended it.
       if (!this.calls.has(call.number)) continue;
       if (call.deadline <= this.now) this.timedOut(call);
@@ -323,7 +323,8 @@ export class Client {
   }
 
   private timedOut(call: Call): void {
-    const hint = this.link === null ? ` from a leader${this.lastRefusal === null ? "" : ` (${this.lastRefusal.message})`}` : "";
+    const refusal = this.lastRefusal === null ? "" : ` (${this.lastRefusal.message})`;
+    const hint = this.link === null ? ` from a leader${refusal}` : "";
     const result = timeoutResult(call, this.options.callTimeoutMs, hint);
     const { operation, sent } = call;
     const transaction = transactionOf(operation);
@@ -337,9 +338,7 @@ export class Client {
   /** Tells the node, without waiting for an answer, that a transaction is over. */
   private release(link: Link, transaction: ClientTransaction): void {
     const operation: Operation = { type: "rollback", transaction };
-    const call: Call = {
-      number: 0, operation, deadline: this.now, sent: null, sentAt: this.now, writes: false, part: 0, outcome: null, rows: [],
-    };
+    const call = newCall(0, operation, this.now, this.now);
     this.emit({ type: "Send", to: link.endpoint, bytes: link.request(call, bodyOf(call)) });
     link.drop(call);
   }
@@ -351,7 +350,8 @@ export class Client {
   }
 
   private giveUp(link: Link): void {
-    for (const call of [...link.pending.values()]) this.lose(call, "leadership changed, and the node that it was sent to is silent");
+    const reason = "leadership changed, and the node that it was sent to is silent";
+    for (const call of link.pending.values()) this.lose(call, reason);
   }
 
   private armTimer(): void {
@@ -367,6 +367,10 @@ export class Client {
   private emit(effect: ClientEffect): void {
     this.effects.push(effect);
   }
+}
+
+function newCall(number: CallNumber, operation: Operation, now: Instant, deadline: Instant): Call {
+  return { number, operation, deadline, sent: null, sentAt: now, writes: false, part: 0, outcome: null, rows: [] };
 }
 
 /** What is wrong with an operation as the application gave it; null: nothing. */

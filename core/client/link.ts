@@ -1,15 +1,32 @@
 /**
- * One session with one node, from the client's side: the requests sent in it that have no answer yet.
+ * One session with one node, from the client's side, and the calls that wait for an answer in it.
  *
- * A link is *current* while the client believes that its node leads; afterwards it is *retired*: nothing new is sent in it, but
- * its node is still asked about the writes that it may have executed, as only that node can tell.
+ * A link is *current* while the client believes that its node leads; afterwards it is *retired*: nothing new is sent in
+ * it, but its node is still asked about the writes that it may have executed, as only that node can tell.
  */
 import { invariant } from "../invariant.ts";
 import type { Instant, Term } from "../types.ts";
 import { encodeClientMessage } from "../wire/statement-codec.ts";
-import type { RequestBody, SequenceNumber, SessionNumber } from "../wire/statement.ts";
-import type { Endpoint } from "./boundary.ts";
-import type { Call } from "./call.ts";
+import type { SqlValue } from "../database/engine.ts";
+import type { Outcome, RequestBody, SequenceNumber, SessionNumber } from "../wire/statement.ts";
+import type { CallNumber, Endpoint, Operation } from "./boundary.ts";
+
+/** One call of the application. */
+export interface Call {
+  readonly number: CallNumber;
+  readonly operation: Operation;
+  readonly deadline: Instant;
+  /** The request under way; null: to be sent when there is a session. */
+  sent: { readonly link: Link; readonly sequence: SequenceNumber; readonly body: RequestBody } | null;
+  /** When it was last sent or repeated. */
+  sentAt: Instant;
+  /** A read turned out to write: from now on it is sent as a write. */
+  writes: boolean;
+  /** The part of the answer that is asked for; 0: the answer itself. */
+  part: number;
+  outcome: Outcome | null;
+  rows: (readonly SqlValue[])[];
+}
 
 export class Link {
   readonly endpoint: Endpoint;

@@ -50,7 +50,7 @@ export function answerTo(request: Request, result: StatementResult): Answer {
     case "misuse":
       return failed(request, failure("Misuse", result.message));
     case "died":
-      return failed(request, failure("TransactionAborted", `the SQL engine stopped and was replaced: ${result.message}`));
+      return failed(request, failure("TransactionAborted", `the SQL engine stopped, another is up: ${result.message}`));
     default:
       return unreachable(result);
   }

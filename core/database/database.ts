@@ -126,7 +126,8 @@ export class Database implements Outlet {
     switch (message.type) {
       case "Locate": {
         const { term, leader, leads } = this.leadership;
-        return this.respond(client, { type: "Located", nonce: message.nonce, term, leader, leads: leads && !this.closing });
+        const { nonce } = message;
+        return this.respond(client, { type: "Located", nonce, term, leader, leads: leads && !this.closing });
       }
       case "OpenSession":
         return this.openSession(client, message.nonce);

@@ -1,8 +1,8 @@
 /**
  * What writes: the queue for the writer, its execution, and the proposals that come of it.
  *
- * It runs ahead of replication: the engine's speculative commits are exactly the outbox's proposals in flight. Everything
- * that undoes frames goes through here, so that the open transaction is always rolled back before them.
+ * It runs ahead of replication: the engine's speculative commits are exactly the outbox's proposals in flight.
+ * Everything that undoes frames goes through here, so that the open transaction is always rolled back before them.
  */
 import { failure, type Failure } from "../failure.ts";
 import { invariant, unreachable } from "../invariant.ts";
@@ -138,8 +138,8 @@ export class Executor {
   }
 
   /**
-   * The engine died: nothing that it committed in its last statement (`untrusted` transactions) is proposed, and nothing of
-   * its open transaction is left.
+   * The engine died: nothing that it committed in its last statement (`untrusted` transactions) is proposed, and
+   * nothing of its open transaction is left.
    */
   revive(untrusted: number): void {
     this.transactionEnded("the SQL engine stopped");

@@ -4,13 +4,13 @@
  * The writer runs ahead of replication, so whatever it computed may turn out never to have been. The rules:
  *
  * - The answer to a committed transaction leaves when its own entry is applied here.
- * - Any other answer computed on the writer's view (rows, counts, errors, "nothing to commit") leaves when the last proposal
- *   below it is applied and a ReadIndex round begun after the execution has confirmed the term: until then a new leader
- *   may exist for which that state was never true.
- * - A refused proposal takes with it every later one and every answer that was computed on top: all of these were surely
- *   not executed.
- * - Losing leadership undoes frames but decides nothing about proposals that were accepted: they become *orphans*, and their
- *   answers leave when the log tells what is committed at their index.
+ * - Any other answer computed on the writer's view (rows, counts, errors, "nothing to commit") leaves when the last
+ *   proposal below it is applied and a ReadIndex round begun after the execution has confirmed the term: until then a
+ *   new leader may exist for which that state was never true.
+ * - A refused proposal takes with it every later one and every answer that was computed on top: all of these were
+ *   surely not executed.
+ * - Losing leadership undoes frames but decides nothing about proposals that were accepted: they become *orphans*, and
+ *   their answers leave when the log tells what is committed at their index.
  *
  * Knows proposals, entries and answers; knows no SQL and no session.
  */
@@ -22,8 +22,8 @@ import type { Answer } from "./answer.ts";
 export interface Verdict {
   readonly answer: Answer;
   /**
-   * "released": it leaves as it is. "never": what it reports was surely not executed. "partly": of the several transactions
-   * of a script, some may be committed.
+   * "released": it leaves as it is. "never": what it reports was surely not executed. "partly": of the several
+   * transactions of a script, some may be committed.
    */
   readonly fate: "released" | "never" | "partly";
 }
@@ -75,8 +75,8 @@ export class Outbox {
   }
 
   /**
-   * An entry is about to be applied. `live`: it is the oldest speculative commit, so that moving the applied header is all
-   * there is to do; otherwise its payload has to be decoded.
+   * An entry is about to be applied. `live`: it is the oldest speculative commit, so that moving the applied header is
+   * all there is to do; otherwise its payload has to be decoded.
    */
   applied(entry: EntryId): { readonly live: boolean; readonly verdicts: readonly Verdict[] } {
     const head = this.inFlight[0];
@@ -97,7 +97,7 @@ export class Outbox {
     return this.release();
   }
 
-  /** The proposal was refused, or its entry lost: undoes it and, if it is of the present term, all that stands on it. */
+  /** The proposal was refused, or its entry lost: undoes it and, in the present term, all that stands on it. */
   refused(proposal: ProposalNumber): { readonly keep: number; readonly verdicts: readonly Verdict[] } {
     const orphan = this.orphans.get(proposal);
     if (orphan !== undefined) {

@@ -2,8 +2,8 @@
  * The sessions of this process: which requests were seen, and what they were answered.
  *
  * This is what makes a refusal final and a repetition harmless: a sequence number is executed at most once, by this
- * process, in the session's term. It lives in memory only, and needs no more: another process, or this one after a restart,
- * leads in other terms and knows none of these sessions.
+ * process, in the session's term. It lives in memory only, and needs no more: another process, or this one after a
+ * restart, leads in other terms and knows none of these sessions.
  */
 import { invariant } from "../invariant.ts";
 import { afterMs, type Instant, type Term } from "../types.ts";

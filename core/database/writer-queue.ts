@@ -1,6 +1,6 @@
 /**
- * Who may use the one writer: the open interactive transaction, or the oldest request that waits. First come, first served;
- * a transaction keeps the writer from BEGIN to its end, and is ended for it when it stands idle.
+ * Who may use the one writer: the open interactive transaction, or the oldest request that waits. First come, first
+ * served; a transaction keeps the writer from BEGIN to its end, and is ended for it when it stands idle.
  */
 import { invariant } from "../invariant.ts";
 import type { Instant } from "../types.ts";
