@@ -29,6 +29,8 @@ const TICK_MS = 50;
 /** A session unheard of for so long is replaced before it is used: half of the time after which nodes forget one. */
 const STALE_MS = 15_000;
 
+const CLOSED = failure("Closed", "the client is closed: nothing was executed");
+
 /** The session being opened with a node that says that it leads. */
 interface Opening {
   readonly endpoint: Endpoint;
@@ -53,6 +55,7 @@ export class Client {
   private lastRefusal: Failure | null = null;
   private nonce: number;
   private timerAt: Instant | null = null;
+  private closed = false;
   private now = 0 as Instant;
   private effects: ClientEffect[] = [];
 
@@ -79,6 +82,9 @@ export class Client {
       case "TimerFired":
         this.tick();
         break;
+      case "Closing":
+        this.close();
+        break;
       default:
         unreachable(input);
     }
@@ -92,7 +98,7 @@ export class Client {
     const deadline = afterMs(this.now, this.options.callTimeoutMs);
     const call = newCall(number, operation, this.now, deadline);
     this.calls.set(number, call);
-    const fault = operationFault(operation);
+    const fault = this.closed ? CLOSED : operationFault(operation);
     if (fault !== null) this.finish(call, { ok: false, failure: fault });
     else this.place(call);
   }
@@ -352,6 +358,17 @@ export class Client {
   private giveUp(link: Link): void {
     const reason = "leadership changed, and the node that it was sent to is silent";
     for (const call of link.pending.values()) this.lose(call, reason);
+  }
+
+  private close(): void {
+    this.closed = true;
+    for (const call of [...this.calls.values()]) {
+      const lost = call.sent === null ? null : lostResult(call, "the client was closed");
+      this.finish(call, lost ?? { ok: false, failure: CLOSED });
+    }
+    const { link } = this;
+    this.link = null;
+    if (link !== null) this.send(link.endpoint, { type: "CloseSession", term: link.term, session: link.session });
   }
 
   private armTimer(): void {
