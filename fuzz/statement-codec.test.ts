@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Decoded } from "../core/bytes.ts";
+import { crc32c } from "../core/checksum.ts";
 import { FAILURE_CODES, type Failure } from "../core/failure.ts";
 import type { SqlValue } from "../core/database/engine.ts";
 import type { NodeId, Term } from "../core/types.ts";
@@ -103,4 +104,25 @@ test("bytes that are no message are refused, whatever they are", () => {
     expect(decodeClientMessage(bytes).ok).toBe(false);
     expect(decodeNodeMessage(bytes).ok).toBe(false);
   }), settings);
+});
+
+/** A stranger's checksum may be right and its content impossible: decoding answers with a value, and never throws. */
+test(`forged messages (FUZZ_SEED=${seed} npx vitest run fuzz/statement-codec.test.ts)`, () => {
+  let refused = 0;
+  let accepted = 0;
+  const change = fc.tuple(fc.nat(), fc.nat({ max: 255 }));
+  const changed = fc.array(change, { minLength: 1, maxLength: 4 });
+  const law = fc.property(clientMessage, nodeMessage, changed, (a, b, changes) => {
+    for (const bytes of [encodeClientMessage(a), encodeNodeMessage(b)]) {
+      for (const [at, value] of changes) bytes[4 + (at % (bytes.length - 4))] = value;
+      new DataView(bytes.buffer, bytes.byteOffset).setUint32(0, crc32c(bytes, 4), true);
+      for (const decode of [decodeClientMessage, decodeNodeMessage]) {
+        if (decode(bytes).ok) accepted++;
+        else refused++;
+      }
+    }
+  });
+  fc.assert(law, { ...settings, numRuns: settings.numRuns * 10 });
+  expect(refused).toBeGreaterThan(0);
+  expect(accepted).toBeGreaterThan(0);
 });

@@ -64,6 +64,7 @@ export class DatabaseStory {
   private term = 0 as Term;
   private lastIndex = 0;
   private committedIndex = 0;
+  private sessions = 0;
 
   constructor(factory: EngineFactory, limits: Partial<DatabaseLimits> = {}) {
     const all = { ...DEFAULT_DATABASE_LIMITS, ...limits };
@@ -281,6 +282,8 @@ export class DatabaseStory {
       const { term, session } = message;
       Object.assign(this.clients.get(name)!, { term, session });
     }
+    // Its number is random in part: the story counts sessions instead.
+    if (message.type === "SessionOpened") return `SessionOpened term=${message.term} (${++this.sessions})`;
     return describe(message);
   }
 }
@@ -294,7 +297,7 @@ export function describe(message: NodeMessage): string {
     case "Located":
       return `Located term=${message.term} leader=${message.leader ?? "?"} leads=${message.leads}`;
     case "SessionOpened":
-      return `SessionOpened term=${message.term} session=${message.session}`;
+      return "SessionOpened";
     case "SessionRefused":
       return `SessionRefused ${message.failure.code}`;
     case "SessionUnknown":

@@ -47,7 +47,7 @@ export class Database implements Outlet {
   private readonly limits: DatabaseLimits;
   private readonly leadership: Leadership;
   private readonly executor: Executor;
-  private readonly sessions = new Sessions();
+  private readonly sessions: Sessions;
   private readonly reads = new Map<ReadNumber, PendingRead>();
   private effects: DatabaseEffect[] = [];
   private now = 0 as Instant;
@@ -60,6 +60,7 @@ export class Database implements Outlet {
     const random = new Random(options.seed);
     this.limits = options.limits;
     this.engine = options.engine.create(random.bytes(ENGINE_SEED_SIZE), options.limits);
+    this.sessions = new Sessions(random.fork());
     this.leadership = new Leadership(options.id);
     this.executor = new Executor(this.engine, this.limits, this.leadership, this, random);
   }

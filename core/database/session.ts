@@ -6,6 +6,7 @@
  * restart, leads in other terms and knows none of these sessions.
  */
 import { invariant } from "../invariant.ts";
+import type { Random } from "../random.ts";
 import { afterMs, type Instant, type Term } from "../types.ts";
 import type { SequenceNumber, SessionNumber, TransactionNumber } from "../wire/statement.ts";
 import type { ClientId } from "./boundary.ts";
@@ -85,14 +86,21 @@ export class Session {
 
 export class Sessions {
   private readonly byNumber = new Map<SessionNumber, Session>();
-  private lastNumber: SessionNumber = 0;
+  private readonly random: Random;
+  private opened = 0;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
 
   get size(): number {
     return this.byNumber.size;
   }
 
   open(term: Term, client: ClientId, now: Instant): Session {
-    const session = new Session(term, ++this.lastNumber, client, now);
+    // Unique by its upper half, and by its lower half not to be guessed by another client.
+    const number = ++this.opened * 4294967296 + this.random.u32();
+    const session = new Session(term, number, client, now);
     this.byNumber.set(session.number, session);
     return session;
   }
