@@ -2,7 +2,7 @@
  * The tidy rules can complain: each is given a file that breaks it. That the repository obeys them is in tidy.test.ts.
  */
 import { expect, test } from "vitest";
-import { pointsAtWhatExists } from "./tidy/documents.ts";
+import { commentsNameWhatExists, pointsAtWhatExists } from "./tidy/documents.ts";
 import { importsWhatItMay } from "./tidy/imports.ts";
 import {
   hasHonestName, hasNoEscape, hasShortLines, isShort, largeFiles, namesIssueOfUnfinished, opensWithHeader,
@@ -37,6 +37,8 @@ const UNTIDY: readonly (readonly [string, Rule, string, string, string])[] = [
   ["raft/ importing a page", importsWhatItMay, "core/raft/a.ts", 'import "../pages/a.ts";\n', "knows nothing"],
   ["wal/ importing a term", importsWhatItMay, "core/wal/a.ts", 'import { x } from "../raft/a.ts";\n', "knows nothing"],
   ["a new part of core/", importsWhatItMay, "core/new/a.ts", 'import { x } from "../raft/a.ts";\n', "no import rules"],
+  ["a comment about a file that is gone", commentsNameWhatExists, "io/a.ts", "/** See gone.ts. */\n", "not there"],
+  ["a comment about a path that is gone", commentsNameWhatExists, "io/a.ts", "// io/b/a.ts\n", "not there"],
   ["a new folder", importsWhatItMay, "lib/a.ts", 'import { x } from "../core/a.ts";\n', "no import rules"],
 ];
 

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { pointsAtWhatExists } from "./tidy/documents.ts";
+import { commentsNameWhatExists, pointsAtWhatExists } from "./tidy/documents.ts";
 import { importsWhatItMay } from "./tidy/imports.ts";
 import {
   hasHonestName, hasNoEscape, hasShortLines, isShort, largeFiles, namesIssueOfUnfinished, opensWithHeader,
@@ -27,6 +27,7 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ["no comment turns a fence off", hasNoEscape],
   ["names are whole words", usesWholeWords],
   ["each folder imports only what it may", importsWhatItMay],
+  ["comments name files that exist", commentsNameWhatExists],
   ["documents point at what exists", pointsAtWhatExists((path) => existsSync(join(root, path)), scripts)],
 ];
 
