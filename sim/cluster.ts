@@ -1,0 +1,398 @@
+/**
+ * A whole simulated world: nodes with their disks, applications, the network between them, and the one queue of events.
+ * It carries every effect of every machine to where it belongs, and shows each step to the judge. It decides nothing:
+ * faults are the nemesis's affair, phases the run's.
+ */
+import type { Endpoint } from "../core/client/boundary.ts";
+import { invariant, unreachable } from "../core/invariant.ts";
+import type { NodeEffect, NodeInput } from "../core/node/boundary.ts";
+import { Random, SEED_SIZE } from "../core/random.ts";
+import type { DiskOrder } from "../core/storage/disk.ts";
+import type { Instant, NodeId, Ticket } from "../core/types.ts";
+import { ClientProcess, type ClientWorld } from "./client-process.ts";
+import { openConnection, type Connection } from "./connection.ts";
+import { SimulatedDisk, type PendingOperation } from "./disk.ts";
+import type { Environment } from "./environment.ts";
+import { MarkWatcher } from "./marks.ts";
+import { SimulatedNetwork, type Packet } from "./network.ts";
+import type { Judge, Violation } from "./oracles/boundary.ts";
+import type { Plan } from "./plan.ts";
+import { drawClock, NodeProcess } from "./process.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { Tally } from "./tally.ts";
+import type { Timer } from "./timer.ts";
+import { TraceHash } from "./trace/hash.ts";
+import { describeEffect, describeInput } from "./trace/describe.ts";
+import { hashNodeEffect, hashNodeInput } from "./trace/record.ts";
+import type { ApplicationEffect } from "./workload/boundary.ts";
+import type { Workload } from "./workload/workload.ts";
+
+const NODE_NAMES = ["a", "b", "c", "d", "e", "f", "g"];
+
+type WorldEvent =
+  | Packet
+  | {
+      readonly type: "disk";
+      readonly node: NodeProcess;
+      readonly life: number;
+      readonly ticket: Ticket;
+      readonly pending: PendingOperation;
+    }
+  | { readonly type: "nodeTimer"; readonly node: NodeProcess }
+  | { readonly type: "clientTimer"; readonly client: ClientProcess; readonly timer: Timer }
+  | { readonly type: "task"; readonly run: () => void };
+
+/** What ended a run before its time. */
+export interface Failure extends Violation {
+  readonly type: "correctness" | "liveness";
+}
+
+export class Cluster implements ClientWorld {
+  readonly plan: Plan;
+  readonly tally: Tally;
+  readonly nodes: readonly NodeProcess[];
+  readonly clients: readonly ClientProcess[];
+  readonly network: SimulatedNetwork;
+  readonly hash = new TraceHash();
+  readonly judge: Judge;
+  /** null: all is well so far. */
+  failure: Failure | null = null;
+  /** Which step is being taken: for whoever has to explain a throw out of it. */
+  inProgress = "nothing yet";
+  private readonly environment: Environment;
+  private readonly workload: Workload;
+  private readonly random: Random;
+  private readonly scheduler = new Scheduler<WorldEvent>();
+  private readonly marks: MarkWatcher;
+  private readonly connections = new Map<string, Connection>();
+  private connectionCount = 0;
+
+  constructor(plan: Plan, environment: Environment, workload: Workload, random: Random, tally: Tally) {
+    this.plan = plan;
+    this.environment = environment;
+    this.workload = workload;
+    this.random = random;
+    this.tally = tally;
+    this.marks = new MarkWatcher(tally);
+    this.nodes = NODE_NAMES.slice(0, plan.nodes).map((name, address) => {
+      const disk = new SimulatedDisk(plan.disk, random.fork(), tally);
+      return new NodeProcess(name as NodeId, address, disk, drawClock(random, plan.maxDriftPpm));
+    });
+    this.clients = Array.from({ length: plan.clients }, (_, place) => {
+      return new ClientProcess(plan.nodes + place, drawClock(random, plan.maxDriftPpm), this);
+    });
+    const nodes = this.nodes.map((node) => node.id);
+    this.judge = environment.judge({ nodes, history: workload.history, reader: environment.reader });
+    this.network = new SimulatedNetwork(plan.nodes + plan.clients, plan.network, random.fork(), tally, (at, packet) => {
+      this.scheduler.schedule(at, packet);
+    });
+  }
+
+  get now(): number {
+    return this.scheduler.now;
+  }
+
+  get events(): number {
+    return this.scheduler.taken;
+  }
+
+  /** Lets the world go on until a time, or until something fails. */
+  runUntil(time: number): void {
+    // A task at the end: time reaches it even if nothing else happens.
+    this.after(time - this.now, () => undefined);
+    while (this.failure === null && this.scheduler.nextTime <= time) this.dispatch(this.scheduler.take());
+  }
+
+  /** Runs a task later. */
+  after(delay: number, run: () => void): void {
+    this.scheduler.schedule(this.now + Math.max(0, Math.floor(delay)), { type: "task", run });
+  }
+
+  fail(type: Failure["type"], violation: Violation | null): void {
+    if (violation === null || this.failure !== null) return;
+    this.failure = { type, ...violation };
+    this.trace(`FAILED ${violation.oracle}: ${violation.message}`);
+  }
+
+  trace(line: string): void {
+    if (this.environment.trace !== null) this.environment.trace(`${(this.now / 1e6).toFixed(6)} ${line}`);
+  }
+
+  // Nodes.
+
+  startNode(node: NodeProcess): void {
+    const { plan } = this;
+    const machine = this.environment.boot({
+      id: node.id,
+      cluster: this.nodes.map((other) => other.id),
+      timing: plan.timing,
+      limits: plan.raft,
+      storage: plan.storage,
+      engine: this.environment.engine,
+      database: plan.database,
+      seed: this.random.bytes(SEED_SIZE),
+    });
+    node.begin(machine, drawClock(this.random, plan.maxDriftPpm));
+    if (plan.maxDriftPpm > 0) this.tally.inject("clockDrift");
+    this.hash.number(this.now).text(node.id).number(node.life);
+    this.trace(`${node.id} starts life ${node.life}`);
+    this.fail("correctness", this.judge.nodeStarted(this.now as Instant, node.id, node.disk));
+    this.stepNode(node, { type: "Started" });
+  }
+
+  /** Kills the process of a node that runs; with `losePower` the computer too. */
+  crashNode(node: NodeProcess, losePower: boolean): void {
+    invariant(node.machine !== null, "what crashes was running");
+    this.trace(`${node.id} ${losePower ? "loses power" : "is killed"}`);
+    this.hash.number(this.now).text(node.id).text(losePower ? "powerLoss" : "kill");
+    node.end(!losePower);
+    node.disk.crash(losePower ? this.plan.powerLoss : null);
+    this.marks.crashed(node.id);
+    this.fail("correctness", this.judge.nodeCrashed(this.now as Instant, node.id));
+    const ended = [...this.connections.values()].filter((connection) => {
+      return connection.node === node.address && connection.nodeLife === node.life && connection.nodeOpen;
+    });
+    for (const connection of ended) this.closeAtNode(connection, !losePower);
+  }
+
+  private stepNode(node: NodeProcess, input: NodeInput): void {
+    const { machine } = node;
+    if (machine === null || this.failure !== null) return;
+    this.inProgress = `${node.id} ${input.type} at ${this.now} us`;
+    this.hash.number(this.now).number(node.address);
+    hashNodeInput(this.hash, input);
+    if (this.environment.trace !== null) this.trace(`${node.id} ${describeInput(input)}`);
+    const effects = machine.step(node.clock.read(this.now), input);
+    for (const effect of effects) {
+      hashNodeEffect(this.hash, effect);
+      if (this.environment.trace !== null) this.trace(`${node.id}   ${describeEffect(effect)}`);
+    }
+    const observation = machine.inspect();
+    this.marks.stepped(node, observation.raft, effects);
+    this.fail("correctness", this.judge.nodeStepped(this.now as Instant, node.id, observation, effects));
+    if (this.failure !== null) return;
+    for (const effect of effects) this.performNodeEffect(node, effect);
+  }
+
+  private performNodeEffect(node: NodeProcess, effect: NodeEffect): void {
+    switch (effect.type) {
+      case "Disk":
+        return this.orderDisk(node, effect);
+      case "Send": {
+        const receiver = this.nodes.find((other) => other.id === effect.to);
+        invariant(receiver !== undefined, "a node sends to nodes of its cluster");
+        return this.network.send(this.now, node.address, receiver.address, null, effect.bytes);
+      }
+      case "Respond": {
+        const connection = this.connections.get(effect.to);
+        if (connection === undefined || !connection.nodeOpen) return;
+        return this.network.send(this.now, node.address, connection.client, connection, effect.bytes);
+      }
+      case "SetTimer": {
+        const at = node.timer.set(Math.max(this.now, node.clock.worldTimeOf(effect.at)));
+        if (at !== null) this.scheduler.schedule(at, { type: "nodeTimer", node });
+        return;
+      }
+      case "Recovered":
+        node.recovered = true;
+        return;
+      case "Disconnect":
+        return this.failNode(node, "protocol", `${node.id} closed the connection of a client: ${effect.detail}`);
+      case "Reject":
+        // Nothing here damages a message or sends it astray.
+        if (effect.reason !== "malformed" && effect.reason !== "wrongVersion") return;
+        return this.failNode(node, "protocol", `${node.id} refused a message of ${effect.from}: ${effect.detail}`);
+      case "Halt":
+        return this.failNode(node, "halt", `${node.id} halted: ${JSON.stringify(effect.reason)}`);
+      case "LeadershipChanged":
+      case "Closed":
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  private failNode(node: NodeProcess, oracle: string, message: string): void {
+    this.fail("correctness", { oracle, message, nodes: [node.id], index: null });
+  }
+
+  private orderDisk(node: NodeProcess, order: DiskOrder): void {
+    const pending = node.disk.begin(this.now, order.operation);
+    const event: WorldEvent = { type: "disk", node, life: node.life, ticket: order.ticket, pending };
+    this.scheduler.schedule(pending.doneAt, event);
+  }
+
+  // Clients.
+
+  startClient(client: ClientProcess): void {
+    const application = this.workload.open(`client-${client.address - this.plan.nodes + 1}.${client.life + 1}`);
+    const machine = this.environment.connect({
+      endpoints: this.nodes.map((node) => node.id),
+      attemptTimeoutMs: 500,
+      callTimeoutMs: this.plan.callTimeoutMs,
+      seed: this.random.bytes(SEED_SIZE),
+    });
+    this.trace(`${application.name} starts`);
+    client.begin(application, machine, drawClock(this.random, this.plan.maxDriftPpm));
+  }
+
+  /** Kills the application. With `losePower` the nodes hear nothing of it. */
+  killClient(client: ClientProcess, losePower: boolean): void {
+    this.trace(`${client.application?.name} dies`);
+    const connections = [...client.connections.values()];
+    client.die();
+    for (const connection of connections) this.closeAtClient(connection, !losePower);
+  }
+
+  sendToNode(client: ClientProcess, to: Endpoint, bytes: Uint8Array): void {
+    let connection = client.connections.get(to);
+    if (connection === undefined) {
+      const node = this.nodes.find((other) => other.id === to);
+      invariant(node !== undefined, "a client sends to endpoints that it was given");
+      connection = openConnection(++this.connectionCount, client.address, client.life, node.address);
+      client.connections.set(to, connection);
+      this.connections.set(connection.id, connection);
+    }
+    if (connection.abandoned) this.tally.effect("newsLost");
+    this.network.send(this.now, client.address, connection.node, connection, bytes);
+  }
+
+  armClient(client: ClientProcess, timer: Timer, at: number): void {
+    const due = timer.set(Math.max(this.now, at));
+    if (due !== null) this.scheduler.schedule(due, { type: "clientTimer", client, timer });
+  }
+
+  applicationStepped(client: ClientProcess, effects: readonly ApplicationEffect[]): void {
+    if (this.environment.trace !== null) {
+      for (const effect of effects) this.trace(`${client.application?.name} ${JSON.stringify(effect)}`);
+    }
+    this.fail("correctness", this.judge.clientsStepped(this.now as Instant));
+  }
+
+  /** Breaks a connection that both sides use; either hears of it in its own time. False: there is none. */
+  resetConnection(random: Random): boolean {
+    const open = [...this.connections.values()].filter((connection) => connection.nodeLife > 0);
+    if (open.length === 0) return false;
+    const connection = random.pick(open);
+    this.network.send(this.now, connection.node, connection.client, connection, null);
+    this.network.send(this.now, connection.client, connection.node, connection, null);
+    return true;
+  }
+
+  // Events.
+
+  private dispatch(event: WorldEvent): void {
+    switch (event.type) {
+      case "packet":
+        if (event.connection === null) return this.arriveAtPeer(event);
+        if (event.to === event.connection.node) return this.arriveAtNode(event, event.connection);
+        return this.arriveAtClient(event, event.connection);
+      case "disk": {
+        const { node, pending } = event;
+        if (node.life !== event.life || node.machine === null) return;
+        return this.finishDisk(node, event.ticket, pending);
+      }
+      case "nodeTimer":
+        return this.nodeTimer(event.node);
+      case "clientTimer":
+        return this.clientTimer(event.client, event.timer);
+      case "task":
+        return event.run();
+      default:
+        unreachable(event);
+    }
+  }
+
+  private finishDisk(node: NodeProcess, ticket: Ticket, pending: PendingOperation): void {
+    const outcome = node.disk.perform(pending);
+    const { operation } = pending;
+    if (operation.type === "sync") {
+      const { file } = operation;
+      this.fail("correctness", this.judge.diskSynced(this.now as Instant, node.id, file, node.disk));
+    }
+    if (outcome.ok) this.stepNode(node, { type: "DiskDone", ticket, result: outcome.result });
+    else this.stepNode(node, { type: "DiskFailed", ticket, failure: outcome.failure });
+  }
+
+  private nodeTimer(node: NodeProcess): void {
+    if (node.timer.fires(this.now)) {
+      if (node.clock.drifts(this.now)) this.tally.effect("clockDrift");
+      return this.stepNode(node, { type: "TimerFired" });
+    }
+    const at = node.timer.rearm();
+    if (at !== null) this.scheduler.schedule(at, { type: "nodeTimer", node });
+  }
+
+  private clientTimer(client: ClientProcess, timer: Timer): void {
+    if (timer.fires(this.now)) {
+      if (timer === client.clientTimer) client.stepClient({ type: "TimerFired" });
+      else client.stepApplication({ type: "TimerFired" });
+      return;
+    }
+    const at = timer.rearm();
+    if (at !== null) this.scheduler.schedule(at, { type: "clientTimer", client, timer });
+  }
+
+  private arriveAtPeer(packet: Packet): void {
+    const node = this.nodes[packet.to]!;
+    if (node.machine === null || packet.bytes === null) return;
+    this.network.received(packet);
+    this.stepNode(node, { type: "PeerReceived", from: this.nodes[packet.from]!.id, bytes: packet.bytes });
+  }
+
+  private arriveAtNode(packet: Packet, connection: Connection): void {
+    const node = this.nodes[connection.node]!;
+    if (packet.bytes === null) {
+      if (connection.nodeOpen && connection.nodeLife === node.life) this.closeAtNode(connection, false);
+      return;
+    }
+    if (connection.nodeLife === 0 && node.machine !== null) connection.nodeLife = node.life;
+    if (connection.nodeLife !== node.life || !connection.nodeOpen || node.machine === null) {
+      // The operating system answers for a process that is gone; a computer without power does not.
+      if (node.powered) this.network.send(this.now, node.address, connection.client, connection, null);
+      return;
+    }
+    this.network.received(packet);
+    const wallMs = node.clock.wallMs(this.now);
+    this.stepNode(node, { type: "ClientReceived", from: connection.id, bytes: packet.bytes, wallMs });
+  }
+
+  private arriveAtClient(packet: Packet, connection: Connection): void {
+    const client = this.clients[connection.client - this.plan.nodes]!;
+    if (!connection.clientOpen || connection.clientLife !== client.life || client.application === null) return;
+    const endpoint = this.nodes[connection.node]!.id;
+    if (packet.bytes === null) {
+      this.closeAtClient(connection, false);
+      client.connections.delete(endpoint);
+      return client.stepClient({ type: "ConnectionLost", endpoint });
+    }
+    this.network.received(packet);
+    client.stepClient({ type: "Received", from: endpoint, bytes: packet.bytes });
+  }
+
+  // The ends of connections.
+
+  private closeAtNode(connection: Connection, tellClient: boolean): void {
+    connection.nodeOpen = false;
+    const node = this.nodes[connection.node]!;
+    if (tellClient) {
+      this.network.send(this.now, connection.node, connection.client, connection, null);
+    } else if (node.machine === null && connection.clientOpen) {
+      connection.abandoned = true;
+      this.tally.inject("newsLost");
+    }
+    this.forgetIfClosed(connection);
+    if (node.machine !== null) this.stepNode(node, { type: "ClientGone", from: connection.id });
+  }
+
+  private closeAtClient(connection: Connection, tellNode: boolean): void {
+    connection.clientOpen = false;
+    if (tellNode) this.network.send(this.now, connection.client, connection.node, connection, null);
+    if (connection.nodeLife === 0) connection.nodeOpen = false;
+    this.forgetIfClosed(connection);
+  }
+
+  private forgetIfClosed(connection: Connection): void {
+    if (!connection.clientOpen && !connection.nodeOpen) this.connections.delete(connection.id);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What a simulated world is built of and does not make itself: the product's machines, an SQL engine, and an opener of
+ * database files. cli/ hands in the real ones; tests hand in small ones, mutants broken ones.
+ */
+import type { ClientEffect, ClientInput, ClientOptions } from "../core/client/boundary.ts";
+import type { EngineFactory } from "../core/database/engine.ts";
+import type { NodeEffect, NodeInput, NodeOptions } from "../core/node/boundary.ts";
+import type { Instant, NodeId } from "../core/types.ts";
+import type { ImageReader, Judge, NodeObservation } from "./oracles/boundary.ts";
+import type { History } from "./workload/history.ts";
+
+/** core/node's Node, as far as a world uses it. */
+export interface NodeMachine {
+  step(now: Instant, input: NodeInput): readonly NodeEffect[];
+  inspect(): NodeObservation;
+  /** The applied state as an ordinary database file. */
+  image(): Uint8Array;
+}
+
+/** core/client's Client. */
+export interface ClientMachine {
+  step(now: Instant, input: ClientInput): readonly ClientEffect[];
+}
+
+/** Real SQLite, or the page model that is faster. */
+export type DatabaseKind = "sqlite" | "model";
+
+/** What a judge is appointed over. */
+export interface Subjects {
+  readonly nodes: readonly NodeId[];
+  readonly history: History;
+  readonly reader: ImageReader;
+}
+
+export interface Environment {
+  readonly boot: (options: NodeOptions) => NodeMachine;
+  readonly connect: (options: ClientOptions) => ClientMachine;
+  readonly engine: EngineFactory;
+  readonly judge: (subjects: Subjects) => Judge;
+  readonly reader: ImageReader;
+  /** Told of every event in words; null: nobody listens. */
+  readonly trace: ((line: string) => void) | null;
+}

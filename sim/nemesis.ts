@@ -1,0 +1,189 @@
+/**
+ * The nemesis: breaks the world as its plan says, and mends it. Each class of faults comes in its own rhythm and knows
+ * nothing of the others, so that they meet in every combination. Once `stop` is said nothing is broken any more.
+ */
+import type { Random } from "../core/random.ts";
+import type { Cluster } from "./cluster.ts";
+import { drawDelay } from "./latency.ts";
+import type { Address } from "./network.ts";
+import type { Plan } from "./plan.ts";
+import type { NodeProcess } from "./process.ts";
+import type { FaultKind, Tally } from "./tally.ts";
+
+const US_PER_MS = 1000;
+/** A client's place stands empty for so long, on average. */
+const CLIENT_PAUSE_US = 50 * US_PER_MS;
+
+export class Nemesis {
+  private readonly cluster: Cluster;
+  private readonly plan: Plan;
+  private readonly random: Random;
+  private readonly tally: Tally;
+  private isActive = false;
+
+  constructor(cluster: Cluster, random: Random, tally: Tally) {
+    this.cluster = cluster;
+    this.plan = cluster.plan;
+    this.random = random;
+    this.tally = tally;
+  }
+
+  start(): void {
+    this.isActive = true;
+    const { faults } = this.plan;
+    this.repeat(faults.crashOfOne, () => this.crash("crashOfOne", this.pickRunning(1)));
+    this.repeat(faults.crashOfSeveral, () => this.crashSeveral());
+    this.repeat(faults.crashOfAll, () => this.crash("crashOfAll", this.running()));
+    this.repeat(faults.partition, () => this.partition());
+    this.repeat(faults.oneWayCut, () => this.cutOneWay());
+    this.repeat(faults.isolatedNode, () => this.isolate("isolatedNode", this.random.pick(this.cluster.nodes)));
+    this.repeat(faults.isolatedLeader, () => this.isolateLeader());
+    this.repeat(faults.connectionReset, () => this.resetConnection());
+    this.repeat(faults.clientDeath, () => this.killClient());
+    this.repeat(faults.slowDisk, () => this.slowDisk());
+  }
+
+  /** No fault from now on; everything that is broken is mended, every process runs. */
+  stop(): void {
+    this.isActive = false;
+    this.cluster.network.heal();
+    for (const node of this.cluster.nodes) {
+      node.disk.heal();
+      if (node.machine === null) this.cluster.startNode(node);
+    }
+    for (const client of this.cluster.clients) if (client.application === null) this.cluster.startClient(client);
+  }
+
+  private repeat(meanMs: number, act: () => void): void {
+    if (meanMs === 0) return;
+    this.cluster.after(drawDelay(this.random, meanMs * US_PER_MS), () => {
+      if (!this.isActive) return;
+      act();
+      this.repeat(meanMs, act);
+    });
+  }
+
+  // Processes.
+
+  private crashSeveral(): void {
+    if (this.plan.nodes < 3) return;
+    this.crash("crashOfSeveral", this.pickRunning(this.random.integer(2, this.plan.nodes - 1)));
+  }
+
+  private crash(kind: FaultKind, victims: readonly NodeProcess[]): void {
+    if (victims.length === 0) return;
+    this.tally.inject(kind);
+    const enough = kind === "crashOfAll" ? this.plan.nodes : kind === "crashOfSeveral" ? 2 : 1;
+    if (victims.length >= enough) this.tally.effect(kind);
+    const losePower = this.random.chance(this.plan.powerLossPercent);
+    for (const victim of victims) this.crashNode(victim, losePower);
+  }
+
+  private crashNode(node: NodeProcess, losePower: boolean): void {
+    this.cluster.crashNode(node, losePower);
+    const life = node.life;
+    this.cluster.after(drawDelay(this.random, this.plan.downMs * US_PER_MS), () => {
+      // Somebody else may have started it: the end of the chaos does.
+      if (node.machine !== null || node.life !== life) return;
+      this.cluster.startNode(node);
+      if (this.isActive && this.random.chance(this.plan.crashInRecoveryPercent)) this.crashInRecovery(node);
+    });
+  }
+
+  private crashInRecovery(node: NodeProcess): void {
+    this.tally.inject("crashInRecovery");
+    const life = node.life;
+    const { accessUs, syncUs } = this.plan.disk;
+    this.cluster.after(this.random.integer(1, 4 * accessUs + 2 * syncUs), () => {
+      if (!this.isActive || node.life !== life || node.machine === null || node.recovered) return;
+      this.tally.effect("crashInRecovery");
+      this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
+    });
+  }
+
+  private running(): NodeProcess[] {
+    return this.cluster.nodes.filter((node) => node.machine !== null);
+  }
+
+  /** `count` running nodes, or all if there are fewer. Leaders are the likelier victims. */
+  private pickRunning(count: number): NodeProcess[] {
+    const left = this.running();
+    const picked: NodeProcess[] = [];
+    while (picked.length < count && left.length > 0) {
+      const leader = this.random.chance(30) ? left.find(leads) : undefined;
+      const victim = leader ?? this.random.pick(left);
+      left.splice(left.indexOf(victim), 1);
+      picked.push(victim);
+    }
+    return picked;
+  }
+
+  private killClient(): void {
+    const alive = this.cluster.clients.filter((client) => client.application !== null);
+    if (alive.length === 0) return;
+    const client = this.random.pick(alive);
+    this.tally.inject("clientDeath");
+    if (client.isInTransaction) this.tally.effect("clientDeath");
+    this.cluster.killClient(client, this.random.oneIn(3));
+    this.cluster.after(drawDelay(this.random, CLIENT_PAUSE_US), () => {
+      if (client.application === null) this.cluster.startClient(client);
+    });
+  }
+
+  private resetConnection(): void {
+    if (!this.cluster.resetConnection(this.random)) return;
+    this.tally.inject("connectionReset");
+    this.tally.effect("connectionReset");
+  }
+
+  private slowDisk(): void {
+    const until = this.cluster.now + drawDelay(this.random, this.plan.stallMs * US_PER_MS);
+    this.random.pick(this.cluster.nodes).disk.stall(until);
+  }
+
+  // The network.
+
+  /** Two sides; each client is on one of them. */
+  private partition(): void {
+    const sides: [Address[], Address[]] = [[], []];
+    for (const address of this.addresses()) sides[this.random.integer(0, 1)]!.push(address);
+    this.cut("partition", sides[0], sides[1], false);
+  }
+
+  /** Some nodes are heard by all, but hear not all. */
+  private cutOneWay(): void {
+    const nodes = this.cluster.nodes.map((node) => node.address);
+    const deaf = nodes.filter(() => this.random.oneIn(2));
+    const mute = nodes.filter((address) => !deaf.includes(address));
+    this.cut("oneWayCut", mute, deaf, true);
+  }
+
+  private isolateLeader(): void {
+    const leader = this.cluster.nodes.find(leads);
+    if (leader !== undefined) this.isolate("isolatedLeader", leader);
+  }
+
+  /** From the other nodes, and sometimes from clients: one that they still reach can do more harm. */
+  private isolate(kind: FaultKind, node: NodeProcess): void {
+    const others = this.random.chance(30) ? this.addresses() : this.cluster.nodes.map((other) => other.address);
+    this.cut(kind, [node.address], others.filter((address) => address !== node.address), false);
+  }
+
+  private cut(kind: FaultKind, sources: readonly Address[], targets: readonly Address[], oneWay: boolean): void {
+    if (sources.length === 0 || targets.length === 0) return;
+    const cut = this.cluster.network.cut(kind, sources, targets, oneWay);
+    this.cluster.trace(`${kind} ${sources.join(",")} ${oneWay ? "->" : "<->"} ${targets.join(",")}`);
+    this.cluster.after(drawDelay(this.random, this.plan.cutMs * US_PER_MS), () => {
+      this.cluster.network.mend(cut);
+      this.cluster.trace(`${kind} mended`);
+    });
+  }
+
+  private addresses(): Address[] {
+    return Array.from({ length: this.plan.nodes + this.plan.clients }, (_, address) => address);
+  }
+}
+
+function leads(node: NodeProcess): boolean {
+  return node.machine?.inspect().raft?.role === "leader";
+}

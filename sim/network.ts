@@ -1,0 +1,172 @@
+/**
+ * A simulated network of directed links between addresses (nodes first, then clients). It decides what becomes of each
+ * packet: when it arrives, whether twice, after which others, or never. It does not know what a packet says.
+ *
+ * A link delivers in order by itself, as a connection does; reordering is a fault like any other.
+ */
+import { invariant } from "../core/invariant.ts";
+import type { Random } from "../core/random.ts";
+import { drawDelay } from "./latency.ts";
+import type { Connection } from "./connection.ts";
+import type { FaultKind, Tally } from "./tally.ts";
+
+export type Address = number;
+
+export interface NetworkWeather {
+  /** Mean time on the way. */
+  readonly latencyUs: number;
+  /** Of a thousand packets. */
+  readonly lossPerMille: number;
+  readonly duplicatePerMille: number;
+  readonly reorderPerMille: number;
+  /** How long a packet that is overtaken, or a second copy, may be kept back. */
+  readonly maxDetourUs: number;
+}
+
+export interface Packet {
+  readonly type: "packet";
+  readonly from: Address;
+  readonly to: Address;
+  /** The client's connection that it travels on; null: between nodes. */
+  readonly connection: Connection | null;
+  /** null: the connection is reset. */
+  readonly bytes: Uint8Array | null;
+  /** Rises with each packet of the link. */
+  readonly sequence: number;
+  readonly copy: boolean;
+}
+
+/** Links that carry nothing for a while. */
+export interface Cut {
+  readonly kind: FaultKind;
+  readonly links: readonly number[];
+  /** Whether it has stopped a packet yet. */
+  stopped: boolean;
+}
+
+export class SimulatedNetwork {
+  private readonly addresses: number;
+  private readonly random: Random;
+  private readonly tally: Tally;
+  private readonly deliver: (at: number, packet: Packet) => void;
+  private weather: NetworkWeather;
+  private cuts: Cut[] = [];
+  /** For each link: how many cuts lie on it. */
+  private readonly cutCount: Uint8Array;
+  /** For each link: when the last packet that kept its place arrives. */
+  private readonly lastArrival: Float64Array;
+  private readonly lastSent: Float64Array;
+  private readonly highestArrived: Float64Array;
+
+  constructor(
+    addresses: number,
+    weather: NetworkWeather,
+    random: Random,
+    tally: Tally,
+    deliver: (at: number, packet: Packet) => void,
+  ) {
+    this.addresses = addresses;
+    this.weather = weather;
+    this.random = random;
+    this.tally = tally;
+    this.deliver = deliver;
+    const links = addresses * addresses;
+    this.cutCount = new Uint8Array(links);
+    this.lastArrival = new Float64Array(links);
+    this.lastSent = new Float64Array(links);
+    this.highestArrived = new Float64Array(links);
+  }
+
+  send(now: number, from: Address, to: Address, connection: Connection | null, bytes: Uint8Array | null): void {
+    const link = this.link(from, to);
+    const sequence = ++this.lastSent[link]!;
+    if (this.cutCount[link]! > 0) {
+      this.noteStopped(link);
+      return;
+    }
+    if (this.happens(this.weather.lossPerMille)) {
+      this.tally.inject("loss");
+      this.tally.effect("loss");
+      return;
+    }
+    this.deliver(this.arrival(now, link), { type: "packet", from, to, connection, bytes, sequence, copy: false });
+    if (this.happens(this.weather.duplicatePerMille)) {
+      this.tally.inject("duplication");
+      const late = now + drawDelay(this.random, this.weather.latencyUs) + this.detour();
+      this.deliver(late, { type: "packet", from, to, connection, bytes, sequence, copy: true });
+    }
+  }
+
+  /** A running program got the packet. */
+  received(packet: Packet): void {
+    if (packet.copy) {
+      this.tally.effect("duplication");
+      return;
+    }
+    const link = this.link(packet.from, packet.to);
+    if (packet.sequence < this.highestArrived[link]!) this.tally.effect("reordering");
+    else this.highestArrived[link] = packet.sequence;
+  }
+
+  /** Every link from one of `sources` to one of `targets`, and back unless it is one-way. */
+  cut(kind: FaultKind, sources: readonly Address[], targets: readonly Address[], oneWay: boolean): Cut {
+    const links: number[] = [];
+    for (const source of sources) {
+      for (const target of targets) {
+        links.push(this.link(source, target));
+        if (!oneWay) links.push(this.link(target, source));
+      }
+    }
+    const cut: Cut = { kind, links, stopped: false };
+    for (const link of links) this.cutCount[link]!++;
+    this.cuts.push(cut);
+    this.tally.inject(kind);
+    return cut;
+  }
+
+  mend(cut: Cut): void {
+    const kept = this.cuts.filter((other) => other !== cut);
+    if (kept.length === this.cuts.length) return;
+    this.cuts = kept;
+    for (const link of cut.links) this.cutCount[link]!--;
+  }
+
+  /** No fault from now on; what is under way stays under way. */
+  heal(): void {
+    this.cuts = [];
+    this.cutCount.fill(0);
+    this.weather = { ...this.weather, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0 };
+  }
+
+  private arrival(now: number, link: number): number {
+    const drawn = now + drawDelay(this.random, this.weather.latencyUs);
+    if (this.happens(this.weather.reorderPerMille)) {
+      this.tally.inject("reordering");
+      return drawn + this.detour();
+    }
+    const inOrder = Math.max(drawn, this.lastArrival[link]!);
+    this.lastArrival[link] = inOrder;
+    return inOrder;
+  }
+
+  private detour(): number {
+    return this.random.integer(1, this.weather.maxDetourUs);
+  }
+
+  private noteStopped(link: number): void {
+    for (const cut of this.cuts) {
+      if (cut.stopped || !cut.links.includes(link)) continue;
+      cut.stopped = true;
+      this.tally.effect(cut.kind);
+    }
+  }
+
+  private happens(perMille: number): boolean {
+    return perMille > 0 && this.random.integer(0, 999) < perMille;
+  }
+
+  private link(from: Address, to: Address): number {
+    invariant(from !== to && from < this.addresses && to < this.addresses, "a link joins two different addresses");
+    return from * this.addresses + to;
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * What a seed stands for: the cluster, its limits, and which faults befall it how often. Drawn by *swarm*: each seed
+ * switches whole classes of faults off, as rare courses need some faults and the absence of others.
+ *
+ * The plan also bounds the harm (`NEVER`), so that whatever goes wrong within it is a bug.
+ */
+import type { DatabaseLimits } from "../core/database/boundary.ts";
+import { DEFAULT_DATABASE_LIMITS } from "../core/database/boundary.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMING, type RaftLimits, type RaftTiming } from "../core/raft/boundary.ts";
+import { Random } from "../core/random.ts";
+import type { StorageLimits } from "../core/storage/boundary.ts";
+import type { DiskSpeed } from "./disk.ts";
+import type { PowerLoss } from "./file.ts";
+import type { NetworkWeather } from "./network.ts";
+
+/** What no plan does. What the product promises is under exactly these limits. */
+export const NEVER: readonly string[] = [
+  "lose or change a byte that was synced and not overwritten since",
+  "lose a name that syncDirectory made durable",
+  "fail a disk operation, or leave one without an end in a living process",
+  "change a packet, or deliver it to another than its receiver",
+  "step or stop a clock, or let one drift by more than 500 ppm",
+];
+
+/** How often a kind of fault comes: the mean time between two, in ms; 0: never in this run. */
+export interface FaultIntervals {
+  readonly crashOfOne: number;
+  readonly crashOfSeveral: number;
+  readonly crashOfAll: number;
+  readonly partition: number;
+  readonly oneWayCut: number;
+  readonly isolatedNode: number;
+  readonly isolatedLeader: number;
+  readonly connectionReset: number;
+  readonly clientDeath: number;
+  readonly slowDisk: number;
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly clients: number;
+  /** How long before the first fault, how long faults last, and the bounds for what has to be well afterwards. */
+  readonly quietMs: number;
+  readonly chaosMs: number;
+  readonly serveMs: number;
+  readonly convergeMs: number;
+  readonly network: NetworkWeather;
+  readonly disk: DiskSpeed;
+  readonly powerLoss: PowerLoss;
+  /** Of a hundred crashes: how many take the power too. */
+  readonly powerLossPercent: number;
+  /** Of a hundred restarts: how many are crashed again while they recover. */
+  readonly crashInRecoveryPercent: number;
+  /** Mean times: down after a crash; cut, or stalled. */
+  readonly downMs: number;
+  readonly cutMs: number;
+  readonly stallMs: number;
+  readonly maxDriftPpm: number;
+  readonly faults: FaultIntervals;
+  readonly timing: RaftTiming;
+  readonly raft: RaftLimits;
+  readonly storage: StorageLimits;
+  readonly database: DatabaseLimits;
+  readonly callTimeoutMs: number;
+}
+
+const KIB = 1024;
+const MIB = 1024 * 1024;
+
+export function drawPlan(seed: number): Plan {
+  const random = Random.fromNumber(seed);
+  return {
+    seed,
+    nodes: random.pick([3, 3, 3, 3, 5, 5, 1]),
+    clients: random.integer(1, 5),
+    quietMs: random.pick([0, 500, 2000]),
+    chaosMs: 20_000,
+    serveMs: 5_000,
+    convergeMs: 8_000,
+    network: drawWeather(random),
+    disk: drawDiskSpeed(random),
+    powerLoss: drawPowerLoss(random),
+    powerLossPercent: random.pick([0, 50, 80, 100]),
+    crashInRecoveryPercent: random.pick([0, 10, 30]),
+    downMs: random.pick([50, 500, 2000]),
+    cutMs: random.pick([200, 1000, 3000]),
+    stallMs: random.pick([50, 300, 1000]),
+    maxDriftPpm: random.pick([0, 50, 500]),
+    faults: drawFaults(random),
+    timing: DEFAULT_TIMING,
+    raft: drawRaftLimits(random),
+    storage: {
+      preallocateBytes: random.pick([4 * KIB, 64 * KIB, MIB]),
+      maxWriteBytes: random.pick([4 * KIB, 64 * KIB, 4 * MIB]),
+    },
+    database: {
+      ...DEFAULT_DATABASE_LIMITS,
+      maxQueuedWrites: random.pick([4, 64, 1024]),
+      sessionExpiryMs: random.pick([2000, 30_000]),
+      transactionIdleMs: random.pick([500, 5000]),
+    },
+    callTimeoutMs: random.pick([1000, 5000]),
+  };
+}
+
+function drawWeather(random: Random): NetworkWeather {
+  const perMille = (values: readonly number[]): number => (random.chance(60) ? random.pick(values) : 0);
+  return {
+    latencyUs: random.pick([100, 300, 1000, 5000, 15_000]),
+    lossPerMille: perMille([1, 10, 50, 150]),
+    duplicatePerMille: perMille([1, 10, 100]),
+    reorderPerMille: perMille([1, 20, 200]),
+    maxDetourUs: random.pick([2000, 50_000, 1_000_000]),
+  };
+}
+
+function drawDiskSpeed(random: Random): DiskSpeed {
+  return random.pick([
+    { accessUs: 20, syncUs: 150 },
+    { accessUs: 100, syncUs: 1500 },
+    { accessUs: 500, syncUs: 10_000 },
+    { accessUs: 50, syncUs: 40_000 },
+  ]);
+}
+
+function drawPowerLoss(random: Random): PowerLoss {
+  return random.pick([
+    { dropPercent: 100, tearPercent: 0, garblePercent: 0 },
+    { dropPercent: 50, tearPercent: 0, garblePercent: 0 },
+    { dropPercent: 10, tearPercent: 80, garblePercent: 20 },
+    { dropPercent: 33, tearPercent: 33, garblePercent: 50 },
+  ]);
+}
+
+function drawFaults(random: Random): FaultIntervals {
+  const interval = (percent: number, values: readonly number[]): number => {
+    return random.chance(percent) ? random.pick(values) : 0;
+  };
+  return {
+    crashOfOne: interval(70, [700, 2000, 5000]),
+    crashOfSeveral: interval(35, [3000, 8000]),
+    crashOfAll: interval(35, [4000, 10_000]),
+    partition: interval(40, [1500, 5000]),
+    oneWayCut: interval(40, [1500, 5000]),
+    isolatedNode: interval(40, [1500, 5000]),
+    isolatedLeader: interval(50, [1500, 5000]),
+    connectionReset: interval(40, [500, 3000]),
+    clientDeath: interval(60, [1000, 4000]),
+    slowDisk: interval(40, [1000, 4000]),
+  };
+}
+
+/** The caches are tiny in many runs, so that entries come back from the disk. */
+function drawRaftLimits(random: Random): RaftLimits {
+  return {
+    maxMessageBytes: random.pick([1, 16 * KIB, MIB]),
+    maxMessageEntries: random.pick([1, 2, 16, 4096]),
+    maxUncommittedBytes: random.pick([64 * KIB, DEFAULT_LIMITS.maxUncommittedBytes]),
+    maxCachedBytes: random.pick([0, 32 * KIB, DEFAULT_LIMITS.maxCachedBytes]),
+    maxPayloadBytes: DEFAULT_LIMITS.maxPayloadBytes,
+  };
+}
+
+/** One line of `name=value`, everything that was drawn, in the order of the plan. */
+export function describePlan(plan: Plan): string {
+  return `${fields("", plan).join(" ")} never="${NEVER.join("; ")}"`;
+}
+
+function fields(prefix: string, value: object): string[] {
+  return Object.entries(value).flatMap(([name, field]: [string, unknown]) => {
+    const isGroup = typeof field === "object" && field !== null;
+    return isGroup ? fields(`${prefix}${name}.`, field) : [`${prefix}${name}=${String(field)}`];
+  });
+}

@@ -1,0 +1,60 @@
+/**
+ * The computer that a node runs on, and the node's process while there is one. The disk outlives the process; the clock
+ * starts anew with each life, so that no reading of it may be kept over one.
+ */
+import { invariant } from "../core/invariant.ts";
+import type { Random } from "../core/random.ts";
+import type { NodeId } from "../core/types.ts";
+import { Clock } from "./clock.ts";
+import type { SimulatedDisk } from "./disk.ts";
+import type { NodeMachine } from "./environment.ts";
+import type { Address } from "./network.ts";
+import { Timer } from "./timer.ts";
+
+/** What wall clocks show when a world begins. */
+const WALL_EPOCH_MS = 1_700_000_000_000;
+const MAX_WALL_ERROR_MS = 5000;
+const MAX_UPTIME_US = 4_000_000_000;
+
+export class NodeProcess {
+  readonly id: NodeId;
+  readonly address: Address;
+  readonly disk: SimulatedDisk;
+  readonly timer = new Timer();
+  clock: Clock;
+  /** Rises with each start; what belongs to an earlier life reaches nobody. */
+  life = 0;
+  /** null: the process does not run. */
+  machine: NodeMachine | null = null;
+  /** Whether this life has read its directory. */
+  recovered = false;
+  /** Whether the computer stands without power: then not even its operating system answers. */
+  powered = true;
+
+  constructor(id: NodeId, address: Address, disk: SimulatedDisk, clock: Clock) {
+    this.id = id;
+    this.address = address;
+    this.disk = disk;
+    this.clock = clock;
+  }
+
+  begin(machine: NodeMachine, clock: Clock): void {
+    invariant(this.machine === null, "a directory has one process");
+    this.life++;
+    this.machine = machine;
+    this.clock = clock;
+    this.recovered = false;
+    this.powered = true;
+  }
+
+  end(powered: boolean): void {
+    this.machine = null;
+    this.powered = powered;
+    this.timer.clear();
+  }
+}
+
+export function drawClock(random: Random, maxDriftPpm: number): Clock {
+  const wallMs = WALL_EPOCH_MS + random.integer(-MAX_WALL_ERROR_MS, MAX_WALL_ERROR_MS);
+  return new Clock(random.integer(0, MAX_UPTIME_US), random.integer(-maxDriftPpm, maxDriftPpm), wallMs);
+}

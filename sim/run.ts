@@ -1,0 +1,166 @@
+/**
+ * One run of one seed, in phases:
+ *
+ *     quiet ─▶ chaos ─▶ faults stop: serve ─▶ applications stop: converge ─▶ all power fails: converge ─▶ verdict
+ *
+ * What is wrong during chaos is a matter of correctness only: a cluster without a majority may stand still. From the
+ * end of the faults on it is also one of liveness: elect, serve new writes, bring all nodes to the same state in time.
+ */
+import { Random } from "../core/random.ts";
+import type { Instant } from "../core/types.ts";
+import { Cluster, type Failure } from "./cluster.ts";
+import type { Environment } from "./environment.ts";
+import { Nemesis } from "./nemesis.ts";
+import { drawPlan, type Plan } from "./plan.ts";
+import type { NodeProcess } from "./process.ts";
+import { Tally } from "./tally.ts";
+import { Workload } from "./workload/workload.ts";
+
+const US_PER_MS = 1000;
+/** How often convergence is looked for. */
+const LOOK_EVERY_US = 20_000;
+/** Nodes are switched on one after the other within this time. */
+const MAX_START_DELAY_US = 300_000;
+
+export interface RunResult {
+  readonly plan: Plan;
+  /** null: passed. */
+  readonly failure: Failure | null;
+  readonly tally: Tally;
+  readonly events: number;
+  readonly simulatedSeconds: number;
+  /** Over every input and effect: equal for equal seeds. */
+  readonly hash: string;
+}
+
+export class Run {
+  readonly plan: Plan;
+  readonly cluster: Cluster;
+  private readonly tally = new Tally();
+  private readonly workload: Workload;
+  private readonly nemesis: Nemesis;
+  private readonly random: Random;
+
+  constructor(seed: number, environment: Environment) {
+    this.plan = drawPlan(seed);
+    // Each part has dice of its own: a change of one does not change the course of the others.
+    this.random = Random.fromNumber(seed).fork();
+    this.workload = new Workload(this.random.fork());
+    this.cluster = new Cluster(this.plan, environment, this.workload, this.random.fork(), this.tally);
+    this.nemesis = new Nemesis(this.cluster, this.random.fork(), this.tally);
+  }
+
+  execute(): RunResult {
+    this.begin();
+    this.pass(this.plan.quietMs);
+    this.nemesis.start();
+    this.pass(this.plan.chaosMs);
+    if (this.isWell()) this.nemesis.stop();
+    if (this.isWell()) this.serve();
+    if (this.isWell()) this.stopApplications();
+    if (this.isWell()) this.loseAllPower();
+    if (this.isWell()) this.finish();
+    return this.result();
+  }
+
+  /** What is known so far: the whole of it, or up to a throw. */
+  result(): RunResult {
+    const { cluster, tally } = this;
+    const { counts } = this.workload;
+    tally.marks.checksumComparisons = cluster.judge.counts.comparisons;
+    tally.marks.transactionsCommitted = counts.committed;
+    tally.marks.transactionsRefused = counts.failed;
+    tally.marks.transactionsUnknown = counts.unknown;
+    return {
+      plan: this.plan,
+      failure: cluster.failure,
+      tally,
+      events: cluster.events,
+      simulatedSeconds: cluster.now / 1e6,
+      hash: cluster.hash.digest(),
+    };
+  }
+
+  private isWell(): boolean {
+    return this.cluster.failure === null;
+  }
+
+  private begin(): void {
+    for (const node of this.cluster.nodes) {
+      this.cluster.after(this.random.integer(0, MAX_START_DELAY_US), () => this.cluster.startNode(node));
+    }
+    for (const client of this.cluster.clients) {
+      this.cluster.after(this.random.integer(0, MAX_START_DELAY_US), () => this.cluster.startClient(client));
+    }
+    this.cluster.runUntil(MAX_START_DELAY_US);
+  }
+
+  private pass(ms: number): void {
+    this.cluster.runUntil(this.cluster.now + ms * US_PER_MS);
+  }
+
+  private serve(): void {
+    this.cluster.trace("all faults stop");
+    const before = this.workload.counts.committed;
+    this.pass(this.plan.serveMs);
+    if (this.workload.counts.committed === before) {
+      this.notLive("serve", `no new write was acknowledged within ${this.plan.serveMs} ms after all faults stopped`);
+    }
+  }
+
+  private stopApplications(): void {
+    this.cluster.trace("applications stop");
+    for (const client of this.cluster.clients) client.stepApplication({ type: "Stopping" });
+    this.converge(() => this.cluster.clients.every((client) => client.stopped));
+  }
+
+  /** What was acknowledged has to be there when only disks are left: the last word on durability. */
+  private loseAllPower(): void {
+    this.cluster.trace("all power fails");
+    for (const node of this.cluster.nodes) this.cluster.crashNode(node, true);
+    for (const node of this.cluster.nodes) this.cluster.startNode(node);
+    this.converge(() => true);
+  }
+
+  private converge(isReady: () => boolean): void {
+    const end = this.cluster.now + this.plan.convergeMs * US_PER_MS;
+    while (this.isWell() && this.cluster.now < end) {
+      this.cluster.runUntil(this.cluster.now + LOOK_EVERY_US);
+      if (isReady() && haveConverged(this.cluster.nodes)) return;
+    }
+    const open = this.cluster.clients.filter((client) => !client.stopped).map((client) => client.application?.name);
+    const waiting = isReady() ? "" : `; still busy: ${open.join(" ")}`;
+    this.notLive("converge", `not all nodes applied the same within ${this.plan.convergeMs} ms${waiting}`);
+  }
+
+  private notLive(oracle: string, what: string): void {
+    const message = `${what}; ${this.cluster.nodes.map(describeNode).join("; ")}`;
+    this.cluster.fail("liveness", { oracle, message, nodes: this.cluster.nodes.map((node) => node.id), index: null });
+  }
+
+  private finish(): void {
+    const nodes = this.cluster.nodes.map((node) => {
+      const { appliedIndex, checksum } = node.machine!.inspect().database!;
+      return { node: node.id, appliedIndex, checksum, image: node.machine!.image() };
+    });
+    this.cluster.fail("correctness", this.cluster.judge.finished(this.cluster.now as Instant, nodes));
+  }
+}
+
+/** All run under one leader, and have applied all of one log. */
+function haveConverged(nodes: readonly NodeProcess[]): boolean {
+  const seen = nodes.map((node) => node.machine?.inspect());
+  const applied = seen[0]?.database?.appliedIndex;
+  if (applied === undefined || !seen.some((node) => node?.raft?.role === "leader")) return false;
+  return seen.every((node) => node?.raft?.last.index === applied && node.database?.appliedIndex === applied);
+}
+
+function describeNode(node: NodeProcess): string {
+  const seen = node.machine?.inspect();
+  if (seen === undefined) return `${node.id} is down`;
+  if (seen.raft === null) return `${node.id} has not recovered`;
+  const { role, currentTerm, last, commitIndex } = seen.raft;
+  const applied = seen.database?.appliedIndex ?? 0;
+  const log = `last=${last.term}/${last.index} commit=${commitIndex} applied=${applied}`;
+  return `${node.id} ${role} term=${currentTerm} ${log}`;
+}

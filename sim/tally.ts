@@ -1,0 +1,64 @@
+/**
+ * What a run did: how often each kind of fault was injected and how often that had an effect, and how often rare events
+ * were reached. A fault that never has an effect tests nothing: the rule about that lives in `idleKinds`.
+ */
+
+export const FAULT_KINDS = [
+  // The network. Effect: a packet is gone / arrived twice / arrived after a later one / was stopped by the cut.
+  "loss", "duplication", "reordering", "partition", "oneWayCut", "isolatedNode", "isolatedLeader",
+  // Connections of clients. Effect: the connection carried something before / the news never came.
+  "connectionReset", "newsLost",
+  // Processes. Effect: a running node died (of several: at least two; of all: every one) / before it had recovered.
+  "crashOfOne", "crashOfSeveral", "crashOfAll", "crashInRecovery", "clientDeath",
+  // Disks. Effect: bytes differ from what was written / a change of the directory is gone / an operation took longer.
+  "lostWrite", "tornWrite", "garbledSector", "undoneDirectoryChange", "unansweredOperation", "slowDisk",
+  // Clocks. Effect: a timer fired at another time than a true clock's.
+  "clockDrift",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+export const MARKS = [
+  "elections", "votesSplit", "reelectionsAfterCrash", "entriesTruncated", "entriesReadBack", "tornRecordsCut",
+  "transactionsCommitted", "transactionsRefused", "transactionsUnknown", "checksumComparisons",
+] as const;
+export type Mark = (typeof MARKS)[number];
+
+export class Tally {
+  readonly injected: Record<FaultKind, number> = zeros(FAULT_KINDS);
+  readonly effects: Record<FaultKind, number> = zeros(FAULT_KINDS);
+  readonly marks: Record<Mark, number> = zeros(MARKS);
+
+  inject(kind: FaultKind): void {
+    this.injected[kind]++;
+  }
+
+  effect(kind: FaultKind): void {
+    this.effects[kind]++;
+  }
+
+  mark(mark: Mark, count = 1): void {
+    this.marks[mark] += count;
+  }
+
+  add(other: Pick<Tally, "injected" | "effects" | "marks">): void {
+    for (const kind of FAULT_KINDS) {
+      this.injected[kind] += other.injected[kind];
+      this.effects[kind] += other.effects[kind];
+    }
+    for (const mark of MARKS) this.marks[mark] += other.marks[mark];
+  }
+}
+
+/** The faults without effect and the marks never reached. Over many seeds there must be none. */
+export function idleKinds(tally: Tally): readonly string[] {
+  return [
+    ...FAULT_KINDS.filter((kind) => tally.effects[kind] === 0),
+    ...MARKS.filter((mark) => tally.marks[mark] === 0),
+  ];
+}
+
+function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  const result = {} as Record<Name, number>;
+  for (const name of names) result[name] = 0;
+  return result;
+}
