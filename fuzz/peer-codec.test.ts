@@ -4,10 +4,9 @@ import { expect, test } from "vitest";
 import type { ClusterId, Entry, EntryId, Incarnation, LogIndex, Member, NodeId, Term } from "../core/types.ts";
 import { decodeLetter, encodeLetter } from "../core/wire/peer-codec.ts";
 import type { Letter, PeerMessage } from "../core/wire/peer.ts";
+import { examples } from "./chance.ts";
 
-const SEED = 20_250_101;
 const MAX = Number.MAX_SAFE_INTEGER;
-const settings = (numRuns: number): fc.Parameters<unknown> => ({ seed: SEED, numRuns });
 
 function digits(byteCount: number): fc.Arbitrary<string> {
   const bytes = fc.uint8Array({ minLength: byteCount, maxLength: byteCount });
@@ -84,7 +83,7 @@ test("what is written is read", () => {
   const law = fc.property(letter, (sent) => {
     expect(decodeLetter(encodeLetter(sent))).toEqual({ ok: true, letter: sent });
   });
-  fc.assert(law, settings(1000));
+  fc.assert(law, examples(1000));
 });
 
 test("every truncation, every flipped bit and every burst of garbage is refused", () => {
@@ -99,7 +98,7 @@ test("every truncation, every flipped bit and every burst of garbage is refused"
     new DataView(burst.buffer).setInt32(place % (bytes.length - 3), garbage);
     if (Buffer.compare(burst, bytes) !== 0) expect(decodeLetter(burst).ok).toBe(false);
   });
-  fc.assert(law, settings(1000));
+  fc.assert(law, examples(1000));
 });
 
 test("bytes that nobody wrote are a fault, never an exception", () => {
@@ -107,5 +106,5 @@ test("bytes that nobody wrote are a fault, never an exception", () => {
     if (isOurVersion && bytes.length > 4) bytes[4] = 1;
     expect(decodeLetter(bytes).ok).toBe(false);
   });
-  fc.assert(law, settings(2000));
+  fc.assert(law, examples(2000));
 });

@@ -11,6 +11,7 @@ import {
   decodeClientMessage, decodeNodeMessage, encodeClientMessage, encodeNodeMessage,
 } from "../core/wire/statement-codec.ts";
 import type { ClientMessage, NodeMessage, Outcome, RequestBody } from "../core/wire/statement.ts";
+import { examples } from "./chance.ts";
 
 const u64 = fc.maxSafeNat();
 const term = u64.map((value) => value as Term);
@@ -86,28 +87,25 @@ function checkCodec<T>(
   }
 }
 
-const seed = Number(process.env["FUZZ_SEED"] ?? 1);
-const settings = { seed, numRuns: Number(process.env["FUZZ_RUNS"] ?? 150) };
-
-test(`client messages (FUZZ_SEED=${seed} npx vitest run fuzz/statement-codec.test.ts)`, () => {
+test("client messages keep the codec's laws", () => {
   const law = fc.property(clientMessage, (message) => checkCodec(message, encodeClientMessage, decodeClientMessage));
-  fc.assert(law, settings);
+  fc.assert(law, examples(150));
 });
 
-test(`node messages (FUZZ_SEED=${seed} npx vitest run fuzz/statement-codec.test.ts)`, () => {
+test("node messages keep the codec's laws", () => {
   const law = fc.property(nodeMessage, (message) => checkCodec(message, encodeNodeMessage, decodeNodeMessage));
-  fc.assert(law, settings);
+  fc.assert(law, examples(150));
 });
 
 test("bytes that are no message are refused, whatever they are", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
     expect(decodeClientMessage(bytes).ok).toBe(false);
     expect(decodeNodeMessage(bytes).ok).toBe(false);
-  }), settings);
+  }), examples(150));
 });
 
 /** A stranger's checksum may be right and its content impossible: decoding answers with a value, and never throws. */
-test(`forged messages (FUZZ_SEED=${seed} npx vitest run fuzz/statement-codec.test.ts)`, () => {
+test("forged messages are answered with a value", () => {
   let refused = 0;
   let accepted = 0;
   const change = fc.tuple(fc.nat(), fc.nat({ max: 255 }));
@@ -122,7 +120,7 @@ test(`forged messages (FUZZ_SEED=${seed} npx vitest run fuzz/statement-codec.tes
       }
     }
   });
-  fc.assert(law, { ...settings, numRuns: settings.numRuns * 10 });
+  fc.assert(law, examples(1500));
   expect(refused).toBeGreaterThan(0);
   expect(accepted).toBeGreaterThan(0);
 });
