@@ -3,20 +3,23 @@
  *
  * `crc32c(bytes)` of the nine characters "123456789" is 0xe3069283.
  */
-const TABLES: readonly Uint32Array[] = makeTables();
+/** Eight tables of 256 words in one array: table t begins at 256 * t. */
+const TABLES = makeTables();
 
-function makeTables(): Uint32Array[] {
-  const tables = Array.from({ length: 8 }, () => new Uint32Array(256));
+const MACHINE_IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+/** Below this, making a view of words costs more than it saves. */
+const MIN_WORDWISE_BYTES = 128;
+
+function makeTables(): Int32Array {
+  const tables = new Int32Array(8 * 256);
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-    (tables[0] as Uint32Array)[byte] = crc;
+    tables[byte] = crc;
   }
-  for (let byte = 0; byte < 256; byte++) {
-    for (let slice = 1; slice < 8; slice++) {
-      const before = (tables[slice - 1] as Uint32Array)[byte] as number;
-      (tables[slice] as Uint32Array)[byte] = (before >>> 8) ^ ((tables[0] as Uint32Array)[before & 0xff] as number);
-    }
+  for (let at = 256; at < tables.length; at++) {
+    const before = tables[at - 256]!;
+    tables[at] = (before >>> 8) ^ tables[before & 0xff]!;
   }
   return tables;
 }
@@ -25,19 +28,29 @@ function makeTables(): Uint32Array[] {
  * The checksum of bytes[from, end). To checksum in pieces, pass the result of the previous piece as `previous`.
  */
 export function crc32c(bytes: Uint8Array, from = 0, end = bytes.length, previous = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES as [
-    Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array,
-  ];
   let crc = ~previous;
   let at = from;
-  const slicesEnd = end - 7;
-  while (at < slicesEnd) {
-    const low = crc ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
-    crc =
-      t7[low & 0xff]! ^ t6[(low >>> 8) & 0xff]! ^ t5[(low >>> 16) & 0xff]! ^ t4[low >>> 24]! ^
-      t3[bytes[at + 4]!]! ^ t2[bytes[at + 5]!]! ^ t1[bytes[at + 6]!]! ^ t0[bytes[at + 7]!]!;
-    at += 8;
+  if (MACHINE_IS_LITTLE_ENDIAN && end - from >= MIN_WORDWISE_BYTES) {
+    for (; (bytes.byteOffset + at) % 4 !== 0; at++) crc = (crc >>> 8) ^ TABLES[(crc ^ bytes[at]!) & 0xff]!;
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, 2 * Math.floor((end - at) / 8));
+    crc = crcOfWords(words, crc);
+    at += words.byteLength;
   }
-  while (at < end) crc = (crc >>> 8) ^ t0[(crc ^ bytes[at++]!) & 0xff]!;
+  while (at < end) crc = (crc >>> 8) ^ TABLES[(crc ^ bytes[at++]!) & 0xff]!;
   return ~crc >>> 0;
+}
+
+// Slice-by-8 over whole words: twice as fast as byte by byte, and pages are what we checksum most.
+function crcOfWords(words: Int32Array, crc: number): number {
+  const tables = TABLES;
+  for (let at = 0; at < words.length; at += 2) {
+    const low = crc ^ words[at]!;
+    const high = words[at + 1]!;
+    crc =
+      tables[1792 + (low & 0xff)]! ^ tables[1536 + ((low >>> 8) & 0xff)]! ^
+      tables[1280 + ((low >>> 16) & 0xff)]! ^ tables[1024 + (low >>> 24)]! ^
+      tables[768 + (high & 0xff)]! ^ tables[512 + ((high >>> 8) & 0xff)]! ^
+      tables[256 + ((high >>> 16) & 0xff)]! ^ tables[high >>> 24]!;
+  }
+  return crc;
 }

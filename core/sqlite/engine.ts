@@ -1,0 +1,308 @@
+/**
+ * The Engine of core/database/engine.ts over real SQLite: one runtime, two connections, one page store. It turns what SQLite
+ * and the VFS report into answers, and sees to it that a statement that fails has no effect at all.
+ *
+ * The hard part is "no effect". SQLite keeps what a statement did before ON CONFLICT FAIL stopped it, and a RETURNING
+ * statement whose rows are too many is cut off after its work is done. Outside a transaction, what was committed by a
+ * statement that failed is discarded from the page store; inside, every statement that changes rows runs in a savepoint.
+ */
+import { invariant } from "../invariant.ts";
+import type { ApplyFault, Commit, Engine, EngineLimits, SqlParameters, StatementResult, View } from "../database/engine.ts";
+import type { PageStore, StoreView } from "../pages/page-store.ts";
+import type { Connection, Executed, Failure, Prepared } from "./connection.ts";
+import { BUSY, FULL, resultCodeName } from "./result-code.ts";
+import type { Guard } from "./guard.ts";
+import { Runtime } from "./runtime.ts";
+import type { RuntimeOptions } from "./runtime.ts";
+import type { StatementKind } from "./sql-text.ts";
+
+const SAVEPOINT = "SAVEPOINT quorumlite_statement";
+const RELEASE = "RELEASE quorumlite_statement";
+const ROLLBACK_TO = "ROLLBACK TO quorumlite_statement";
+
+export type SqliteEngineOptions = Omit<RuntimeOptions, "seed">;
+
+/** What there is while SQLite lives. */
+interface Living {
+  readonly runtime: Runtime;
+  writer: Connection;
+  readonly reader: Connection;
+}
+
+export class SqliteEngine implements Engine {
+  private readonly options: SqliteEngineOptions;
+  private readonly store: PageStore;
+  private readonly limits: EngineLimits;
+  private readonly guard: Guard;
+  /** null: dead, until it is revived, or closed. */
+  private living: Living | null;
+  /** Whether the writer stands in a transaction. */
+  private transaction = false;
+  private wallMs = 0;
+
+  constructor(options: SqliteEngineOptions, seed: Uint8Array) {
+    this.options = options;
+    this.store = options.store;
+    this.limits = options.limits;
+    this.guard = options.guard;
+    this.living = this.start(seed);
+  }
+
+  run(view: View, sql: string, parameters: SqlParameters): StatementResult {
+    return this.enter(view === "writer" ? "speculative" : "applied", (living) => {
+      const connection = view === "writer" ? living.writer : living.reader;
+      const prepared = connection.prepare(sql);
+      if (!("handle" in prepared)) return this.failed(living, prepared);
+      const refusal = kindRefusal(prepared.kind);
+      if (refusal !== null) return refusal;
+      return this.transaction && view === "writer"
+        ? this.runInTransaction(living, prepared, parameters)
+        : this.runAlone(living, connection, prepared, parameters);
+    });
+  }
+
+  script(sql: string): StatementResult {
+    if (this.transaction) return misuse("a script cannot be run inside a transaction");
+    const before = this.store.speculative();
+    return this.enter("speculative", (living) => {
+      const { runtime, writer } = living;
+      runtime.notices.inScript = true;
+      const result = writer.script(
+        sql,
+        (kind) => scriptRefusal(kind),
+        (kind) => {
+          if (kind === "control") this.transaction = this.probeTransaction(writer);
+        },
+      );
+      runtime.notices.inScript = false;
+      const answer = result.type === "done" ? result : this.failed(living, result);
+      this.transaction = this.probeTransaction(writer);
+      const unfinished = this.transaction;
+      if (unfinished) this.rollbackOn(writer);
+      this.restoreSettings(living);
+      if (unfinished && result.type === "done") {
+        this.discardDownTo(living, before);
+        return misuse("the script ends inside a transaction");
+      }
+      return answer;
+    });
+  }
+
+  begin(): StatementResult {
+    if (this.transaction) return misuse("the writer stands in a transaction already");
+    return this.enter("speculative", (living) => {
+      const result = living.writer.run("BEGIN IMMEDIATE");
+      this.transaction = result.type === "done";
+      return result.type === "done" ? result : this.failed(living, result);
+    });
+  }
+
+  commit(): StatementResult {
+    if (this.living !== null && !this.transaction) return misuse("the writer stands in no transaction");
+    return this.enter("speculative", (living) => {
+      const result = living.writer.run("COMMIT");
+      this.transaction = result.type !== "done" && this.probeTransaction(living.writer);
+      if (result.type === "done") return result;
+      const answer = this.failed(living, result);
+      if (this.transaction) this.rollbackOn(living.writer);
+      return answer;
+    });
+  }
+
+  rollback(): void {
+    if (!this.transaction) return;
+    this.enter("speculative", (living) => {
+      this.rollbackOn(living.writer);
+      return NOTHING_DONE;
+    });
+  }
+
+  inTransaction(): boolean {
+    return this.transaction;
+  }
+
+  takeCommits(): readonly Commit[] {
+    return this.store.takeCommits().map((payload) => ({ payload }));
+  }
+
+  speculative(): number {
+    return this.store.speculative();
+  }
+
+  advance(): void {
+    this.alive();
+    this.store.advance();
+  }
+
+  discard(keep: number): void {
+    invariant(!this.transaction, "the writer is in no transaction when commits are discarded");
+    if (keep === this.store.speculative()) return;
+    const living = this.alive();
+    this.enter("speculative", () => {
+      this.discardDownTo(living, keep);
+      return NOTHING_DONE;
+    });
+  }
+
+  apply(payload: Uint8Array): ApplyFault | null {
+    this.alive();
+    invariant(!this.transaction, "the writer is in no transaction where a replicated one is applied");
+    return this.store.apply(payload);
+  }
+
+  revive(seed: Uint8Array): void {
+    invariant(this.living === null, "only a dead engine is revived");
+    this.living = this.start(seed);
+    this.living.runtime.vfs.wallMs = this.wallMs;
+  }
+
+  checksum(): number {
+    return this.store.checksum();
+  }
+
+  image(): Uint8Array {
+    return this.store.image();
+  }
+
+  setWallClock(ms: number): void {
+    this.wallMs = ms;
+    if (this.living !== null) this.living.runtime.vfs.wallMs = ms;
+  }
+
+  /** Nothing of the instance is used afterwards: its memory goes with it. */
+  close(): void {
+    if (this.living !== null) this.store.detach();
+    this.living = null;
+    this.transaction = false;
+  }
+
+  private start(seed: Uint8Array): Living {
+    const runtime = new Runtime({ ...this.options, seed });
+    const started = this.guard.enter(() => {
+      return { runtime, writer: runtime.connect("speculative"), reader: runtime.connect("applied") };
+    });
+    invariant(started.type === "returned", "a fresh instance of SQLite opens the database");
+    return started.value;
+  }
+
+  private alive(): Living {
+    invariant(this.living !== null, "a dead engine is revived before anything else");
+    return this.living;
+  }
+
+  /** Everything that runs SQL goes through here: the right view is in place, and a trap ends in "died". */
+  private enter(view: StoreView, body: (living: Living) => StatementResult): StatementResult {
+    const { living } = this;
+    if (living === null) return { type: "died", message: "the engine died and has not been revived" };
+    const before = this.store.speculative();
+    this.store.install(view);
+    living.runtime.notices.clear();
+    const result = this.guard.enter(() => body(living));
+    if (result.type === "returned") {
+      if (!this.transaction) this.store.checkpointIfDue();
+      return result.value;
+    }
+    this.living = null;
+    this.transaction = false;
+    this.store.detach();
+    // What the statement may have committed before it died was answered to nobody.
+    this.store.discard(Math.min(before, this.store.speculative()));
+    return { type: "died", message: `SQLite was cut off in the middle: ${result.message}` };
+  }
+
+  private runAlone(
+    living: Living,
+    connection: Connection,
+    prepared: Prepared,
+    parameters: SqlParameters,
+  ): StatementResult {
+    const before = this.store.speculative();
+    const result = connection.execute(prepared, parameters);
+    if (result.type === "done") return result;
+    const answer = this.failed(living, result);
+    if (this.store.speculative() > before) this.discardDownTo(living, before);
+    return answer;
+  }
+
+  private runInTransaction(living: Living, prepared: Prepared, parameters: SqlParameters): StatementResult {
+    const { writer } = living;
+    const changesRows = prepared.kind === "insert" || prepared.kind === "change";
+    if (changesRows) this.expectDone(writer.run(SAVEPOINT));
+    const result = writer.execute(prepared, parameters);
+    if (result.type === "done") {
+      if (changesRows) this.expectDone(writer.run(RELEASE));
+      return result;
+    }
+    const answer = this.failed(living, result);
+    // SQLite may have ended the transaction itself: ON CONFLICT ROLLBACK, RAISE(ROLLBACK), SQLITE_FULL and others.
+    this.transaction = this.probeTransaction(writer);
+    if (this.transaction && changesRows) {
+      this.expectDone(writer.run(ROLLBACK_TO));
+      this.expectDone(writer.run(RELEASE));
+    }
+    return answer;
+  }
+
+  /** A failure as an answer: the VFS may know better than SQLite why. */
+  private failed(living: Living, failure: Failure): StatementResult {
+    if (failure.type !== "failed") return failure;
+    const { notices } = living.runtime;
+    const primary = failure.code & 0xff;
+    if (notices.refusal !== null) return misuse(notices.refusal);
+    if (notices.writeRefused && primary === BUSY) return { type: "writes" };
+    if (notices.payloadExceeded && primary === FULL) {
+      return { type: "tooLarge", message: `the transaction's pages exceed ${this.limits.maxPayloadBytes} bytes` };
+    }
+    return { type: "sqlError", code: resultCodeName(failure.code), message: failure.message };
+  }
+
+  /** Whether the connection stands in a transaction: only then is BEGIN an error. It takes no lock. */
+  private probeTransaction(writer: Connection): boolean {
+    if (writer.run("BEGIN").type !== "done") return true;
+    this.expectDone(writer.run("ROLLBACK"));
+    return false;
+  }
+
+  private rollbackOn(writer: Connection): void {
+    this.expectDone(writer.run("ROLLBACK"));
+    this.transaction = false;
+  }
+
+  private restoreSettings({ writer }: Living): void {
+    this.expectDone(writer.run("PRAGMA foreign_keys = ON"));
+  }
+
+  private discardDownTo(living: Living, keep: number): void {
+    const cookie = this.store.schemaCookie();
+    this.store.discard(keep);
+    this.store.install("speculative");
+    if (this.store.schemaCookie() === cookie) return;
+    // SQLite knows a schema by its cookie, and another one will get this same cookie: it must forget what it knows.
+    living.writer.close();
+    living.writer = living.runtime.connect("speculative");
+  }
+
+  private expectDone(result: Executed | Failure): void {
+    invariant(result.type === "done", "the engine's own statements succeed");
+  }
+}
+
+const NOTHING_DONE: StatementResult = { type: "done", rows: { columns: [], rows: [] }, changes: 0, lastInsertRowid: 0 };
+
+function kindRefusal(kind: StatementKind): StatementResult | null {
+  if (kind === "control") return misuse("transactions are begun and ended by begin, commit and rollback, not by a statement");
+  return scriptRefusal(kind);
+}
+
+function scriptRefusal(kind: StatementKind): { readonly type: "misuse"; readonly message: string } | null {
+  if (kind === "attach") return misuse("ATTACH, DETACH and VACUUM INTO are not available: a node has one database");
+  if (kind === "temporary") {
+    return misuse("temporary objects are not available: they would live on one node, in a connection that all clients share");
+  }
+  return null;
+}
+
+function misuse(message: string): { readonly type: "misuse"; readonly message: string } {
+  return { type: "misuse", message };
+}
+

@@ -1,0 +1,103 @@
+/**
+ * One living instance of SQLite over a page store: its memory, its VFS, and two connections, the writer's and the readers'.
+ * After a trap it is dropped as a whole, and another one stands on the same pages.
+ */
+import { encodeUtf8 } from "../utf8.ts";
+import type { PageStore, StoreView } from "../pages/page-store.ts";
+import type { EngineLimits } from "../database/engine.ts";
+import type { Capabilities } from "./capabilities.ts";
+import { Connection } from "./connection.ts";
+import type { Guard } from "./guard.ts";
+import { EngineMemory } from "./memory.ts";
+import { Notices } from "./notices.ts";
+import { OK, resultCodeName } from "./result-code.ts";
+import { SqlJsMismatchError } from "./sql-js.ts";
+import type { SqliteFunctions, SqlJsModule, WasmLinker } from "./sql-js.ts";
+import { DATABASE_NAME, Vfs } from "./vfs.ts";
+import { exportDifferences, sqliteFunctions, vfsDifferences } from "./vfs-layout.ts";
+
+/**
+ * What each connection is told once. Durability is the log's affair, checkpoints are the page store's, and sorts spill into
+ * temporary files, which lie outside the wasm memory. Foreign keys hold, as in every database of the cluster.
+ */
+const SETTINGS =
+  "PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -2000; PRAGMA foreign_keys = ON";
+
+export interface RuntimeOptions {
+  readonly module: SqlJsModule;
+  readonly trampoline: WasmLinker;
+  readonly guard: Guard;
+  readonly store: PageStore;
+  readonly limits: EngineLimits;
+  readonly capabilities: Capabilities;
+  /** 44 bytes for SQLite's randomness. */
+  readonly seed: Uint8Array;
+}
+
+export class Runtime {
+  readonly sqlite: SqliteFunctions;
+  readonly memory: EngineMemory;
+  readonly vfs: Vfs;
+  readonly notices = new Notices();
+  private readonly options: RuntimeOptions;
+
+  constructor(options: RuntimeOptions) {
+    const { module, store } = options;
+    this.options = options;
+    const instance = module.instantiate();
+    const differences = exportDifferences(instance);
+    if (differences.length > 0) throw new SqlJsMismatchError(module.version, differences);
+    this.sqlite = sqliteFunctions(instance);
+    this.memory = new EngineMemory(instance.memories[0]!, this.sqlite.malloc);
+    const table = instance.tables[0]!;
+    const connection = this.open(":memory:");
+    const vfs = this.memory.word(connection);
+    const vfsFaults = vfsDifferences(this.memory, table, vfs);
+    if (vfsFaults.length > 0) throw new SqlJsMismatchError(module.version, vfsFaults);
+    this.sqlite.close(connection);
+    this.vfs = new Vfs(this.memory, this.notices, {
+      store,
+      maxPayloadBytes: options.limits.maxPayloadBytes,
+      seed: options.seed,
+    });
+    this.vfs.install(vfs, table, options.trampoline, options.guard);
+    store.attach(this.memory);
+  }
+
+  connect(view: StoreView): Connection {
+    const { store, capabilities, limits } = this.options;
+    store.install(view);
+    this.vfs.opening = view;
+    const handle = this.open(DATABASE_NAME);
+    const sql = this.cString(SETTINGS);
+    this.notices.trusted = true;
+    this.expectOk("its settings", this.sqlite.exec(handle, sql, 0, 0, 0));
+    this.notices.trusted = false;
+    this.sqlite.free(sql);
+    return new Connection(handle, this.sqlite, this.memory, capabilities, limits.maxResultBytes);
+  }
+
+  /** A connection outside the page store, for looking at SQLite itself. */
+  open(name: string): number {
+    const text = this.cString(name);
+    const out = this.memory.allocate(4);
+    this.expectOk(`opening ${name}`, this.sqlite.open(text, out));
+    const handle = this.memory.word(out);
+    this.sqlite.free(out);
+    this.sqlite.free(text);
+    return handle;
+  }
+
+  private cString(text: string): number {
+    const bytes = encodeUtf8(text);
+    const address = this.memory.allocate(bytes.length + 1);
+    this.memory.u8.set(bytes, address);
+    this.memory.u8[address + bytes.length] = 0;
+    return address;
+  }
+
+  private expectOk(what: string, code: number): void {
+    if (code === OK) return;
+    throw new SqlJsMismatchError(this.options.module.version, [`${what} ends in ${resultCodeName(code)}`]);
+  }
+}
