@@ -54,7 +54,7 @@ test("a follower that applies the payloads has the same bytes", () => {
   for (let at = 0; at < 50; at++) done(a.run("writer", "INSERT INTO t (b) VALUES (hex(randomblob(?)))", [at * 20]));
   replicate(a, b);
   expect(b.checksum()).toBe(a.checksum());
-  expect(b.image()).toEqual(a.image());
+  expect(Buffer.compare(b.image(), a.image())).toBe(0);
   expect(rows(b, "reader", "PRAGMA integrity_check")).toEqual([["ok"]]);
 });
 
