@@ -43,7 +43,10 @@ export interface StorageOptions {
 }
 
 export type StorageEffect =
-  /** To be performed and answered through `Storage.answered`. Storage assigns the tickets, from 1 on. */
+  /**
+   * To be performed and answered through `Storage.answered`. Storage assigns the tickets, from 1 on. In one list these
+   * come before all news, so that whoever acts upon news by a new order at once keeps the operations in their order.
+   */
   | ({ readonly type: "Disk" } & DiskOrder)
   /** Answers `start`: the directory is sound, and all that is reported of it is durable. */
   | { readonly type: "Recovered"; readonly recovered: Recovered }

@@ -1,39 +1,233 @@
 /**
  * The storage of one node as a machine: orders in, disk operations and their outcomes out. Synchronous.
  *
- * Life: start -> Recovered -> writeIdentity, once or twice, if the directory belongs to no cluster yet -> persist and
- * requestRead in any mix -> close -> Closed. Failed may come at any time and is final.
+ *     start ─> Recovered ─> writeIdentity, once or twice, if the directory belongs to no cluster yet
+ *                       ─> persist and requestRead, in any mix ─> close ─> Closed
+ *
+ * Failed may come at any time and is final: nothing is retried, least of all a sync, after which the system may have
+ * forgotten what it could not write.
+ *
+ * What is decided here is the order of life and who is answered; how groups become durable stands in group-commit.ts,
+ * what a directory means in recovery.ts.
  */
-import type { DiskAnswer } from "./disk.ts";
-import type { Identity, LogIndex } from "../types.ts";
+import { invariant, unreachable } from "../invariant.ts";
 import type { ReadPurpose } from "../raft/boundary.ts";
-import type { PersistOrder, StorageEffect, StorageOptions } from "./boundary.ts";
+import type { Identity, LogIndex } from "../types.ts";
+import type { Judged } from "./block.ts";
+import type { PersistOrder, StorageEffect, StorageFault, StorageOptions } from "./boundary.ts";
+import { DiskQueue } from "./disk-queue.ts";
+import { resultOf } from "./disk-result.ts";
+import type { DiskAnswer, DiskFailure, DiskOperation, DiskResult } from "./disk.ts";
+import { type EntryRead, judgeRead } from "./entry-read.ts";
+import type { DiskProcedure } from "./file-window.ts";
+import { type CommitEffect, GroupCommit, type SyncedFile } from "./group-commit.ts";
+import type { StorageState } from "./invariants.ts";
+import { LOG_FILE } from "./log-file.ts";
+import { type OpenFiles, type Recovery, recover, writeIdentity } from "./recovery.ts";
 
-export declare class Storage {
-  constructor(options: StorageOptions);
+/** Something that takes many disk operations, one after the other. */
+type Task =
+  | { readonly type: "recovery"; readonly steps: DiskProcedure<Judged<Recovery>> }
+  | { readonly type: "identity"; readonly identity: Identity; readonly steps: DiskProcedure<OpenFiles | null> };
+
+/** What a disk operation is for. */
+type Purpose =
+  | { readonly type: "task" }
+  | { readonly type: "commit"; readonly synced: SyncedFile | null }
+  | { readonly type: "read"; readonly purpose: ReadPurpose; readonly read: EntryRead };
+
+type Phase =
+  | "created"
+  /** Recovery or the writing of an identity goes on, or nothing does. */
+  | "open"
+  /** What was asked for is being finished. */
+  | "closing"
+  /** Closed or Failed has been said. */
+  | "ended";
+
+export class Storage {
+  private readonly options: StorageOptions;
+  private readonly disk = new DiskQueue<Purpose>();
+  private phase: Phase = "created";
+  private task: Task | null = null;
+  /** null: recovery is not over, or the node belongs to no cluster yet. */
+  private files: OpenFiles | null = null;
+  private commit: GroupCommit | null = null;
+  /** What the input being processed has led to so far. */
+  private effects: StorageEffect[] = [];
+
+  constructor(options: StorageOptions) {
+    const { preallocateBytes, maxWriteBytes } = options.limits;
+    invariant(preallocateBytes > 0 && maxWriteBytes > 0, "limits of storage are positive");
+    this.options = options;
+  }
+
+  /** Storage of a member, for checkStorage; null: there is none yet. */
+  get state(): StorageState | null {
+    return this.commit?.state ?? null;
+  }
 
   /** Begins recovery. Answered by Recovered, or by Failed where the directory must not be used. */
-  start(): readonly StorageEffect[];
+  start(): readonly StorageEffect[] {
+    invariant(this.phase === "created", "storage starts once");
+    this.phase = "open";
+    this.begin({ type: "recovery", steps: recover(this.options) });
+    return this.takeEffects();
+  }
 
   /**
    * Makes the identity durable, atomically. Answered by IdentityWritten; one at a time. An identity with a cluster
    * also creates the log and the hard state (term 0, no vote), before the identity that promises them: only from then
-   * on may anything be persisted.
+   * on may anything be persisted. After `close` or a failure it is dropped, unanswered.
    */
-  writeIdentity(identity: Identity): readonly StorageEffect[];
+  writeIdentity(identity: Identity): readonly StorageEffect[] {
+    invariant(this.phase !== "created" && this.files === null, "an identity is written before anything else");
+    if (this.phase !== "open") return [];
+    const steps = writeIdentity(identity, this.options.limits.preallocateBytes);
+    this.begin({ type: "identity", identity, steps });
+    return this.takeEffects();
+  }
 
-  /** Queues one Persist of raft/; tickets ascend. Answered by Persisted. After `close` it is dropped, unanswered. */
-  persist(order: PersistOrder): readonly StorageEffect[];
+  /**
+   * Queues one Persist of raft/; tickets ascend. Answered by Persisted. After `close` or a failure: dropped,
+   * unanswered.
+   */
+  persist(order: PersistOrder): readonly StorageEffect[] {
+    if (this.phase !== "open") return [];
+    this.carryOut(this.member().persist(order));
+    return this.takeEffects();
+  }
 
   /**
    * Reads durable entries [from, end) back: at least one, and only so many that their records span at most about
    * maxBytes. Answered by EntriesRead with the entries as they stood when asked for, in the order of the requests.
    */
-  requestRead(purpose: ReadPurpose, from: LogIndex, end: LogIndex, maxBytes: number): readonly StorageEffect[];
+  requestRead(purpose: ReadPurpose, from: LogIndex, end: LogIndex, maxBytes: number): readonly StorageEffect[] {
+    if (this.phase !== "open") return [];
+    const read = this.member().planRead(from, end, maxBytes);
+    const operation: DiskOperation = { type: "read", file: LOG_FILE, offset: read.offset, length: read.length };
+    this.order(operation, { type: "read", purpose, read });
+    return this.takeEffects();
+  }
 
   /** The answer to a Disk effect, each exactly once, in order within a file. */
-  answered(answer: DiskAnswer): readonly StorageEffect[];
+  answered(answer: DiskAnswer): readonly StorageEffect[] {
+    const purpose = this.disk.take(answer.ticket);
+    if (this.phase === "ended") return [];
+    if (answer.type === "DiskFailed") this.fail(diskFailed(answer.failure));
+    else this.done(purpose, answer.result);
+    this.closeIfSettled();
+    return this.takeEffects();
+  }
 
-  /** Finishes what is queued, leaves a closing mark, then says Closed. A second call changes nothing. */
-  close(): readonly StorageEffect[];
+  /**
+   * Finishes what is queued, leaves a closing mark, then says Closed. What has not come so far that it must be finished
+   * (recovery, the writing of an identity) is given up. A second call changes nothing.
+   */
+  close(): readonly StorageEffect[] {
+    if (this.phase === "ended" || this.phase === "closing") return [];
+    this.phase = "closing";
+    this.task = null;
+    if (this.commit !== null) this.carryOut(this.commit.close());
+    this.closeIfSettled();
+    return this.takeEffects();
+  }
+
+  private done(purpose: Purpose, result: DiskResult): void {
+    switch (purpose.type) {
+      case "task":
+        if (this.task !== null) this.advance(this.task, result);
+        return;
+      case "commit":
+        if (purpose.synced !== null) this.carryOut(this.member().fileSynced(purpose.synced));
+        return;
+      case "read":
+        this.finishRead(purpose.purpose, purpose.read, resultOf(result, "read").bytes);
+        return;
+      default:
+        return unreachable(purpose);
+    }
+  }
+
+  private begin(task: Task): void {
+    invariant(this.task === null, "one task at a time");
+    this.task = task;
+    this.advance(task, null);
+  }
+
+  /** Takes the task one step further. `result`: of the step before; null: this is the first. */
+  private advance(task: Task, result: DiskResult | null): void {
+    if (task.type === "recovery") {
+      const step = result === null ? task.steps.next() : task.steps.next(result);
+      if (step.done) this.finishRecovery(step.value);
+      else this.order(step.value, { type: "task" });
+    } else {
+      const step = result === null ? task.steps.next() : task.steps.next(result);
+      if (step.done) this.finishIdentity(task.identity, step.value);
+      else this.order(step.value, { type: "task" });
+    }
+  }
+
+  private finishRecovery(judged: Judged<Recovery>): void {
+    this.task = null;
+    if (!judged.ok) return this.fail(judged.fault);
+    this.openFiles(judged.value.files);
+    this.effects.push({ type: "Recovered", recovered: judged.value.recovered });
+  }
+
+  private finishIdentity(identity: Identity, files: OpenFiles | null): void {
+    this.task = null;
+    this.openFiles(files);
+    this.effects.push({ type: "IdentityWritten", identity });
+  }
+
+  private openFiles(files: OpenFiles | null): void {
+    this.files = files;
+    if (files !== null) this.commit = new GroupCommit(files, this.options.limits);
+  }
+
+  private finishRead(purpose: ReadPurpose, read: EntryRead, bytes: Uint8Array): void {
+    invariant(this.files !== null, "only a member reads entries");
+    const judged = judgeRead(read, bytes, this.files.log.seed);
+    if (judged.ok) this.effects.push({ type: "EntriesRead", purpose, entries: judged.value });
+    else this.fail(judged.fault);
+  }
+
+  private carryOut(effects: readonly CommitEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type === "Persisted") this.effects.push(effect);
+      else this.order(effect.operation, { type: "commit", synced: effect.synced });
+    }
+  }
+
+  private order(operation: DiskOperation, purpose: Purpose): void {
+    this.effects.push({ type: "Disk", ...this.disk.issue(operation, purpose) });
+  }
+
+  private closeIfSettled(): void {
+    if (this.phase !== "closing" || this.disk.size > 0 || this.commit?.isSettled === false) return;
+    this.phase = "ended";
+    this.effects.push({ type: "Closed" });
+  }
+
+  private fail(fault: StorageFault): void {
+    this.phase = "ended";
+    this.task = null;
+    this.effects.push({ type: "Failed", fault });
+  }
+
+  private member(): GroupCommit {
+    invariant(this.commit !== null, "only a member of a cluster has a log");
+    return this.commit;
+  }
+
+  private takeEffects(): readonly StorageEffect[] {
+    const effects = this.effects;
+    this.effects = [];
+    return effects;
+  }
+}
+
+function diskFailed(failure: DiskFailure): StorageFault {
+  return { type: "diskFailed", file: failure.file, code: failure.code, detail: failure.message };
 }

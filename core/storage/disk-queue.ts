@@ -1,0 +1,35 @@
+/** The disk operations under way: gives each its ticket and remembers what it is for. */
+import { invariant } from "../invariant.ts";
+import type { Ticket } from "../types.ts";
+import type { DiskOperation, DiskOrder } from "./disk.ts";
+
+export class DiskQueue<Purpose> {
+  private readonly underWay = new Map<Ticket, { readonly operation: DiskOperation; readonly purpose: Purpose }>();
+  private nextTicket = 1;
+
+  get size(): number {
+    return this.underWay.size;
+  }
+
+  issue(operation: DiskOperation, purpose: Purpose): DiskOrder {
+    const ticket = this.nextTicket++ as Ticket;
+    this.underWay.set(ticket, { operation, purpose });
+    return { ticket, operation };
+  }
+
+  /** What the operation was for, now that it has been answered. */
+  take(ticket: Ticket): Purpose {
+    const taken = this.underWay.get(ticket);
+    invariant(taken !== undefined, "every operation is answered exactly once");
+    for (const [other, { operation }] of this.underWay) {
+      if (other === ticket) break;
+      invariant(!sharesFile(operation, taken.operation), "operations on one file are answered in order");
+    }
+    this.underWay.delete(ticket);
+    return taken.purpose;
+  }
+}
+
+function sharesFile(a: DiskOperation, b: DiskOperation): boolean {
+  return "file" in a && "file" in b && a.file === b.file;
+}

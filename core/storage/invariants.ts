@@ -1,0 +1,51 @@
+/**
+ * What always holds of storage, and what holds from one step to the next: run after every step, in tests, in the
+ * simulator and in production.
+ */
+import { invariant } from "../invariant.ts";
+import type { EntryId, HardState, LogIndex, Ticket } from "../types.ts";
+import type { Mark } from "./record.ts";
+
+/** Storage of a member of a cluster, as its laws see it. */
+export interface StorageState {
+  /** Where the next record goes. */
+  readonly end: number;
+  /** Everything in the log below this offset is durable. */
+  readonly synced: number;
+  readonly allocated: number;
+  /** The highest mark that a record carries. */
+  readonly marked: Mark;
+  /** The last entry written or being written. */
+  readonly last: EntryId;
+  /** The last entry that is durable and not truncated. */
+  readonly durableIndex: LogIndex;
+  /** Of the durable hard state. */
+  readonly generation: number;
+  readonly hardState: HardState;
+  readonly lastOrdered: Ticket;
+  /** The last order reported to be durable. */
+  readonly lastPersisted: Ticket;
+}
+
+export function checkStorage(state: StorageState): void {
+  invariant(state.synced <= state.end, "only what was written is durable");
+  invariant(state.end <= state.allocated, "space is taken before it is needed");
+  invariant(state.marked.through <= state.synced, "a mark vouches only for what is durable");
+  invariant(state.marked.generation <= state.generation, "a mark knows only a durable hard state");
+  invariant(state.durableIndex <= state.last.index, "the durable entries are entries of the log");
+  invariant(state.last.term <= state.hardState.currentTerm, "a term is durable before its entries are written");
+  invariant(state.lastPersisted <= state.lastOrdered, "only what was ordered is reported durable");
+}
+
+export function checkStorageStep(before: StorageState, after: StorageState): void {
+  invariant(before.end <= after.end, "the log is append-only");
+  invariant(before.synced <= after.synced, "what is durable stays so");
+  invariant(before.allocated <= after.allocated, "space is never given back");
+  invariant(before.marked.through <= after.marked.through, "marks never fall");
+  invariant(before.generation <= after.generation, "generations ascend");
+  invariant(before.hardState.currentTerm <= after.hardState.currentTerm, "the term never falls");
+  invariant(before.lastPersisted <= after.lastPersisted, "orders become durable in order");
+  if (before.hardState.currentTerm === after.hardState.currentTerm && before.hardState.votedFor !== null) {
+    invariant(before.hardState.votedFor === after.hardState.votedFor, "one vote per term");
+  }
+}

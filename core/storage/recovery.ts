@@ -1,0 +1,138 @@
+/**
+ * From a directory to a state: what any end of the process left behind is judged, mended where only unacknowledged
+ * bytes are concerned, and made durable. And the other way round: how the files come into being.
+ *
+ * The order in which they do is what recovery relies on. An identity without a cluster is the first file of all; log
+ * and hard state are complete and durable before the identity that names the cluster takes its place; every file
+ * arrives under its name by a rename. So an identity with a cluster promises both others, and no file is ever
+ * half-made. Leftovers end in `.new`; log and hard state of a bootstrap that was not finished are replaced by the next
+ * one.
+ */
+import { type Identity, NO_ENTRY, type NodeId } from "../types.ts";
+import { type Judged, type Owner, type Refused, checksumOf, corrupt, ownerOf } from "./block.ts";
+import type { Recovered, StorageOptions } from "./boundary.ts";
+import { resultOf } from "./disk-result.ts";
+import type { DiskProcedure } from "./file-window.ts";
+import { IDENTITY_FILE, MAX_IDENTITY_SIZE, decodeIdentity, encodeIdentity } from "./identity-file.ts";
+import { LOG_FILE, LOG_HEADER_SIZE, LogFile, encodeLogHeader } from "./log-file.ts";
+import { recoverLog } from "./log-recovery.ts";
+import {
+  FIRST_SLOT, INITIAL_HARD_STATE, TERM_FILE, TERM_FILE_SIZE, type TermSlot, decodeTermFile, encodeNewTermFile,
+} from "./term-file.ts";
+
+/** What Storage goes on from. */
+export interface OpenFiles {
+  readonly owner: Owner;
+  readonly log: LogFile;
+  /** Size of the log file in bytes: how far it is preallocated. */
+  readonly allocated: number;
+  readonly term: TermSlot;
+}
+
+export interface Recovery {
+  readonly recovered: Recovered;
+  /** null: this node belongs to no cluster yet. */
+  readonly files: OpenFiles | null;
+}
+
+/** How much recovery reads at once. */
+export const RECOVERY_CHUNK_BYTES = 1024 * 1024;
+
+const NEW_SUFFIX = ".new";
+
+/** @param chunkBytes how much is read at once; a multiple of 8 */
+export function* recover(options: StorageOptions, chunkBytes = RECOVERY_CHUNK_BYTES): DiskProcedure<Judged<Recovery>> {
+  const files = resultOf(yield { type: "list" }, "list").files;
+  for (const file of [IDENTITY_FILE, TERM_FILE, LOG_FILE]) {
+    if (files.includes(file + NEW_SUFFIX)) yield { type: "unlink", file: file + NEW_SUFFIX };
+  }
+  if (!files.includes(IDENTITY_FILE)) {
+    const orphan = [TERM_FILE, LOG_FILE].find((file) => files.includes(file));
+    return orphan === undefined ? fresh(null) : corrupt(IDENTITY_FILE, 0, `missing, although ${orphan} exists`);
+  }
+  const identity = yield* recoverIdentity(options);
+  if (!identity.ok) return identity;
+  // A rename may be visible and yet not durable: nothing is said in its name before it is.
+  yield { type: "syncDirectory" };
+  if (identity.value.cluster === null) return fresh(identity.value);
+  return yield* recoverMember(identity.value, chunkBytes);
+}
+
+function fresh(identity: Identity | null): Judged<Recovery> {
+  const log = { terms: [], last: NO_ENTRY };
+  const recovered: Recovered = { identity, hardState: INITIAL_HARD_STATE, log, tornBytes: 0 };
+  return { ok: true, value: { recovered, files: null } };
+}
+
+function* recoverIdentity(options: StorageOptions): DiskProcedure<Judged<Identity>> {
+  const file = IDENTITY_FILE;
+  const size = resultOf(yield { type: "open", file, create: false }, "open").size ?? 0;
+  if (size > MAX_IDENTITY_SIZE) return corrupt(file, 0, `has ${size} bytes, more than an identity can have`);
+  const decoded = decodeIdentity(resultOf(yield { type: "read", file, offset: 0, length: size }, "read").bytes);
+  if (!decoded.ok) return decoded;
+  const { node, cluster } = decoded.value;
+  if (node !== options.node) return wrongIdentity(`node ${node}`, `node ${options.node}`);
+  if (cluster === null) return decoded;
+  const found = describeCluster(cluster.members.map((member) => member.node));
+  const expected = describeCluster(options.cluster);
+  return found === expected ? decoded : wrongIdentity(found, expected);
+}
+
+function describeCluster(nodes: readonly NodeId[]): string {
+  return `a cluster of ${nodes.join(", ")}`;
+}
+
+function wrongIdentity(found: string, expected: string): Refused {
+  return { ok: false, fault: { type: "wrongIdentity", file: IDENTITY_FILE, found, expected } };
+}
+
+function* recoverMember(identity: Identity, chunkBytes: number): DiskProcedure<Judged<Recovery>> {
+  const owner = ownerOf(identity);
+  const termSize = resultOf(yield { type: "open", file: TERM_FILE, create: false }, "open").size;
+  const size = resultOf(yield { type: "open", file: LOG_FILE, create: false }, "open").size;
+  if (termSize === null) return corrupt(TERM_FILE, 0, "missing, although the identity names a cluster");
+  if (size === null) return corrupt(LOG_FILE, 0, "missing, although the identity names a cluster");
+
+  const read = yield { type: "read", file: TERM_FILE, offset: 0, length: TERM_FILE_SIZE };
+  const term = decodeTermFile(resultOf(read, "read").bytes, owner);
+  if (!term.ok) return term;
+  yield { type: "sync", file: TERM_FILE };
+  const recovered = yield* recoverLog({ owner, term: term.value, size, chunkBytes });
+  if (!recovered.ok) return recovered;
+
+  const { log, tornBytes } = recovered.value;
+  const { hardState } = term.value;
+  return {
+    ok: true,
+    value: {
+      recovered: { identity, hardState, log: { terms: log.entries.runs, last: log.entries.last }, tornBytes },
+      files: { owner, log, allocated: size, term: term.value },
+    },
+  };
+}
+
+/** Makes `identity` durable; one with a cluster after log and hard state, which it promises. */
+export function* writeIdentity(identity: Identity, preallocateBytes: number): DiskProcedure<OpenFiles | null> {
+  const files = identity.cluster === null ? null : yield* createFiles(ownerOf(identity), preallocateBytes);
+  yield* replaceFile(IDENTITY_FILE, encodeIdentity(identity));
+  return files;
+}
+
+function* createFiles(owner: Owner, preallocateBytes: number): DiskProcedure<OpenFiles> {
+  const header = encodeLogHeader(owner);
+  const allocated = Math.ceil(LOG_HEADER_SIZE / preallocateBytes) * preallocateBytes;
+  yield* replaceFile(LOG_FILE, header, allocated);
+  yield* replaceFile(TERM_FILE, encodeNewTermFile(owner));
+  return { owner, log: new LogFile(checksumOf(header)), allocated, term: FIRST_SLOT };
+}
+
+/** Puts a file of these bytes, filled up with zeros to `size`, in the place of any before it: all of it or nothing. */
+function* replaceFile(file: string, bytes: Uint8Array, size = bytes.length): DiskProcedure<void> {
+  const unfinished = file + NEW_SUFFIX;
+  yield { type: "open", file: unfinished, create: true };
+  if (size > bytes.length) yield { type: "preallocate", file: unfinished, size };
+  yield { type: "write", file: unfinished, offset: 0, bytes };
+  yield { type: "sync", file: unfinished };
+  yield { type: "rename", from: unfinished, to: file };
+  yield { type: "syncDirectory" };
+}

@@ -1,0 +1,169 @@
+/**
+ * A disk in memory that performs each operation at once and can say what a crash might leave of it: all legal images.
+ *
+ * Of each write that no sync has followed a crash keeps all, nothing, or some of its pieces: those that 512-byte
+ * sectors cut it into, each kept, lost or garbage. Garbage stays within the bytes written: a sector's neighbours are
+ * not harmed ("power safe overwrite", as SQLite calls it). Of the creations, renames and removals that no syncDirectory
+ * has followed it keeps the first few.
+ */
+import type { DiskOperation, DiskResult } from "../core/storage/disk.ts";
+
+const SECTOR_SIZE = 512;
+
+interface Write {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What a crash makes of one piece of a write. */
+type Fate = "kept" | "lost" | "garbage";
+
+class MemoryFile {
+  /** What survives any crash. */
+  durable: Uint8Array;
+  /** In order; not synced yet. */
+  readonly writes: Write[] = [];
+
+  constructor(durable: Uint8Array) {
+    this.durable = durable;
+  }
+
+  get current(): Uint8Array {
+    return this.writes.reduce((bytes, write) => overwrite(bytes, write), this.durable);
+  }
+}
+
+export class MemoryDisk {
+  private files = new Map<string, MemoryFile>();
+  /** The directory as the last syncDirectory left it, then after each change since. */
+  private directories: Map<string, MemoryFile>[] = [new Map()];
+
+  static of(files: Readonly<Record<string, Uint8Array>>): MemoryDisk {
+    const disk = new MemoryDisk();
+    for (const [file, bytes] of Object.entries(files)) disk.files.set(file, new MemoryFile(bytes.slice()));
+    disk.directories = [new Map(disk.files)];
+    return disk;
+  }
+
+  /** The file's bytes as they read now; undefined: there is none. */
+  bytesOf(file: string): Uint8Array | undefined {
+    return this.files.get(file)?.current.slice();
+  }
+
+  perform(operation: DiskOperation): DiskResult {
+    switch (operation.type) {
+      case "open": {
+        if (operation.create && !this.files.has(operation.file)) {
+          this.change((files) => files.set(operation.file, new MemoryFile(new Uint8Array(0))));
+        }
+        return { type: "open", size: this.files.get(operation.file)?.current.length ?? null };
+      }
+      case "write":
+        this.file(operation.file).writes.push({ offset: operation.offset, bytes: operation.bytes.slice() });
+        return { type: "done" };
+      case "read": {
+        const { offset, length } = operation;
+        return { type: "read", bytes: this.file(operation.file).current.slice(offset, offset + length) };
+      }
+      case "sync": {
+        const file = this.file(operation.file);
+        file.durable = file.current;
+        file.writes.length = 0;
+        return { type: "done" };
+      }
+      case "preallocate": {
+        const file = this.file(operation.file);
+        file.durable = overwrite(file.durable, { offset: operation.size, bytes: new Uint8Array(0) });
+        return { type: "done" };
+      }
+      case "rename": {
+        const renamed = this.file(operation.from);
+        this.change((files) => files.set(operation.to, renamed).delete(operation.from));
+        return { type: "done" };
+      }
+      case "unlink":
+        this.change((files) => files.delete(operation.file));
+        return { type: "done" };
+      case "list":
+        return { type: "list", files: [...this.files.keys()] };
+      case "syncDirectory":
+        this.directories = [new Map(this.files)];
+        return { type: "done" };
+    }
+  }
+
+  /** Every legal image of this disk after a crash now. The disk itself stays as it is. */
+  *images(): Generator<MemoryDisk> {
+    for (const directory of this.directories) yield* imagesOf([...directory], 0, {});
+  }
+
+  private change(apply: (files: Map<string, MemoryFile>) => void): void {
+    this.files = new Map(this.files);
+    apply(this.files);
+    this.directories.push(this.files);
+  }
+
+  private file(name: string): MemoryFile {
+    const file = this.files.get(name);
+    if (file === undefined) throw new Error(`there is no file ${name}`);
+    return file;
+  }
+}
+
+function* imagesOf(
+  directory: readonly (readonly [string, MemoryFile])[], at: number, made: Readonly<Record<string, Uint8Array>>,
+): Generator<MemoryDisk> {
+  const next = directory[at];
+  if (next === undefined) return yield MemoryDisk.of(made);
+  const [name, file] = next;
+  for (const bytes of contentsOf(file.durable, file.writes)) {
+    yield* imagesOf(directory, at + 1, { ...made, [name]: bytes });
+  }
+}
+
+function* contentsOf(durable: Uint8Array, writes: readonly Write[]): Generator<Uint8Array> {
+  const [first, ...others] = writes;
+  if (first === undefined) return yield durable;
+  const pieces = cut(first);
+  for (const fates of fatesOf(pieces.length)) {
+    let bytes = durable;
+    for (const [at, piece] of pieces.entries()) {
+      if (fates[at] === "kept") bytes = overwrite(bytes, piece);
+      const garbage = piece.bytes.map((_, byte) => byte * 31 + 7);
+      if (fates[at] === "garbage") bytes = overwrite(bytes, { ...piece, bytes: garbage });
+    }
+    yield* contentsOf(bytes, others);
+  }
+}
+
+/** All or nothing; up to a place, or from it on; the same with garbage at that place. */
+function* fatesOf(count: number): Generator<readonly Fate[]> {
+  const fates = (fate: (at: number) => Fate): Fate[] => Array.from({ length: count }, (_, at) => fate(at));
+  yield fates(() => "kept");
+  yield fates(() => "lost");
+  for (let place = 0; place < count; place++) {
+    if (place > 0) yield fates((at) => (at < place ? "kept" : "lost"));
+    if (place > 0) yield fates((at) => (at < place ? "lost" : "kept"));
+    yield fates((at) => (at < place ? "kept" : at === place ? "garbage" : "lost"));
+    if (count > 1) yield fates((at) => (at === place ? "garbage" : "kept"));
+  }
+}
+
+/** The pieces of a write, each within one sector. */
+function cut(write: Write): Write[] {
+  const pieces: Write[] = [];
+  const end = write.offset + write.bytes.length;
+  for (let offset = write.offset; offset < end; ) {
+    const next = Math.min(end, (Math.floor(offset / SECTOR_SIZE) + 1) * SECTOR_SIZE);
+    pieces.push({ offset, bytes: write.bytes.subarray(offset - write.offset, next - write.offset) });
+    offset = next;
+  }
+  return pieces;
+}
+
+function overwrite(bytes: Uint8Array, write: Write): Uint8Array {
+  const result = new Uint8Array(Math.max(bytes.length, write.offset + write.bytes.length));
+  result.set(bytes);
+  result.set(write.bytes, write.offset);
+  return result;
+}
