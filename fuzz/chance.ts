@@ -15,7 +15,7 @@ export function examples(count: number): { readonly seed: number; readonly numRu
 }
 
 function setting(name: string): number {
-  const value = Number(process.env[name] ?? 1);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} is ${process.env[name]}: a whole number, from 1`);
-  return value;
+  const given = process.env[name] ?? "1";
+  if (!/^[1-9]\d{0,14}$/.test(given)) throw new Error(`${name} is ${given}: it has to be a whole number from 1`);
+  return Number(given);
 }

@@ -30,9 +30,9 @@ function readOptions() {
 function round(seed) {
   const environment = { ...process.env, FUZZ_SEED: String(seed), FUZZ_SCALE: values.scale };
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
-  const options = ["run", "--reporter=dot", "--testTimeout=600000"];
+  const words = [vitest, "run", "--reporter=dot", "--testTimeout=600000", ...files];
   const stdio = ["ignore", "inherit", "inherit"];
-  return spawnSync(process.execPath, [vitest, ...options, ...files], { cwd: root, env: environment, stdio }).status === 0;
+  return spawnSync(process.execPath, words, { cwd: root, env: environment, stdio }).status === 0;
 }
 
 const end = Date.now() + 1000 * Number(values.seconds);

@@ -2,9 +2,9 @@
  * What nodes say to each other: Raft's four messages and the two of bootstrap, each in an envelope that says which
  * cluster it is of, which life of the sender's disk speaks and which life of the receiver's disk is meant.
  *
- * The envelope is what a message is judged by (core/replica/correspondence.ts). The name of the sender is not in it: the
- * transport knows that from the hello of the connection, and the sender's incarnation has to agree with it.
- * The bytes are in peer-codec.ts.
+ * The envelope is what a message is judged by (core/replica/correspondence.ts). The name of the sender is not in it:
+ * the transport knows that from the hello of the connection, and the sender's incarnation has to agree with it. The
+ * bytes are in peer-codec.ts.
  */
 import type { ClusterId, Incarnation, Member, NodeId } from "../types.ts";
 import type { Message } from "../raft/message.ts";

@@ -3,9 +3,9 @@
  * core/client machine; it has several *actors* (threads) that call concurrently. Like every machine here it takes news
  * and gives orders, and never waits.
  *
- * The run's part: for each application make a Client, pass `Call` to it as `Called` and its `Return` back as `Returned`.
- * An application that dies is dropped together with its client, after it was told `Died`; a new one takes its place.
- * What was tried, and what came of it, the workload writes into its history, which the oracles judge.
+ * The run's part: for each application make a Client, pass `Call` to it as `Called` and its `Return` back as
+ * `Returned`. An application that dies is dropped together with its client, after it was told `Died`; a new one takes
+ * its place. What was tried, and what came of it, the workload writes into its history, which the oracles judge.
  *
  *     const workload = new Workload(random.fork());          // workload.ts: draws its own options
  *     const application = workload.open("client-1");

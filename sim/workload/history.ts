@@ -7,7 +7,13 @@
 export type Write =
   | { readonly type: "item"; readonly id: number }
   | { readonly type: "append"; readonly key: number; readonly value: number }
-  | { readonly type: "transfer"; readonly id: number; readonly source: number; readonly target: number; readonly amount: number };
+  | {
+      readonly type: "transfer";
+      readonly id: number;
+      readonly source: number;
+      readonly target: number;
+      readonly amount: number;
+    };
 
 /**
  * committed: acknowledged. notExecuted: it surely left nothing and never will. unknown: either, but wholly.
@@ -36,7 +42,12 @@ export interface ListRow {
 /** What a read was told. */
 export type Seen =
   /** `key` null: all lists. `own`: values that its own open transaction had appended before. */
-  | { readonly type: "list"; readonly key: number | null; readonly rows: readonly ListRow[]; readonly own: readonly number[] }
+  | {
+      readonly type: "list";
+      readonly key: number | null;
+      readonly rows: readonly ListRow[];
+      readonly own: readonly number[];
+    }
   | { readonly type: "item"; readonly id: number; readonly found: boolean }
   | { readonly type: "accounts"; readonly balances: readonly number[] };
 

@@ -3,11 +3,13 @@
  *
  * Three stories share the database:
  *
- *   bank   accounts whose total stays. A transfer leaves a row in `transfer`, so that the end of a run can tell which took
+ *   bank   accounts whose total stays. A transfer leaves a row in `transfer`, so that the end of a run can tell which
+ *   took
  *          place. One with `settled = 0` is a single statement: a trigger moves the money. One with `settled = 1` is a
  *          transaction whose client read both balances and computed the new ones. A balance never falls below zero.
- *   list   unique values appended to keys. `position` has no gaps, as nothing is ever deleted: it is the one final order.
- *   item   plain inserts with unique keys. The body is random: replicas are equal only because pages are replicated.
+ *   list   unique values appended to keys. `position` has no gaps, as nothing is ever deleted: it is the one final
+ *   order. item   plain inserts with unique keys. The body is random: replicas are equal only because pages are
+ *   replicated.
  */
 export const ACCOUNT_COUNT = 8;
 export const OPENING_BALANCE = 1000;
@@ -15,12 +17,13 @@ export const BANK_TOTAL = ACCOUNT_COUNT * OPENING_BALANCE;
 
 const OPENING_ROWS = Array.from({ length: ACCOUNT_COUNT }, (_, at) => `(${at + 1}, ${OPENING_BALANCE})`).join(", ");
 
-/** Creates everything, in one transaction; harmless when repeated, so a client may repeat it until it is told "done". */
+/** Creates everything, in one transaction; harmless when repeated: a client may repeat it until it is told "done". */
 export const SETUP_SCRIPT = `
 BEGIN;
 CREATE TABLE IF NOT EXISTS account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL CHECK (balance >= 0));
 CREATE TABLE IF NOT EXISTS transfer (
-  id INTEGER PRIMARY KEY, source INTEGER NOT NULL, target INTEGER NOT NULL, amount INTEGER NOT NULL, settled INTEGER NOT NULL
+  id INTEGER PRIMARY KEY, source INTEGER NOT NULL, target INTEGER NOT NULL, amount INTEGER NOT NULL,
+  settled INTEGER NOT NULL
 );
 CREATE TRIGGER IF NOT EXISTS settle AFTER INSERT ON transfer WHEN NEW.settled = 0 BEGIN
   UPDATE account SET balance = balance - NEW.amount WHERE id = NEW.source;

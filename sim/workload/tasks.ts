@@ -68,7 +68,8 @@ function* transferStatement(actor: Actor): Task {
 function* append(actor: Actor): Task {
   const write = drawAppend(actor);
   const returning = actor.random.chance(30);
-  yield* actor.alone(execute(returning ? "appendReturning" : "append", [write.key, write.value], null, returning), [write]);
+  const statement = returning ? "appendReturning" : "append";
+  yield* actor.alone(execute(statement, [write.key, write.value], null, returning), [write]);
 }
 
 /** Appends to several keys in one transaction, sometimes reading in between: all of it or nothing is ever seen. */
