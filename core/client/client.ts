@@ -5,9 +5,6 @@
  *                   ▲                                       │
  *                   └── a read, or surely not executed ─────┘
  *
- * To find the leader it asks every endpoint and takes the one that says that it leads the highest term. A node that
- * wrongly believes so harms nobody: it cannot commit or confirm anything, and the client asks again.
- *
  * It opens no sockets: the driver carries bytes, and may lose, repeat and delay them.
  */
 import { failure, type Failure } from "../failure.ts";
@@ -22,6 +19,7 @@ import type {
   CallNumber, CallResult, ClientEffect, ClientInput, ClientOptions, ClientTransaction, Endpoint, Operation,
 } from "./boundary.ts";
 import { bodyOf, EMPTY_RESULT, lostResult, natureOf, timeoutResult, transactionOf } from "./call.ts";
+import { LeaderSearch } from "./leader-search.ts";
 import { Link, type Call } from "./link.ts";
 
 /** How often deadlines are looked at while there are calls. */
@@ -31,29 +29,14 @@ const STALE_MS = 15_000;
 
 const CLOSED = failure("Closed", "the client is closed: nothing was executed");
 
-/** The session being opened with a node that says that it leads. */
-interface Opening {
-  readonly endpoint: Endpoint;
-  readonly term: Term;
-  readonly nonce: number;
-  readonly giveUpAt: Instant;
-}
-
 export class Client {
   private readonly options: ClientOptions;
-  private readonly random: Random;
+  private readonly leaders: LeaderSearch;
   private readonly calls = new Map<CallNumber, Call>();
   /** Open transactions and the session each lives in. */
   private readonly transactions = new Map<ClientTransaction, Link>();
   private link: Link | null = null;
   private retired: Link[] = [];
-  private opening: Opening | null = null;
-  /** Every answer to a search carries its nonce; the latest counts. */
-  private searchNonce = 0;
-  private nextSearchAt = 0 as Instant;
-  private searching = false;
-  private lastRefusal: Failure | null = null;
-  private nonce: number;
   private timerAt: Instant | null = null;
   private closed = false;
   private now = 0 as Instant;
@@ -61,9 +44,7 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.options = options;
-    this.random = new Random(options.seed);
-    // Answers to an earlier life of this client, still on their way, do not fit.
-    this.nonce = this.random.u32();
+    this.leaders = new LeaderSearch(options.endpoints, options.attemptTimeoutMs, new Random(options.seed));
   }
 
   step(now: Instant, input: ClientInput): readonly ClientEffect[] {
@@ -164,18 +145,13 @@ export class Client {
     return null;
   }
 
-  /** Asks everybody who leads, at most once in a while. */
   private search(): void {
-    if (this.searching && this.now < this.nextSearchAt) return;
-    this.searching = true;
-    this.nextSearchAt = afterMs(this.now, this.random.integer(100, 200));
-    this.searchNonce = ++this.nonce;
-    for (const endpoint of this.options.endpoints) this.send(endpoint, { type: "Locate", nonce: this.searchNonce });
+    for (const { to, message } of this.leaders.search(this.now)) this.send(to, message);
   }
 
   private located(from: Endpoint, message: NodeMessage & { type: "Located" }): void {
-    if (message.nonce !== this.searchNonce || !message.leads) return;
-    const { link, opening } = this;
+    if (!this.leaders.isLeader(message)) return;
+    const { link } = this;
     if (link !== null && message.term <= link.term) {
       // Our leader still leads: what we asked may have been lost on the way.
       if (link.lost && message.term === link.term && from === link.endpoint) {
@@ -184,17 +160,11 @@ export class Client {
       }
       return;
     }
-    if (opening !== null && message.term <= opening.term && this.now < opening.giveUpAt) return;
-    const giveUpAt = afterMs(this.now, this.options.attemptTimeoutMs);
-    this.opening = { endpoint: from, term: message.term, nonce: ++this.nonce, giveUpAt };
-    this.send(from, { type: "OpenSession", nonce: this.opening.nonce });
+    for (const letter of this.leaders.open(this.now, from, message.term)) this.send(letter.to, letter.message);
   }
 
   private sessionOpened(from: Endpoint, message: NodeMessage & { type: "SessionOpened" }): void {
-    if (this.opening === null || message.nonce !== this.opening.nonce) return;
-    this.opening = null;
-    this.searching = false;
-    this.lastRefusal = null;
+    if (!this.leaders.opened(message)) return;
     const before = this.link;
     this.link = new Link(from, message.term, message.session, this.now);
     if (before !== null) this.retire(before);
@@ -213,7 +183,7 @@ export class Client {
   }
 
   private connectionLost(endpoint: Endpoint): void {
-    if (this.opening?.endpoint === endpoint) this.opening = null;
+    this.leaders.connectionLost(endpoint);
     for (const link of this.retired) if (link.endpoint === endpoint) link.lost = true;
     if (this.link?.endpoint === endpoint) {
       this.link.lost = true;
@@ -234,10 +204,7 @@ export class Client {
       case "SessionOpened":
         return this.sessionOpened(from, message);
       case "SessionRefused":
-        if (this.opening === null || message.nonce !== this.opening.nonce) return;
-        this.opening = null;
-        this.lastRefusal = message.failure;
-        return;
+        return this.leaders.refused(message);
       case "Answer":
         return this.answered(from, message);
       case "SessionUnknown":
@@ -329,7 +296,8 @@ export class Client {
   }
 
   private timedOut(call: Call): void {
-    const refusal = this.lastRefusal === null ? "" : ` (${this.lastRefusal.message})`;
+    const { lastRefusal } = this.leaders;
+    const refusal = lastRefusal === null ? "" : ` (${lastRefusal.message})`;
     const hint = this.link === null ? ` from a leader${refusal}` : "";
     const result = timeoutResult(call, this.options.callTimeoutMs, hint);
     const { operation, sent } = call;

@@ -290,7 +290,7 @@ export class Database implements Outlet {
   refuse(request: Request, refusal: Failure): void {
     const { body } = request;
     const inside = body.type === "commit" || (body.type === "write" && body.transaction !== 0);
-    const over = inside && refusal.code === "NotLeader";
+    const over = inside && (refusal.code === "NotLeader" || refusal.code === "Busy");
     this.send(failed(request, over ? failure("TransactionAborted", refusal.message) : refusal));
   }
 
