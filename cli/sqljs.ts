@@ -1,13 +1,15 @@
 /**
- * Loads the installed sql.js and hands it to core/sqlite as a value. sql.js makes one instance per load of its module, so
- * its source is compiled once and run anew for each engine; the wasm code is compiled once and shared. With
- * `instantiateWasm` answered at once, everything is there when the call returns: no promise is waited for.
+ * Loads the installed sql.js and hands it to core/sqlite as a value. sql.js makes one instance per load of its
+ * module, so its source is compiled once and run anew for each engine; the wasm code is compiled once and shared.
+ * With `instantiateWasm` answered at once, everything is there when the call returns: no promise is waited for.
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { compileFunction } from "node:vm";
-import type { SqlJsInstance, SqlJsModule, WasmLinker, WasmMemoryObject, WasmTableObject } from "../core/sqlite/sql-js.ts";
+import type {
+  SqlJsInstance, SqlJsModule, WasmLinker, WasmMemoryObject, WasmTableObject,
+} from "../core/sqlite/sql-js.ts";
 
 // The compiler's types for Node leave WebAssembly out.
 interface WebAssemblyNamespace {

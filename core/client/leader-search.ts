@@ -1,8 +1,9 @@
 /**
  * Finding the leader: everybody is asked, and a session opened with the node that says that it leads the highest term.
  *
- * A node that wrongly believes that it leads harms nobody: it can neither commit nor confirm anything, and whoever waits
- * for it searches again. Answers carry the nonce of what they answer: those to an earlier question do not count.
+ * A node that wrongly believes that it leads harms nobody: it can neither commit nor confirm anything, and whoever
+ * waits for it searches again. Answers carry the nonce of what they answer: those to an earlier question do not
+ * count.
  */
 import type { Failure } from "../failure.ts";
 import type { Random } from "../random.ts";

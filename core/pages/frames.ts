@@ -1,6 +1,6 @@
 /**
- * The frames of one WAL, in memory: headers in one array of bytes, pages in buffers of their own. Frames are counted from
- * 0 here; SQLite's frame number is one more. The list owns the buffers of its pages until they are moved out.
+ * The frames of one WAL, in memory: headers in one array of bytes, pages in buffers of their own. Frames are counted
+ * from 0 here; SQLite's frame number is one more. The list owns the buffers of its pages until they are moved out.
  */
 import { invariant } from "../invariant.ts";
 import { FRAME_HEADER_SIZE, encodeFrameHeader } from "../wal/wal-format.ts";

@@ -1,13 +1,14 @@
 /**
- * The pages of one database: a base image, the frames of its WAL, and two views of them. It is what lies under SQLite's VFS;
- * it never hears of SQL, and of replication only that commits are first speculative and then applied.
+ * The pages of one database: a base image, the frames of its WAL, and two views of them. It is what lies under
+ * SQLite's VFS; it never hears of SQL, and of replication only that commits are first speculative and then applied.
  *
  *     base image | applied frames | speculative frames, commit by commit | frames of the open transaction
  *                                 ^ applied header                       ^ speculative header
  *
- * The hard idea: a view is nothing but a wal-index header. SQLite looks only at frames up to its header's last one, so the
- * same frames and hash tables serve the writer under the speculative header and readers under the applied one; `install`
- * puts the right one in place before each statement. Advancing moves the applied header, discarding cuts frames off.
+ * The hard idea: a view is nothing but a wal-index header. SQLite looks only at frames up to its header's last one,
+ * so the same frames and hash tables serve the writer under the speculative header and readers under the applied one;
+ * `install` puts the right one in place before each statement. Advancing moves the applied header, discarding cuts
+ * frames off.
  *
  * A checkpoint moves the applied frames' pages into the base image, all of them or none: it waits until nobody holds a
  * lock, so SQLite always finds "0 frames backfilled", and speculative frames just move to the front.
@@ -101,7 +102,9 @@ export class PageStore {
     invariant(this.walIndex === null, "one engine at a time stands on a store");
     this.walIndex = new WalIndex(memory);
     this.installed = null;
-    for (let frame = 0; frame < this.frames.count; frame++) this.walIndex.append(frame + 1, this.frames.pageNumber(frame));
+    for (let frame = 0; frame < this.frames.count; frame++) {
+      this.walIndex.append(frame + 1, this.frames.pageNumber(frame));
+    }
     this.install("applied");
   }
 
@@ -284,7 +287,8 @@ export class PageStore {
       const accepted = chain.accept(this.frames.headers, frame * FRAME_HEADER_SIZE, this.frames.page(frame));
       invariant(accepted.ok, "SQLite appends frames with the right salts and checksums");
       if (frame + 1 < after.maxFrame) continue;
-      invariant(accepted.header.databaseSizeAfterCommit === after.pageCount, "the last frame of a transaction commits it");
+      const { databaseSizeAfterCommit } = accepted.header;
+      invariant(databaseSizeAfterCommit === after.pageCount, "the last frame of a transaction commits it");
     }
   }
 
@@ -293,7 +297,8 @@ export class PageStore {
     pages.forEach((page, at) => {
       // The checksum stands still over frames that SQLite did not write: its next one continues from here.
       const databaseSizeAfterCommit = at + 1 === pages.length ? pageCount : 0;
-      this.frames.append({ pageNumber: page.number, databaseSizeAfterCommit, salt, checksum: frameChecksum }, page.bytes);
+      const header = { pageNumber: page.number, databaseSizeAfterCommit, salt, checksum: frameChecksum };
+      this.frames.append(header, page.bytes);
       this.walIndex?.append(this.frames.count, page.number);
     });
     this.speculativeHeader = this.changed(this.applied, { maxFrame: this.frames.count, pageCount });

@@ -1,7 +1,7 @@
 /**
- * The header of SQLite's wal-index (SQLite walformat §2.1), 48 bytes in the machine's byte order, kept twice in a row at
- * the start of the shared memory. Which frames exist for a connection is said here and nowhere else: the same frames and
- * hash tables under two different headers are two views of one database.
+ * The header of SQLite's wal-index (SQLite walformat §2.1), 48 bytes in the machine's byte order, kept twice in a row
+ * at the start of the shared memory. Which frames exist for a connection is said here and nowhere else: the same
+ * frames and hash tables under two different headers are two views of one database.
  *
  *    0  u32  version: 3007000
  *    4  u32  unused

@@ -1,6 +1,7 @@
 /**
- * SQLite's wal-index in shared memory (SQLite walformat §2): its header twice, the read marks, and for each frame its page
- * number in a hash table. SQLite writes it for the frames that it appends; this class for those that came by replication.
+ * SQLite's wal-index in shared memory (SQLite walformat §2): its header twice, the read marks, and for each frame its
+ * page number in a hash table. SQLite writes it for the frames that it appends; this class for those that came by
+ * replication.
  *
  * Region 0, 32 KiB:                                    Other regions, 32 KiB:
  *      0  the header, twice (wal-index-header.ts)           0  u32[4096] page numbers
@@ -11,8 +12,8 @@
  *    136  u32[4062] page numbers of the frames 1 to 4062
  *  16384  u16[8192] hash slots
  *
- * A slot holds a frame's place within its region, from 1; a page's slot is (page number * 383) mod 8192 or the next free
- * one. Slots above a reader's own last frame are ignored by it: that is what lets two views share the tables.
+ * A slot holds a frame's place within its region, from 1; a page's slot is (page number * 383) mod 8192 or the next
+ * free one. Slots above a reader's own last frame are ignored by it: that is what lets two views share the tables.
  */
 import { invariant } from "../invariant.ts";
 import type { SharedMemory } from "./shared-memory.ts";

@@ -1,6 +1,6 @@
 /**
- * SQLite's eight WAL locks (SQLite walformat §2.3): slot 0 for the writer, 1 for a checkpointer, 2 for recovery, 3 to 7 for
- * readers, one per read mark. Everything runs in one thread, so a lock that is not free is refused at once.
+ * SQLite's eight WAL locks (SQLite walformat §2.3): slot 0 for the writer, 1 for a checkpointer, 2 for recovery, 3 to
+ * 7 for readers, one per read mark. Everything runs in one thread, so a lock that is not free is refused at once.
  *
  * Checkpoint and recovery are the page store's own business: nobody else ever gets those locks, nor several at once.
  */

@@ -1,6 +1,7 @@
 /**
  * Parameters on their way into SQLite. Every value is judged before any is bound: what SQLite could not give back as it
- * was is misuse, named by its parameter. Texts and blobs lie in a scratch area of the connection while the statement runs.
+ * was is misuse, named by its parameter. Texts and blobs lie in a scratch area of the connection while the statement
+ * runs.
  */
 import { utf8Size, writeUtf8 } from "../utf8.ts";
 import type { SqlParameters, SqlValue } from "../database/engine.ts";
@@ -96,7 +97,8 @@ export class Binder {
     if (!this.reserve(size)) return { type: "misuse", message: `no memory for ${size} bytes of parameters` };
     let bound = 0;
     for (const [name, value] of entries) {
-      const places = PREFIXES.map((prefix) => this.parameterPlace(target.handle, prefix + name)).filter((place) => place > 0);
+      const all = PREFIXES.map((prefix) => this.parameterPlace(target.handle, prefix + name));
+      const places = all.filter((place) => place > 0);
       if (places.length === 0) return misuse(`the statement has no parameter named "${name}"`);
       for (const place of places) {
         const code = this.bindValue(target.handle, place, value);

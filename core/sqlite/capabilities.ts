@@ -1,7 +1,7 @@
 /**
- * What sql.js does not export, but SQLite has in memory: three fields whose offsets no interface promises. They are never
- * assumed: each is found by the effect that SQL has on it, and then has to prove itself. What is not found is null, and
- * the engine does without it, saying so where a client would notice.
+ * What sql.js does not export, but SQLite has in memory: three fields whose offsets no interface promises. They are
+ * never assumed: each is found by the effect that SQL has on it, and then has to prove itself. What is not found is
+ * null, and the engine does without it, saying so where a client would notice.
  */
 import type { EngineMemory } from "./memory.ts";
 import { OK, ROW } from "./result-code.ts";
@@ -40,7 +40,8 @@ export function calibrate(sqlite: SqliteFunctions, memory: EngineMemory, connect
 }
 
 function findParameters(probe: Probe): Capabilities["integerBinding"] {
-  // Several statements: in one without cursors, or without a virtual table's arguments, the address of those is the same.
+  // Several statements: in one without cursors, or without a virtual table's arguments, the address of those is the
+  // same.
   const statements = [
     "SELECT ?1, ?2, ?3",
     "INSERT INTO t VALUES (?1, ?2, ?3)",
@@ -49,8 +50,12 @@ function findParameters(probe: Probe): Capabilities["integerBinding"] {
     "WITH RECURSIVE n(x) AS (SELECT ?1 UNION ALL SELECT x + ?2 FROM n LIMIT 3) SELECT count(*) FROM n WHERE x < ?3",
   ];
   const [first, ...others] = statements.map((sql, at) => probe.parameterCandidates(sql, at));
-  const candidates = first!.filter(({ parametersAt, stride }) => {
-    return others.every((found) => found.some((other) => other.parametersAt === parametersAt && other.stride === stride));
+  const candidates = first!.filter((candidate) => {
+    const { parametersAt, stride } = candidate;
+    const isSame = (other: typeof candidate): boolean => {
+      return other.parametersAt === parametersAt && other.stride === stride;
+    };
+    return others.every((found) => found.some(isSame));
   });
   if (candidates.length !== 1) return null;
   const [found] = candidates;

@@ -1,6 +1,7 @@
 /**
- * The main database file of one connection: reads come from the base image, the wal-index is the shared memory, and nothing
- * is ever written: all writing goes through the WAL. The connection's view decides whether it may write at all.
+ * The main database file of one connection: reads come from the base image, the wal-index is the shared memory, and
+ * nothing is ever written: all writing goes through the WAL. The connection's view decides whether it may write at
+ * all.
  */
 import { invariant } from "../invariant.ts";
 import type { PageStore, StoreView } from "../pages/page-store.ts";

@@ -1,15 +1,17 @@
 /**
  * The two crossings between JavaScript and wasm, and the only place of core/ where `catch` stands.
  *
- * - Out of wasm, into a VFS callback: an exception must not unwind SQLite's stack. It is kept, SQLite hears of an I/O error
- *   and ends the statement in good order, and the error comes up again for the statement that caused it.
+ * - Out of wasm, into a VFS callback: an exception must not unwind SQLite's stack. It is kept, SQLite hears of an I/O
+ *   error and ends the statement in good order, and the error comes up again for the statement that caused it.
  * - Into wasm: a trap leaves SQLite's structures half changed. The instance is never entered again.
  *
  * Anything else that is thrown is a bug of ours and goes its way.
  */
 import type { SqlJsModule } from "./sql-js.ts";
 
-export type Guarded<T> = { readonly type: "returned"; readonly value: T } | { readonly type: "trapped"; readonly message: string };
+export type Guarded<T> =
+  | { readonly type: "returned"; readonly value: T }
+  | { readonly type: "trapped"; readonly message: string };
 
 export class Guard {
   private readonly isTrap: SqlJsModule["isTrap"];

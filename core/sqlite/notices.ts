@@ -1,6 +1,6 @@
 /**
- * What the VFS noticed while a statement ran, which SQLite itself reports only as some error. The engine clears it before
- * each statement and reads it after a failed one.
+ * What the VFS noticed while a statement ran, which SQLite itself reports only as some error. The engine clears it
+ * before each statement and reads it after a failed one.
  */
 export class Notices {
   /** A reader's statement asked for the write lock: it writes. */

@@ -1,5 +1,6 @@
 /**
- * Which PRAGMAs a client may give. SQLite asks the VFS before it runs one (SQLITE_FCNTL_PRAGMA), so no spelling escapes.
+ * Which PRAGMAs a client may give. SQLite asks the VFS before it runs one (SQLITE_FCNTL_PRAGMA), so no spelling
+ * escapes.
  *
  * What a PRAGMA may do, the rule being that one client's settings never change what another sees:
  * - ask something, or change the database itself (user_version): allowed, it is replicated like any statement;

@@ -1,5 +1,6 @@
 /**
- * SQLite's result codes (sqlite.org/rescode.html) and their names. The low byte of an extended code is its primary code.
+ * SQLite's result codes (sqlite.org/rescode.html) and their names. The low byte of an extended code is its primary
+ * code.
  */
 export const OK = 0;
 export const ERROR = 1;

@@ -1,6 +1,6 @@
 /**
- * One living instance of SQLite over a page store: its memory, its VFS, and two connections, the writer's and the readers'.
- * After a trap it is dropped as a whole, and another one stands on the same pages.
+ * One living instance of SQLite over a page store: its memory, its VFS, and two connections, the writer's and the
+ * readers'. After a trap it is dropped as a whole, and another one stands on the same pages.
  */
 import { encodeUtf8 } from "../utf8.ts";
 import type { PageStore, StoreView } from "../pages/page-store.ts";
@@ -17,8 +17,9 @@ import { DATABASE_NAME, Vfs } from "./vfs.ts";
 import { exportDifferences, sqliteFunctions, vfsDifferences } from "./vfs-layout.ts";
 
 /**
- * What each connection is told once. Durability is the log's affair, checkpoints are the page store's, and sorts spill into
- * temporary files, which lie outside the wasm memory. Foreign keys hold, as in every database of the cluster.
+ * What each connection is told once. Durability is the log's affair, checkpoints are the page store's, and sorts
+ * spill into temporary files, which lie outside the wasm memory. Foreign keys hold, as in every database of the
+ * cluster.
  */
 const SETTINGS =
   "PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -2000; PRAGMA foreign_keys = ON";

@@ -1,6 +1,6 @@
 /**
- * A file that only its connection sees: what SQLite spills while it sorts, VACUUMs or journals a statement. It lives outside
- * the wasm memory, which can grow but never shrink.
+ * A file that only its connection sees: what SQLite spills while it sorts, VACUUMs or journals a statement. It lives
+ * outside the wasm memory, which can grow but never shrink.
  */
 import { OK } from "./result-code.ts";
 import { VfsFile } from "./vfs-file.ts";

@@ -1,6 +1,7 @@
 /**
- * Text as SQLite hands it out and takes it in. It may hold bytes that are no UTF-8 (CAST(x'ff' AS TEXT)): those come out as
- * U+FFFD, as from every SQLite library. What goes in is judged first: SQLite has to be able to give it back unchanged.
+ * Text as SQLite hands it out and takes it in. It may hold bytes that are no UTF-8 (CAST(x'ff' AS TEXT)): those come
+ * out as U+FFFD, as from every SQLite library. What goes in is judged first: SQLite has to be able to give it back
+ * unchanged.
  */
 import { decodeUtf8 } from "../utf8.ts";
 

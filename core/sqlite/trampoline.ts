@@ -1,7 +1,7 @@
 /**
  * Assembles a small wasm module that lets SQLite call JavaScript: for each method one exported wasm function, fit for
- * SQLite's function table, that calls an imported JavaScript function. 64-bit integers are turned into doubles on the way:
- * file offsets are below 2^53, and a BigInt for each would cost more than the copy of a page.
+ * SQLite's function table, that calls an imported JavaScript function. 64-bit integers are turned into doubles on the
+ * way: file offsets are below 2^53, and a BigInt for each would cost more than the copy of a page.
  *
  * The binary (WebAssembly core specification 1.0, §5.5), for method k of n: types 2k (as SQLite calls it) and 2k+1 (as
  * JavaScript is called), import k of type 2k+1, function n+k of type 2k with the body
@@ -49,7 +49,8 @@ export function assembleTrampoline(methods: readonly TrampolineMethod[]): Uint8A
 function functionType(signature: string, wide: number): number[] {
   const [result, ...parameters] = [...signature] as ValueType[];
   const byte = (type: ValueType): number[] => (type === "v" ? [] : [type === "j" ? wide : I32]);
-  return [FUNCTION_TYPE, ...vector(parameters.map(byte)), ...vector(result === undefined || result === "v" ? [] : [byte(result)])];
+  const results = result === undefined || result === "v" ? [] : [byte(result)];
+  return [FUNCTION_TYPE, ...vector(parameters.map(byte)), ...vector(results)];
 }
 
 function body(signature: string, imported: number): number[] {

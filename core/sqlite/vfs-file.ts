@@ -1,6 +1,7 @@
 /**
- * An open file as SQLite's VFS sees it: one method for each of sqlite3_io_methods that does something here. Addresses and
- * sizes are those of the engine's memory; results are SQLite's codes. What a kind of file does not have, it refuses.
+ * An open file as SQLite's VFS sees it: one method for each of sqlite3_io_methods that does something here. Addresses
+ * and sizes are those of the engine's memory; results are SQLite's codes. What a kind of file does not have, it
+ * refuses.
  */
 import { IOERR, IOERR_SHORT_READ, NOTFOUND, OK } from "./result-code.ts";
 import type { EngineMemory } from "./memory.ts";

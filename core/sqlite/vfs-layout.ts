@@ -1,6 +1,6 @@
 /**
- * Where SQLite keeps the functions of a VFS, and whether that is really what is found there. The offsets are SQLite's public
- * interface (sqlite3.h) as a C compiler for wasm32 lays it out: 4 bytes for an int or a pointer.
+ * Where SQLite keeps the functions of a VFS, and whether that is really what is found there. The offsets are SQLite's
+ * public interface (sqlite3.h) as a C compiler for wasm32 lays it out: 4 bytes for an int or a pointer.
  *
  * sqlite3_vfs                                   sqlite3_io_methods
  *    0  iVersion: 3         48  xDlSym              0  iVersion: 2        40  xFileControl
@@ -84,7 +84,8 @@ export function vfsDifferences(memory: EngineMemory, table: WasmTableObject, add
     const isFunction = place > 0 && place < table.length && typeof table.get(place) === "function";
     // A build without loadable extensions leaves those four empty.
     const mayBeEmpty = method.startsWith("xDl") && place === 0;
-    if (!isFunction && !mayBeEmpty) differences.push(`the VFS's ${method} is no function of the table (found ${place})`);
+    if (isFunction || mayBeEmpty) continue;
+    differences.push(`the VFS's ${method} is no function of the table (found ${place})`);
   }
   return differences;
 }

@@ -1,6 +1,6 @@
 /**
- * The VFS: SQLite's window on the world, replaced method by method. There are one database, its -wal, and temporary files;
- * time and chance come from outside. Nothing here is about SQL.
+ * The VFS: SQLite's window on the world, replaced method by method. There are one database, its -wal, and temporary
+ * files; time and chance come from outside. Nothing here is about SQL.
  *
  * sql.js has no function to register a VFS, so the methods of its own are overwritten where they stand (vfs-layout.ts).
  */
@@ -110,7 +110,9 @@ export class Vfs {
     });
     this.ioMethods = this.memory.allocate(IO_METHODS_SIZE);
     this.memory.setWord(this.ioMethods, IO_VERSION);
-    for (const [name, offset] of Object.entries(IO_METHODS)) this.memory.setWord(this.ioMethods + offset, places.get(name)!);
+    for (const [name, offset] of Object.entries(IO_METHODS)) {
+      this.memory.setWord(this.ioMethods + offset, places.get(name)!);
+    }
     for (const [name, offset] of Object.entries(VFS_METHODS)) this.memory.setWord(address + offset, places.get(name)!);
   }
 
@@ -176,7 +178,8 @@ export class Vfs {
       return new WalFile(this.memory, this.store, this.notices, this.maxFrames);
     }
     if (name === null) return new TemporaryFile(this.memory);
-    this.notices.refusal ??= `the file ${name} cannot be opened: ATTACH and VACUUM INTO are not available, a node has one database`;
+    const reason = "ATTACH and VACUUM INTO are not available, a node has one database";
+    this.notices.refusal ??= `the file ${name} cannot be opened: ${reason}`;
     return null;
   }
 

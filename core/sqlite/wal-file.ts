@@ -1,7 +1,7 @@
 /**
- * The -wal file as SQLite believes it to be, over the frames of a page store (layout: core/wal/wal-format.ts). SQLite reads
- * whole pages, and while it commits writes headers and pages one by one; of frames that belong to a commit nothing is ever
- * written again. It is here that a transaction over the limit is stopped: before SQLite commits it.
+ * The -wal file as SQLite believes it to be, over the frames of a page store (layout: core/wal/wal-format.ts). SQLite
+ * reads whole pages, and while it commits writes headers and pages one by one; of frames that belong to a commit
+ * nothing is ever written again. It is here that a transaction over the limit is stopped: before SQLite commits it.
  */
 import { invariant } from "../invariant.ts";
 import { FRAME_HEADER_SIZE, WAL_HEADER_SIZE } from "../wal/wal-format.ts";

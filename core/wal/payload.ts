@@ -96,7 +96,9 @@ export function decodePayload(payload: Uint8Array): Decoded<Transaction> {
   if (version !== PAYLOAD_VERSION) return fault(`the payload's version is ${PAYLOAD_VERSION}, not ${version}`, 0);
   if (!isPageSize(pageSize)) return fault("a page size is a power of two from 512 to 65536", 4);
   if (pageCount === 0) return fault("a database has at least one page", 8);
-  if (payload.length !== payloadSize(pageSize, count)) return fault("a payload is as long as its count of pages says", 12);
+  if (payload.length !== payloadSize(pageSize, count)) {
+    return fault("a payload is as long as its count of pages says", 12);
+  }
   const directoryEnd = HEADER_SIZE + count * DIRECTORY_ENTRY_SIZE;
   if (u32(DIRECTORY_CRC_AT) !== directoryCrc(payload, directoryEnd)) {
     return fault("the checksum of header and directory is right", DIRECTORY_CRC_AT);

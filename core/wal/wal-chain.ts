@@ -1,7 +1,7 @@
 /**
- * Verifies frames one after another, as SQLite's own recovery would (fileformat2 §4.4): a frame counts only if its salts
- * are the WAL's and its checksum continues that of the frame before. The chain stands still at the first fault: what
- * comes after a broken frame belongs to nobody.
+ * Verifies frames one after another, as SQLite's own recovery would (fileformat2 §4.4): a frame counts only if its
+ * salts are the WAL's and its checksum continues that of the frame before. The chain stands still at the first fault:
+ * what comes after a broken frame belongs to nobody.
  */
 import { invariant } from "../invariant.ts";
 import type { DecodeFault } from "../bytes.ts";
@@ -36,7 +36,9 @@ export class WalChain {
     }
     const afterHeader = walChecksum(this.order, headers, offset, offset + 8, this.checksum);
     const checksum = walChecksum(this.order, page, 0, page.length, afterHeader);
-    if (!sameChecksum(checksum, header.checksum)) return fault("a frame's checksum continues that of the frame before", 16);
+    if (!sameChecksum(checksum, header.checksum)) {
+      return fault("a frame's checksum continues that of the frame before", 16);
+    }
     this.checksum = checksum;
     return { ok: true, header };
   }

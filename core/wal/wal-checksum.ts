@@ -3,8 +3,8 @@
  *
  *     for each pair of 32-bit words x0 x1 of the content:   s0 += x0 + s1;   s1 += x1 + s0
  *
- * Words are read in the byte order that the WAL's magic number names, whatever the machine's own. It is no CRC: it finds
- * torn and stale frames, not malice. Our own formats use CRC-32C.
+ * Words are read in the byte order that the WAL's magic number names, whatever the machine's own. It is no CRC: it
+ * finds torn and stale frames, not malice. Our own formats use CRC-32C.
  */
 import { invariant } from "../invariant.ts";
 

@@ -62,7 +62,9 @@ export function decodeWalHeader(bytes: Uint8Array): Decoded<WalHeader> {
   if (bytes.length < WAL_HEADER_SIZE) return fault("a WAL begins with a header of 32 bytes", 0);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const u32 = (at: number): number => view.getUint32(at, false);
-  if (u32(0) !== MAGIC_LITTLE_ENDIAN && u32(0) !== MAGIC_BIG_ENDIAN) return fault("a WAL begins with its magic number", 0);
+  if (u32(0) !== MAGIC_LITTLE_ENDIAN && u32(0) !== MAGIC_BIG_ENDIAN) {
+    return fault("a WAL begins with its magic number", 0);
+  }
   const order: ByteOrder = u32(0) === MAGIC_BIG_ENDIAN ? "big-endian" : "little-endian";
   if (u32(4) !== WAL_FORMAT_VERSION) return fault(`the WAL's format version is ${WAL_FORMAT_VERSION}`, 4);
   if (!isPageSize(u32(8))) return fault("a page size is a power of two from 512 to 65536", 8);
@@ -70,7 +72,8 @@ export function decodeWalHeader(bytes: Uint8Array): Decoded<WalHeader> {
   if (!sameChecksum(walChecksum(order, bytes, 0, 24, EMPTY_CHECKSUM), checksum)) {
     return fault("the WAL header's checksum covers its first 24 bytes", 24);
   }
-  return { ok: true, value: { order, pageSize: u32(8), checkpointSequence: u32(12), salt: [u32(16), u32(20)], checksum } };
+  const salt: readonly [number, number] = [u32(16), u32(20)];
+  return { ok: true, value: { order, pageSize: u32(8), checkpointSequence: u32(12), salt, checksum } };
 }
 
 /** The bytes of a WAL header; its checksum is computed, whatever `header` says. */
