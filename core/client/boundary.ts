@@ -38,8 +38,8 @@ export type ClientInput =
   /** The connection to the endpoint broke, or could not be made. The driver makes a new one at the next Send. */
   | { readonly type: "ConnectionLost"; readonly endpoint: Endpoint }
   | { readonly type: "TimerFired" }
-  /** The application is done: open calls are answered at once, with what is known of them, and later ones refused. */
-  | { readonly type: "Closing" };
+  /** The end, and why: open calls are answered at once, with what is known of them, and later ones refused. */
+  | { readonly type: "Closing"; readonly reason: string };
 
 export type ClientEffect =
   | { readonly type: "Send"; readonly to: Endpoint; readonly bytes: Uint8Array }

@@ -27,8 +27,6 @@ const TICK_MS = 50;
 /** A session unheard of for so long is replaced before it is used: half of the time after which nodes forget one. */
 const STALE_MS = 15_000;
 
-const CLOSED = failure("Closed", "the client is closed: nothing was executed");
-
 export class Client {
   private readonly options: ClientOptions;
   private readonly leaders: LeaderSearch;
@@ -38,7 +36,8 @@ export class Client {
   private link: Link | null = null;
   private retired: Link[] = [];
   private timerAt: Instant | null = null;
-  private closed = false;
+  /** What every further call is told; null: it is open. */
+  private closed: Failure | null = null;
   private now = 0 as Instant;
   private effects: ClientEffect[] = [];
 
@@ -64,7 +63,7 @@ export class Client {
         this.tick();
         break;
       case "Closing":
-        this.close();
+        this.close(input.reason);
         break;
       default:
         unreachable(input);
@@ -79,7 +78,7 @@ export class Client {
     const deadline = afterMs(this.now, this.options.callTimeoutMs);
     const call = newCall(number, operation, this.now, deadline);
     this.calls.set(number, call);
-    const fault = this.closed ? CLOSED : operationFault(operation);
+    const fault = this.closed ?? operationFault(operation);
     if (fault !== null) this.finish(call, { ok: false, failure: fault });
     else this.place(call);
   }
@@ -328,11 +327,11 @@ export class Client {
     for (const call of link.pending.values()) this.lose(call, reason);
   }
 
-  private close(): void {
-    this.closed = true;
+  private close(reason: string): void {
+    const closed = (this.closed ??= failure("Closed", `${reason}: this was not executed`));
     for (const call of [...this.calls.values()]) {
-      const lost = call.sent === null ? null : lostResult(call, "the client was closed");
-      this.finish(call, lost ?? { ok: false, failure: CLOSED });
+      const lost = call.sent === null ? null : lostResult(call, reason);
+      this.finish(call, lost ?? { ok: false, failure: closed });
     }
     const { link } = this;
     this.link = null;

@@ -1,0 +1,37 @@
+/** A node's events as lines for people, one each, in the words of docs and errors. */
+import { unreachable } from "../core/invariant.ts";
+import { formatAddress } from "../io/address.ts";
+import { describeHalt } from "./errors.ts";
+import type { NodeEvent } from "./options.ts";
+
+export function describeEvent(event: NodeEvent, id: string, directory: string): string {
+  switch (event.type) {
+    case "Recovered": {
+      const { last, tornBytes, identity } = event;
+      const torn = tornBytes === 0 ? "" : `, ${tornBytes} bytes of a torn write cut`;
+      const cluster = identity.cluster === null ? "of no cluster yet" : `of cluster ${identity.cluster.id}`;
+      return `recovered ${directory}: ${cluster}, last entry ${last.index} of term ${last.term}${torn}`;
+    }
+    case "Listening":
+      return `listens on ${formatAddress(event.address)}`;
+    case "LeadershipChanged":
+      if (event.leader === null) return `term ${event.term}, no leader known`;
+      return event.leader === id ? `leads term ${event.term}` : `follows ${event.leader} in term ${event.term}`;
+    case "PeerConnected":
+      return `connected to ${event.peer}`;
+    case "PeerLost":
+      return `lost ${event.peer}: ${event.detail}`;
+    case "PeerRefusedUs":
+      return `refused by ${event.peer}: ${event.detail}`;
+    case "CallerRefused":
+      return `refused ${event.caller}: ${event.detail}`;
+    case "MessageRejected":
+      return `dropped a message of ${event.from} (${event.reason}): ${event.detail}`;
+    case "Halted":
+      return `HALTED: ${describeHalt(event.reason, directory)}`;
+    case "Closed":
+      return "closed";
+    default:
+      return unreachable(event);
+  }
+}

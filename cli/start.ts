@@ -1,0 +1,116 @@
+/**
+ * `quorumlite start`: one node as a process of its own, for applications that reach it by connect(). It prints a line
+ * per event and runs until SIGTERM or SIGINT, which close it in good order; a second signal ends it at once.
+ */
+import { parseArgs } from "node:util";
+import { describeEvent } from "./event-text.ts";
+import { OpenError, type OpenErrorCode } from "./errors.ts";
+import { EXIT } from "./exit-code.ts";
+import type { Node } from "./node.ts";
+import { open } from "./open.ts";
+import type { NodeEvent, OpenOptions } from "./options.ts";
+
+export const START_USAGE = `quorumlite start --directory DIR [--id ID --cluster ID=HOST:PORT,...] [--address HOST:PORT]
+
+  Runs one node of a cluster, until SIGTERM or SIGINT.
+
+  --directory DIR   where the node keeps its data; made if it is missing
+  --id ID           this node's name in the cluster; kept for life
+  --cluster LIST    all nodes with their addresses, the same on each: a=127.0.0.1:7001,b=127.0.0.1:7002,...
+                    left out: the node is a cluster of its own
+  --address ADDR    where to listen; the node's entry in --cluster unless told
+  --json            one JSON object per event instead of a line of text
+
+  Exit codes: 0 closed by a signal · 64 wrong options · 65 the directory's data cannot be used
+              69 address or directory in use or unusable · 70 a bug · 74 the disk failed`;
+
+const EXIT_CODES: Readonly<Record<OpenErrorCode, number>> = {
+  InvalidOption: EXIT.usage,
+  DirectoryInUse: EXIT.unavailable,
+  DirectoryUnusable: EXIT.unavailable,
+  AddressInUse: EXIT.unavailable,
+  AddressUnusable: EXIT.unavailable,
+  WrongDirectory: EXIT.data,
+  WrongVersion: EXIT.data,
+  CorruptData: EXIT.data,
+  DiskFailed: EXIT.disk,
+};
+
+/** Resolves to the exit code when the node has ended. */
+export async function start(args: readonly string[]): Promise<number> {
+  const parsed = parseStart(args);
+  if (typeof parsed === "string") return usageError(parsed);
+  const { options, json } = parsed;
+  let finish!: (code: number) => void;
+  const ended = new Promise<number>((resolve) => (finish = resolve));
+  const print = printer(options.id ?? "node", options.directory, json);
+  const onEvent = (event: NodeEvent): void => {
+    print(event);
+    if (event.type === "Halted") finish(event.reason.type === "divergence" ? EXIT.bug : EXIT.disk);
+  };
+  let node: Node;
+  try {
+    node = await open({ ...options, onEvent });
+  } catch (error) {
+    if (!(error instanceof OpenError)) throw error;
+    console.error(`quorumlite: ${error.message}`);
+    return EXIT_CODES[error.code];
+  }
+  const close = (): void => {
+    process.removeListener("SIGTERM", close).removeListener("SIGINT", close);
+    void node.close().then(() => finish(EXIT.ok));
+  };
+  process.on("SIGTERM", close).on("SIGINT", close);
+  const code = await ended;
+  await node.close();
+  return code;
+}
+
+interface ParsedStart {
+  readonly options: OpenOptions;
+  readonly json: boolean;
+}
+
+/** A string: what is wrong. */
+function parseStart(args: readonly string[]): ParsedStart | string {
+  let values: { [name: string]: string | boolean | undefined };
+  try {
+    const options = {
+      directory: { type: "string" }, id: { type: "string" }, address: { type: "string" },
+      cluster: { type: "string" }, json: { type: "boolean" },
+    } as const;
+    ({ values } = parseArgs({ args: [...args], options, strict: true }));
+  } catch (error) {
+    return (error as Error).message;
+  }
+  const { directory, json, cluster, ...others } = values;
+  if (typeof directory !== "string") return "--directory is missing: say where the node keeps its data";
+  const addresses: Record<string, string> = {};
+  for (const pair of typeof cluster === "string" ? cluster.split(",") : []) {
+    const [id, address, ...rest] = pair.split("=");
+    if (!id || !address || rest.length > 0) return `--cluster has "${pair}": write ID=HOST:PORT for each node`;
+    if (addresses[id] !== undefined) return `--cluster names ${id} twice`;
+    addresses[id] = address;
+  }
+  const options: OpenOptions = { directory, ...others, ...(cluster === undefined ? {} : { cluster: addresses }) };
+  return { options, json: json === true };
+}
+
+function usageError(message: string): number {
+  console.error(`quorumlite start: ${message}\n\n${START_USAGE}`);
+  return EXIT.usage;
+}
+
+/** What repeats itself word for word, as a peer's refusal does, is printed once. */
+function printer(id: string, directory: string, json: boolean): (event: NodeEvent) => void {
+  const last = new Map<string, string>();
+  return (event) => {
+    const text = describeEvent(event, id, directory);
+    const topic = "peer" in event ? `${event.type} ${event.peer}` : event.type;
+    if (event.type === "PeerConnected") last.delete(`PeerRefusedUs ${event.peer}`);
+    if (event.type === "PeerRefusedUs" && last.get(topic) === text) return;
+    last.set(topic, text);
+    const time = new Date().toISOString();
+    console.log(json ? JSON.stringify({ time, node: id, ...event, text }) : `${time} ${id} ${text}`);
+  };
+}

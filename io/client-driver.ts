@@ -1,0 +1,145 @@
+/**
+ * Runs a core Client over sockets: for a process without a node, and for a node's own application, whose messages to
+ * its own node take no socket but a call. It decides nothing: a connection that breaks is news for the Client, and a
+ * new one is made when the Client next sends.
+ */
+import { Client } from "../core/client/client.ts";
+import type { CallNumber, CallResult, ClientInput, Endpoint, Operation } from "../core/client/boundary.ts";
+import type { Hello } from "../core/wire/hello.ts";
+import type { Address } from "./address.ts";
+import { monotonicNow, Timer } from "./clock.ts";
+import type { ConnectionLimits } from "./connection.ts";
+import { Call } from "./dialer.ts";
+
+/** A way to the node of this very process. */
+export interface LocalNode {
+  readonly endpoint: Endpoint;
+  /** `received` is called with each answer; the connection stands until it is closed. */
+  connect(received: (bytes: Uint8Array) => void): LocalConnection;
+}
+
+export interface LocalConnection {
+  send(bytes: Uint8Array): void;
+  close(): void;
+}
+
+export interface ClientDriverOptions {
+  /** Where nodes listen; the local one is left out. */
+  readonly addresses: ReadonlyMap<Endpoint, Address>;
+  /** null: this process has no node. */
+  readonly local: LocalNode | null;
+  readonly limits: ConnectionLimits;
+  readonly attemptTimeoutMs: number;
+  readonly callTimeoutMs: number;
+  /** 16 bytes. */
+  readonly seed: Uint8Array;
+}
+
+/** A client names nobody: which cluster answers is for the Client's messages to say. */
+const HELLO: Hello = { role: "client", cluster: null, incarnation: null, node: null, target: null };
+
+/** A connection to a node, and what is to be sent once it stands. */
+interface Line {
+  readonly call: Call;
+  waiting: Uint8Array[];
+}
+
+export class ClientDriver {
+  private readonly options: ClientDriverOptions;
+  private readonly client: Client;
+  private readonly timer = new Timer(() => this.input({ type: "TimerFired" }));
+  private readonly lines = new Map<Endpoint, Line>();
+  private readonly local: LocalConnection | null;
+  private readonly returns = new Map<CallNumber, (result: CallResult) => void>();
+  private readonly inputs: ClientInput[] = [];
+  private isStepping = false;
+  private lastCall = 0;
+
+  constructor(options: ClientDriverOptions) {
+    const { addresses, local, attemptTimeoutMs, callTimeoutMs, seed } = options;
+    this.options = options;
+    const endpoints = [...(local === null ? [] : [local.endpoint]), ...addresses.keys()];
+    this.client = new Client({ endpoints, attemptTimeoutMs, callTimeoutMs, seed });
+    this.local = local?.connect((bytes) => this.input({ type: "Received", from: local.endpoint, bytes })) ?? null;
+  }
+
+  /** Resolves with the outcome, whatever it is; never rejects. */
+  call(operation: Operation): Promise<CallResult> {
+    const call: CallNumber = ++this.lastCall;
+    return new Promise((resolve) => {
+      this.returns.set(call, resolve);
+      this.input({ type: "Called", call, operation });
+    });
+  }
+
+  /** Waits for open calls, which end by their own deadlines. */
+  async settled(): Promise<void> {
+    while (this.returns.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  /** Answers all open calls with what is known of them. */
+  close(reason: string): void {
+    this.input({ type: "Closing", reason });
+    this.timer.clear();
+    for (const { call } of this.lines.values()) call.end(reason);
+    this.lines.clear();
+    this.local?.close();
+  }
+
+  /** Inputs that a step brings about (our own node answers at once) are taken after it, in order. */
+  private input(input: ClientInput): void {
+    this.inputs.push(input);
+    if (this.isStepping) return;
+    this.isStepping = true;
+    for (let next = this.inputs.shift(); next !== undefined; next = this.inputs.shift()) this.step(next);
+    this.isStepping = false;
+  }
+
+  private step(input: ClientInput): void {
+    for (const effect of this.client.step(monotonicNow(), input)) {
+      switch (effect.type) {
+        case "Send":
+          this.send(effect.to, effect.bytes);
+          break;
+        case "SetTimer":
+          this.timer.set(effect.at);
+          break;
+        case "Return": {
+          const resolve = this.returns.get(effect.call);
+          this.returns.delete(effect.call);
+          resolve?.(effect.result);
+          break;
+        }
+      }
+    }
+  }
+
+  private send(to: Endpoint, bytes: Uint8Array): void {
+    if (to === this.options.local?.endpoint) {
+      this.local?.send(bytes);
+      return;
+    }
+    const line = this.lines.get(to) ?? this.connect(to);
+    if (line.call.isAccepted) line.call.send(bytes);
+    else line.waiting.push(bytes);
+  }
+
+  private connect(endpoint: Endpoint): Line {
+    const address = this.options.addresses.get(endpoint)!;
+    const call = new Call(address, HELLO, this.options.limits, {
+      accepted: () => {
+        for (const bytes of line.waiting) call.send(bytes);
+        line.waiting = [];
+      },
+      received: (bytes) => this.input({ type: "Received", from: endpoint, bytes }),
+      ended: () => {
+        if (this.lines.get(endpoint) !== line) return;
+        this.lines.delete(endpoint);
+        this.input({ type: "ConnectionLost", endpoint });
+      },
+    });
+    const line: Line = { call, waiting: [] };
+    this.lines.set(endpoint, line);
+    return line;
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * Runs a Node on this machine: takes inputs one at a time in the order in which they arrive, steps, and performs the
+ * effects in order. It decides nothing: every `if` is about an error of the world, or about the end.
+ *
+ * The ends: *closed*, when it was asked to; *halted*, when the Node says that it must not go on (a disk that failed,
+ * a directory that must not be used); *crashed*, when a step threw. The last is a bug of ours: what led to it is
+ * written to stderr, nothing is stepped again, and the error is thrown where nobody can mistake it for an answer.
+ */
+import type { NodeEffect, NodeInput, NodeOptions } from "../core/node/boundary.ts";
+import { Node } from "../core/node/node.ts";
+import type { ClientId } from "../core/database/boundary.ts";
+import type { HaltReason, RejectReason } from "../core/replica/boundary.ts";
+import type { EntryId, Identity, NodeId, Term } from "../core/types.ts";
+import { unreachable } from "../core/invariant.ts";
+import type { Hello } from "../core/wire/hello.ts";
+import { PEER_LIMITS } from "../core/wire/peer.ts";
+import type { Address } from "./address.ts";
+import type { LocalConnection } from "./client-driver.ts";
+import { monotonicNow, Timer, wallClockMs } from "./clock.ts";
+import { BEAT_MS } from "./connection.ts";
+import { Disk } from "./disk.ts";
+import { Listener } from "./listener.ts";
+import { PeerLink, type PeerLinkStatus } from "./peer-link.ts";
+
+const MIB = 1024 * 1024;
+/** The largest statement with its largest value, and room for what is around them. */
+export const MAX_CLIENT_FRAME_BYTES = 66 * MIB;
+/** About two transactions of the largest size, or everything that a peer may have in flight. */
+export const MAX_QUEUED_BYTES = 128 * MIB;
+/** How many of the last inputs are written out after a bug. */
+const TRACE_LENGTH = 100;
+
+export interface DriverOptions {
+  readonly node: NodeOptions;
+  /** It exists, and is locked by us. */
+  readonly directory: string;
+  /** null: nobody calls; it listens nowhere. */
+  readonly address: Address | null;
+  /** All others of the cluster. */
+  readonly peers: ReadonlyMap<NodeId, Address>;
+}
+
+/** What operators may want to know. Nothing depends on it. */
+export type DriverEvent =
+  | { readonly type: "Recovered"; readonly identity: Identity; readonly last: EntryId; readonly tornBytes: number }
+  | { readonly type: "Listening"; readonly address: Address }
+  | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
+  | { readonly type: "PeerConnected"; readonly peer: NodeId }
+  | { readonly type: "PeerLost"; readonly peer: NodeId; readonly detail: string }
+  /** The peer will not hear us, and says why. Repeated for as long as it lasts. */
+  | { readonly type: "PeerRefusedUs"; readonly peer: NodeId; readonly detail: string }
+  /** We did not hear, or no longer hear, a caller. */
+  | { readonly type: "CallerRefused"; readonly caller: string; readonly detail: string }
+  | { readonly type: "MessageRejected"; readonly from: NodeId; readonly reason: RejectReason; readonly detail: string }
+  | { readonly type: "Halted"; readonly reason: HaltReason }
+  | { readonly type: "Closed" };
+
+export type StartResult =
+  | { readonly ok: true; readonly address: Address | null }
+  | { readonly ok: false; readonly reason: HaltReason };
+
+export interface DriverStatus {
+  readonly identity: Identity | null;
+  readonly term: Term;
+  readonly leader: NodeId | null;
+  readonly peers: ReadonlyMap<NodeId, PeerLinkStatus>;
+}
+
+export class Driver {
+  private readonly options: DriverOptions;
+  private readonly node: Node;
+  private readonly report: (event: DriverEvent) => void;
+  private readonly disk: Disk;
+  private readonly timer = new Timer(() => this.input({ type: "TimerFired" }));
+  private readonly listener: Listener | null;
+  private readonly links = new Map<NodeId, PeerLink>();
+  private readonly locals = new Map<ClientId, (bytes: Uint8Array) => void>();
+  private localCount = 0;
+  private inputs: NodeInput[] = [];
+  private isStepping = false;
+  /** Nothing is stepped any more. */
+  private isOver = false;
+  private readonly trace: string[] = [];
+  private term = 0 as Term;
+  private leader: NodeId | null = null;
+  private recovered: ((halt: HaltReason | null) => void) | null = null;
+  private closed: (() => void) | null = null;
+  private stopped: Promise<void> | null = null;
+
+  constructor(options: DriverOptions, report: (event: DriverEvent) => void) {
+    this.options = options;
+    this.report = report;
+    this.node = new Node(options.node);
+    this.disk = new Disk(options.directory, (answer) => this.input(answer));
+    this.listener = options.address === null ? null : this.listenerAt(options.address);
+  }
+
+  /** Recovers, then listens. Rejects with the system's error if it cannot listen. */
+  async start(): Promise<StartResult> {
+    const reason = await new Promise<HaltReason | null>((resolve) => {
+      this.recovered = resolve;
+      this.input({ type: "Started" });
+    });
+    if (reason !== null) return { ok: false, reason };
+    const address = (await this.listener?.listen()) ?? null;
+    if (address !== null) this.report({ type: "Listening", address });
+    for (const [peer, peerAddress] of this.options.peers) this.links.set(peer, this.linkTo(peer, peerAddress));
+    return { ok: true, address };
+  }
+
+  /** A connection of this process, which takes no socket. */
+  connectLocally(received: (bytes: Uint8Array) => void): LocalConnection {
+    const from: ClientId = `local-${++this.localCount}`;
+    this.locals.set(from, received);
+    return {
+      send: (bytes) => this.input({ type: "ClientReceived", from, bytes, wallMs: wallClockMs() }),
+      close: () => {
+        this.locals.delete(from);
+        this.input({ type: "ClientGone", from });
+      },
+    };
+  }
+
+  status(): DriverStatus {
+    const peers = new Map([...this.links].map(([peer, link]) => [peer, link.status()]));
+    return { identity: this.identity, term: this.term, leader: this.leader, peers };
+  }
+
+  /** Leaves the directory in good order, and everything else behind. Does nothing where it is already over. */
+  async close(): Promise<void> {
+    if (!this.isOver) {
+      await new Promise<void>((resolve) => {
+        this.closed = resolve;
+        this.input({ type: "Closing" });
+      });
+    }
+    await this.stop();
+  }
+
+  private get identity(): Identity | null {
+    return this.node.replica.inspect().identity;
+  }
+
+  private listenerAt(address: Address): Listener {
+    const { id, cluster: nodes } = this.options.node;
+    return new Listener(
+      {
+        address,
+        maxPeerFrameBytes: PEER_LIMITS.maxMessageBytes,
+        maxClientFrameBytes: MAX_CLIENT_FRAME_BYTES,
+        maxQueuedBytes: MAX_QUEUED_BYTES,
+        beatMs: BEAT_MS,
+        doorkeeper: () => ({ node: id, nodes, identity: this.identity }),
+      },
+      {
+        peerReceived: (from, bytes) => this.input({ type: "PeerReceived", from, bytes }),
+        clientReceived: (from, bytes) => this.input({ type: "ClientReceived", from, bytes, wallMs: wallClockMs() }),
+        clientGone: (from) => this.input({ type: "ClientGone", from }),
+        refused: (caller, detail) => this.report({ type: "CallerRefused", caller, detail }),
+      },
+    );
+  }
+
+  private linkTo(peer: NodeId, address: Address): PeerLink {
+    const { id } = this.options.node;
+    const limits = { maxFrameBytes: PEER_LIMITS.maxMessageBytes, maxQueuedBytes: MAX_QUEUED_BYTES, beatMs: BEAT_MS };
+    const hello = (): Hello => {
+      const { identity } = this;
+      const cluster = identity?.cluster?.id ?? null;
+      return { role: "peer", cluster, incarnation: identity?.incarnation ?? null, node: id, target: peer };
+    };
+    return new PeerLink({ peer, address, limits, hello }, {
+      connected: () => this.report({ type: "PeerConnected", peer }),
+      lost: (detail) => this.report({ type: "PeerLost", peer, detail }),
+      refused: (detail) => this.report({ type: "PeerRefusedUs", peer, detail }),
+    });
+  }
+
+  /** Inputs that a step brings about (a write that ended at once) are taken after it, in order. */
+  private input(input: NodeInput): void {
+    if (this.isOver) return;
+    this.inputs.push(input);
+    if (this.isStepping) return;
+    this.isStepping = true;
+    // The array grows while it is walked.
+    for (const one of this.inputs) if (!this.isOver) this.step(one);
+    this.inputs = [];
+    this.isStepping = false;
+  }
+
+  private step(input: NodeInput): void {
+    this.trace.push(input.type);
+    if (this.trace.length > 2 * TRACE_LENGTH) this.trace.splice(0, TRACE_LENGTH);
+    let effects: readonly NodeEffect[];
+    try {
+      effects = this.node.step(monotonicNow(), input);
+    } catch (error) {
+      this.crash(error);
+      return;
+    }
+    for (const effect of effects) this.perform(effect);
+  }
+
+  private perform(effect: NodeEffect): void {
+    switch (effect.type) {
+      case "Disk":
+        return this.disk.perform({ ticket: effect.ticket, operation: effect.operation });
+      case "Send":
+        return this.links.get(effect.to)?.send(effect.bytes);
+      case "Respond": {
+        const local = this.locals.get(effect.to);
+        return local === undefined ? this.listener?.respond(effect.to, effect.bytes) : local(effect.bytes);
+      }
+      case "Disconnect":
+        return this.listener?.disconnect(effect.client, effect.detail);
+      case "SetTimer":
+        return this.timer.set(effect.at);
+      case "Recovered":
+        this.report(effect);
+        return this.recovered?.(null);
+      case "LeadershipChanged":
+        this.term = effect.term;
+        this.leader = effect.leader;
+        return this.report(effect);
+      case "Reject":
+        return this.report({ ...effect, type: "MessageRejected" });
+      case "Closed":
+        this.isOver = true;
+        this.report(effect);
+        return this.closed?.();
+      case "Halt":
+        return this.halt(effect.reason);
+      default:
+        unreachable(effect);
+    }
+  }
+
+  private halt(reason: HaltReason): void {
+    this.isOver = true;
+    this.leader = null;
+    this.report({ type: "Halted", reason });
+    this.recovered?.(reason);
+    this.closed?.();
+    void this.stop();
+  }
+
+  private crash(error: unknown): void {
+    this.isOver = true;
+    const state = JSON.stringify(this.node.replica.inspect());
+    const inputs = this.trace.slice(-TRACE_LENGTH).join(" ");
+    console.error(`quorumlite: a bug, please report it.\nstate: ${state}\nlast inputs: ${inputs}`);
+    void this.stop();
+    // Outside of every promise of the application: this is no failure of one call.
+    setImmediate(() => {
+      throw error;
+    });
+  }
+
+  private stop(): Promise<void> {
+    this.stopped ??= this.stopOnce();
+    return this.stopped;
+  }
+
+  private async stopOnce(): Promise<void> {
+    this.timer.clear();
+    for (const link of this.links.values()) link.close();
+    this.links.clear();
+    await this.listener?.close();
+    await this.disk.close();
+  }
+}
