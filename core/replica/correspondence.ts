@@ -55,7 +55,7 @@ export class Correspondence {
     if (!decoded.ok) return reject(decoded.reason, `byte ${decoded.fault.offset}: ${decoded.fault.rule}`);
     const { letter } = decoded;
     const { cluster } = this.identity;
-    const refusal = cluster === null ? judgeUnfounded(letter) : this.judge(cluster, from, letter);
+    const refusal = cluster === null ? this.judgeUnfounded(letter) : this.judge(cluster, from, letter);
     return refusal ?? { ok: true, letter };
   }
 
@@ -78,18 +78,21 @@ export class Correspondence {
       const known = `${from} is known with disk ${this.incarnations.get(from)}, not ${envelope.sender}`;
       return reject("wrongIncarnation", `${known}: its data was lost or replaced`);
     }
-    const own = this.identity.incarnation;
-    if (envelope.receiver !== own) {
-      return reject("notAddressedToUs", `it is meant for disk ${envelope.receiver}, this one is ${own}`);
-    }
-    return null;
+    return this.judgeReceiver(envelope);
   }
-}
 
-/** A node that is not founded hears of bootstrap only, which it judges by itself (bootstrap.ts). */
-function judgeUnfounded({ envelope, message }: Letter): Opened | null {
-  if (message.type === "Empty" || message.type === "Founded") return null;
-  return reject("wrongCluster", `it is of cluster ${envelope.cluster}; this node is not founded yet`);
+  /** A node that is not founded hears of bootstrap only, which it judges by itself (bootstrap.ts). */
+  private judgeUnfounded({ envelope, message }: Letter): Opened | null {
+    if (message.type === "Empty" || message.type === "Founded") return null;
+    const detail = `it is of cluster ${envelope.cluster}; this node is not founded yet`;
+    return this.judgeReceiver(envelope) ?? reject("wrongCluster", detail);
+  }
+
+  private judgeReceiver({ receiver }: Envelope): Opened | null {
+    const own = this.identity.incarnation;
+    if (receiver === own) return null;
+    return reject("notAddressedToUs", `it is meant for disk ${receiver}, this one is ${own}`);
+  }
 }
 
 function reject(reason: RejectReason, detail: string): Opened {

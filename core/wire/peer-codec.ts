@@ -1,8 +1,8 @@
 /**
  * A peer message as bytes, format version 1. Little-endian; u64 up to 2^53-1; term 0 and index 0 mean "none", together.
  *
- *    0   4  CRC-32C of everything behind it
- *    4   1  format version: 1
+ *    0   4  CRC-32C of everything behind it; in every version
+ *    4   1  format version: 1; in every version
  *    5   1  type, see below
  *    6   2  zero
  *    8  16  cluster id; zeros: the sender belongs to none yet
@@ -22,8 +22,8 @@
  *   6 Founded              40 count u8 | per member: length u8, its name, incarnation 8; sorted by name
  *
  * The checksum is here although a frame around the message has one too: it goes from one Replica to the other, through
- * queues, drivers and proxies that a frame's does not cover. The version is judged before the checksum, because
- * another version may have another one.
+ * queues, drivers and proxies that a frame's does not cover. It is the same in every version and judged first, so that
+ * garbage is not taken for a message of another version.
  *
  * Nothing is allocated by a length that the bytes do not bear out: payloads are views into the bytes given, so
  * whoever passes bytes to the decoder gives them up.
@@ -77,13 +77,13 @@ export function decodeLetter(bytes: Uint8Array): DecodedLetter {
   const { maxMessageBytes } = PEER_LIMITS;
   reader.demand(bytes.length <= maxMessageBytes, `a message has at most ${maxMessageBytes} bytes`);
   const checksum = reader.u32();
+  if (reader.fault === null) reader.demand(crc32c(bytes, 4) === checksum, "the checksum is that of the message", 0);
   const version = reader.u8();
   if (reader.fault !== null) return { ok: false, reason: "malformed", fault: reader.fault };
   if (version !== PEER_FORMAT_VERSION) {
     const rule = `the message's format version is ${PEER_FORMAT_VERSION}, not ${version}`;
     return { ok: false, reason: "wrongVersion", fault: { rule, offset: 4 } };
   }
-  reader.demand(crc32c(bytes, 4) === checksum, "the checksum is that of the message", 0);
   const type = reader.u8();
   reader.demand(reader.u16() === 0, "the reserved bytes are zero", 6);
   const cluster = reader.hex(16);

@@ -1,0 +1,146 @@
+/**
+ * Founding under every disorder: processes die between any two disk operations and come back, packets are lost, repeated
+ * and arrive in any order, disks are lost. Laws: without a lost disk there is one cluster id, ever; with lost disks, the
+ * coordinator's too, at most one cluster acts; and once all is well, all nodes found their cluster and serve.
+ */
+import { expect, test } from "vitest";
+import { Random } from "../core/random.ts";
+import type { ClusterId, NodeId } from "../core/types.ts";
+import { type Host, type Packet, ReplicaCluster } from "../test/replica-cluster.ts";
+import { FUZZ_SCALE, FUZZ_SEED } from "./chance.ts";
+
+const RUNS = 100 * FUZZ_SCALE;
+
+interface Walk {
+  readonly cluster: ReplicaCluster;
+  /** Every packet that was ever sent: a network may bring any of them again, much later. */
+  readonly history: Packet[];
+  /** What is sent to it arrives late; null: nobody is slow. */
+  readonly slow: NodeId | null;
+  /** Of nodes that were founded durably. */
+  readonly founded: Set<ClusterId>;
+  /** Of nodes that were elected: a majority of the cluster acted. */
+  readonly acted: Set<ClusterId>;
+  /** How often what happened. */
+  readonly seen: Map<string, number>;
+}
+
+function openWalk(seed: number, random: Random, minSize: number): Walk {
+  const cluster = new ReplicaCluster(["a", "b", "c", "d", "e"].slice(0, random.integer(minSize, 5)), seed);
+  const slow = random.oneIn(2) ? random.pick(cluster.ids) : null;
+  const walk: Walk = { cluster, history: [], slow, founded: new Set(), acted: new Set(), seen: new Map() };
+  cluster.onEffect = (host, effect) => {
+    const id = host.replica?.inspect().identity?.cluster?.id;
+    if (id !== undefined) walk.founded.add(id);
+    if (effect.type === "LeadershipChanged" && effect.leader === host.id && id !== undefined) walk.acted.add(id);
+    if (effect.type === "Send") walk.history.push({ from: host.id, to: effect.to, bytes: effect.bytes });
+    if (effect.type === "Reject") count(walk, effect.reason);
+    if (effect.type === "Halt") throw new Error(`${host.id} halted: ${JSON.stringify(effect.reason)}`);
+  };
+  return walk;
+}
+
+function count(walk: Walk, what: string): void {
+  walk.seen.set(what, (walk.seen.get(what) ?? 0) + 1);
+}
+
+/** One random event. */
+function stumble(walk: Walk, random: Random): void {
+  const { cluster, history } = walk;
+  const host = cluster.host(random.pick(cluster.ids));
+  const dice = random.integer(0, 99);
+  if (host.replica === null) {
+    if (random.chance(40)) cluster.start(host.id);
+  } else if (dice < 40) cluster.work(host.id);
+  else if (dice < 75) bring(walk, random);
+  else if (dice < 80 && history.length > 0) cluster.arrive(random.pick(history));
+  else if (dice < 98) {
+    if (host.timerAt !== null) cluster.fire(host.id);
+  } else crash(walk, host, random);
+}
+
+/** One of the packets on their way arrives, or is lost. */
+function bring({ cluster, slow }: Walk, random: Random): void {
+  if (cluster.packets.length === 0) return;
+  const packet = random.pick(cluster.packets);
+  if (packet.to === slow && !random.oneIn(40)) return;
+  if (random.chance(20)) cluster.packets.splice(cluster.packets.indexOf(packet), 1);
+  else cluster.arrive(packet);
+}
+
+function crash(walk: Walk, host: Host, random: Random): void {
+  if (host.replica === null) return;
+  count(walk, `crash while ${host.replica.inspect().phase}`);
+  walk.cluster.crash(host.id, random);
+}
+
+function startAll({ cluster }: Walk): void {
+  for (const host of cluster.hosts.values()) if (host.replica === null) cluster.start(host.id);
+}
+
+function forSeeds(run: (random: Random, seed: number) => void): void {
+  for (let at = 0; at < RUNS; at++) {
+    const seed = FUZZ_SEED * 100_000 + at;
+    try {
+      run(Random.fromNumber(seed), seed);
+    } catch (error) {
+      const command = `FUZZ_SEED=${FUZZ_SEED} FUZZ_SCALE=${FUZZ_SCALE} npx vitest run fuzz/bootstrap.test.ts`;
+      throw new Error(`run ${at} failed; again by: ${command}`, { cause: error });
+    }
+  }
+}
+
+function addAll(total: Map<string, number>, seen: ReadonlyMap<string, number>): void {
+  for (const [what, times] of seen) total.set(what, (total.get(what) ?? 0) + times);
+}
+
+test("one cluster id, whatever crashes, and all nodes are founded once they live", () => {
+  const total = new Map<string, number>();
+  forSeeds((random, seed) => {
+    const walk = openWalk(seed, random, 1);
+    for (let step = random.integer(0, 400); step > 0; step--) stumble(walk, random);
+    startAll(walk);
+    const hosts = [...walk.cluster.hosts.values()];
+    walk.cluster.runUntil(() => hosts.every((host) => host.replica?.inspect().phase === "running"));
+    walk.cluster.runUntil(() => walk.cluster.leader() !== null);
+    expect(walk.founded.size).toBe(1);
+    expect(walk.acted).toEqual(walk.founded);
+    addAll(total, walk.seen);
+  });
+  // The dangerous places were visited.
+  for (const phase of ["recovering", "claiming", "empty", "founding", "running"]) {
+    expect(total.get(`crash while ${phase}`), `crashes while ${phase}`).toBeGreaterThan(0);
+  }
+});
+
+test("at most one cluster acts, even if disks are lost, the coordinator's too", () => {
+  const total = new Map<string, number>();
+  let second = 0;
+  forSeeds((random, seed) => {
+    const walk = openWalk(seed, random, 2);
+    const { cluster } = walk;
+    startAll(walk);
+    // Most of all the coordinator's, once its cluster has acted without hearing of the slow one.
+    const loser = cluster.host(random.oneIn(3) ? random.pick(cluster.ids) : "a");
+    for (let step = random.integer(50, 800); step > 0 && walk.acted.size === 0; step--) stumble(walk, random);
+    crash(walk, loser, random);
+    cluster.wipe(loser.id);
+    cluster.start(loser.id);
+    while (cluster.work(loser.id));
+    if (random.oneIn(2)) cluster.packets = [];
+    // What was meant for the old disk comes to the new one.
+    const late = walk.history.filter((packet) => packet.to === loser.id);
+    for (let times = random.integer(0, 20); times > 0 && late.length > 0; times--) cluster.arrive(random.pick(late));
+    for (let step = random.integer(0, 100); step > 0; step--) stumble(walk, random);
+    startAll(walk);
+    for (let turn = 0; turn < 6 * cluster.ids.length; turn++) {
+      cluster.settle();
+      cluster.fire(cluster.ids[turn % cluster.ids.length]!);
+    }
+    expect(walk.acted.size).toBeLessThanOrEqual(1);
+    if (walk.founded.size > 1) second += 1;
+    addAll(total, walk.seen);
+  });
+  expect(total.get("wrongIncarnation"), "strangers were told that they are").toBeGreaterThan(0);
+  expect(second, "runs in which a second id reached a node, and did not act").toBeGreaterThan(0);
+});

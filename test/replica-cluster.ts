@@ -1,0 +1,217 @@
+/**
+ * A small cluster of Replicas over disks in memory, and a network that is a list of letters. It decides nothing: a test
+ * says which disk works, which letter arrives, whose timer fires and who crashes. Raft's laws are checked at each step.
+ */
+import { invariant } from "../core/invariant.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMING, type ProposalOutcome } from "../core/raft/boundary.ts";
+import { Random } from "../core/random.ts";
+import type { ReplicaEffect, ReplicaInput, ReplicaOptions } from "../core/replica/boundary.ts";
+import { Replica } from "../core/replica/replica.ts";
+import type { DiskOrder } from "../core/storage/disk.ts";
+import type { Entry, Instant, LogIndex, NodeId, ProposalNumber, Term } from "../core/types.ts";
+import { MemoryDisk } from "./memory-disk.ts";
+
+export interface Packet {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly bytes: Uint8Array;
+}
+
+/** One node: what runs, what its disk holds, and what its driver owes it. */
+export interface Host {
+  readonly id: NodeId;
+  disk: MemoryDisk;
+  /** null: no process. */
+  replica: Replica | null;
+  /** Of processes so far. */
+  lives: number;
+  /** Ordered and not done. */
+  orders: DiskOrder[];
+  timerAt: Instant | null;
+  /** Since the process started. */
+  applied: Entry[];
+  outcomes: Map<ProposalNumber, ProposalOutcome>;
+}
+
+export type Settings = Partial<Pick<ReplicaOptions, "limits" | "timing" | "storage">>;
+
+/** Of the disk images that a crash may leave, so many are looked at. */
+const MAX_IMAGES = 300;
+const SMALL_STORAGE = { preallocateBytes: 4096, maxWriteBytes: 4096 };
+
+export class ReplicaCluster {
+  now = 0 as Instant;
+  readonly ids: readonly NodeId[];
+  readonly hosts: ReadonlyMap<NodeId, Host>;
+  /** On their way, oldest first. */
+  packets: Packet[] = [];
+  /** Sees every effect of every node, before it is acted on. */
+  onEffect: (host: Host, effect: ReplicaEffect) => void = () => {};
+  private readonly seed: number;
+  private readonly settings: Settings;
+
+  constructor(names: readonly string[], seed = 1, settings: Settings = {}) {
+    this.ids = [...names].sort() as NodeId[];
+    this.seed = seed;
+    this.settings = settings;
+    this.hosts = new Map(this.ids.map((id) => [id, newHost(id)]));
+  }
+
+  host(name: string): Host {
+    const host = this.hosts.get(name as NodeId);
+    invariant(host !== undefined, `${name} is one of the cluster`);
+    return host;
+  }
+
+  /** @param cluster what this process is told that the cluster is; all nodes unless said. */
+  start(name: string, cluster: readonly string[] = this.ids): void {
+    const host = this.host(name);
+    invariant(host.replica === null, `${name} does not run twice`);
+    host.lives += 1;
+    const seed = Random.fromNumber(this.seed * 1_000_000 + this.ids.indexOf(host.id) * 1000 + host.lives).bytes(16);
+    const { limits = DEFAULT_LIMITS, timing = DEFAULT_TIMING, storage = SMALL_STORAGE } = this.settings;
+    const nodes = [...cluster].sort() as NodeId[];
+    host.replica = new Replica({ id: host.id, cluster: nodes, limits, timing, storage, seed, checkInvariants: true });
+    this.step(name, { type: "Started" });
+  }
+
+  startAll(): void {
+    for (const id of this.ids) this.start(id);
+  }
+
+  /**
+   * The process dies, and its disk keeps what a crash may leave of it: without `random`, the first image that the disk
+   * gives, where files and names are as they were last synced, but a write may be kept.
+   */
+  crash(name: string, random: Random | null = null): void {
+    const host = this.host(name);
+    const images = take(host.disk.images(), random === null ? 1 : MAX_IMAGES);
+    const disk = random === null ? (images[0] as MemoryDisk) : random.pick(images);
+    Object.assign(host, { ...newHost(host.id), disk, lives: host.lives });
+  }
+
+  /** A new, empty disk in place of the old one. */
+  wipe(name: string): void {
+    const host = this.host(name);
+    invariant(host.replica === null, "a disk is replaced while its node is down");
+    host.disk = new MemoryDisk();
+  }
+
+  step(name: string, input: ReplicaInput): readonly ReplicaEffect[] {
+    const host = this.host(name);
+    invariant(host.replica !== null, `${name} runs`);
+    const effects = host.replica.step(this.now, input);
+    for (const effect of effects) this.act(host, effect);
+    // Only now: what this leads to comes after all of the effects before it.
+    const index = host.applied.length as LogIndex;
+    if (effects.some((effect) => effect.type === "Apply")) this.step(name, { type: "Applied", index });
+    return effects;
+  }
+
+  /** Performs the oldest disk operation of a node. Returns whether there was one. */
+  work(name: string): boolean {
+    const order = this.host(name).orders.shift();
+    if (order === undefined) return false;
+    const result = this.host(name).disk.perform(order.operation);
+    this.step(name, { type: "DiskDone", ticket: order.ticket, result });
+    return true;
+  }
+
+  /** The packet arrives, or is lost if nobody is there to take it. */
+  arrive(packet: Packet): void {
+    const at = this.packets.indexOf(packet);
+    if (at >= 0) this.packets.splice(at, 1);
+    if (this.host(packet.to).replica === null) return;
+    // A copy: whoever passes bytes on gives them up, and a packet may arrive twice.
+    this.step(packet.to, { type: "Received", from: packet.from, bytes: packet.bytes.slice() });
+  }
+
+  /** The clock goes on to the node's timer, if it has not passed it, and the timer fires. */
+  fire(name: string): void {
+    const host = this.host(name);
+    invariant(host.timerAt !== null, `${name} has set its timer`);
+    this.now = Math.max(this.now, host.timerAt) as Instant;
+    host.timerAt = null;
+    this.step(name, { type: "TimerFired" });
+  }
+
+  /** Disks and network at once, until both are idle. No timer fires. */
+  settle(): void {
+    for (let turns = 0; ; turns++) {
+      invariant(turns < 100_000, "a cluster comes to rest between timers");
+      const busy = this.ids.find((id) => this.host(id).orders.length > 0);
+      const [packet] = this.packets;
+      if (busy !== undefined) this.work(busy);
+      else if (packet !== undefined) this.arrive(packet);
+      else return;
+    }
+  }
+
+  /** Settles, and fires the earliest timer, again and again, until the condition holds. */
+  runUntil(condition: () => boolean, maxTimers = 1000): void {
+    this.settle();
+    for (let fired = 0; !condition(); fired++) {
+      invariant(fired < maxTimers, "the cluster gets there");
+      const armed = this.ids.filter((id) => this.host(id).timerAt !== null);
+      armed.sort((a, b) => (this.host(a).timerAt as Instant) - (this.host(b).timerAt as Instant));
+      this.fire(armed[0] as NodeId);
+      this.settle();
+    }
+  }
+
+  leader(): Host | null {
+    const leaders = [...this.hosts.values()].filter((host) => host.replica?.inspect().raft?.role === "leader");
+    // Deposed leaders may not know it yet: the latest term is the one that counts.
+    leaders.sort((a, b) => termOf(b) - termOf(a));
+    return leaders[0] ?? null;
+  }
+
+  /** Proposes on `name` in its current term, after the proposal `predecessor`. */
+  propose(name: string, proposal: number, predecessor: number, payload: Uint8Array): void {
+    const number = proposal as ProposalNumber;
+    const term = termOf(this.host(name)) as Term;
+    this.step(name, { type: "Proposed", proposal: number, term, predecessor: predecessor as ProposalNumber, payload });
+  }
+
+  private act(host: Host, effect: ReplicaEffect): void {
+    this.onEffect(host, effect);
+    switch (effect.type) {
+      case "Disk":
+        host.orders.push({ ticket: effect.ticket, operation: effect.operation });
+        break;
+      case "Send":
+        this.packets.push({ from: host.id, to: effect.to, bytes: effect.bytes });
+        break;
+      case "SetTimer":
+        host.timerAt = effect.at;
+        break;
+      case "Resolve":
+        invariant(!host.outcomes.has(effect.proposal), "a proposal has one outcome");
+        host.outcomes.set(effect.proposal, effect.outcome);
+        break;
+      case "Apply":
+        for (const entry of effect.entries) {
+          invariant(entry.index === host.applied.length + 1, "entries are applied in order, each once");
+          host.applied.push(entry);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+function take<T>(values: Iterable<T>, count: number): T[] {
+  const taken: T[] = [];
+  for (const value of values) if (taken.push(value) === count) break;
+  return taken;
+}
+
+function newHost(id: NodeId): Host {
+  const disk = new MemoryDisk();
+  return { id, disk, replica: null, lives: 0, orders: [], timerAt: null, applied: [], outcomes: new Map() };
+}
+
+function termOf(host: Host): number {
+  return host.replica?.inspect().raft?.currentTerm ?? 0;
+}
