@@ -10,7 +10,7 @@
  *     const workload = new Workload(random.fork());          // workload.ts: draws its own options
  *     const application = workload.open("client-1");
  *     for (const effect of application.step(now, { type: "Started" })) ...
- *     const judge = new Oracles({ nodes, history: workload.history, reader });   // oracles/oracles.ts
+ *     const judge = new Oracles({ nodes, history: workload.history, reader });   // sim/oracles/oracles.ts
  */
 import type { CallNumber, CallResult, Operation } from "../../core/client/boundary.ts";
 import type { Instant } from "../../core/types.ts";

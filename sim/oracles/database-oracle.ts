@@ -1,0 +1,87 @@
+/**
+ * Replicas are byte-identical: at every applied index that two nodes were seen at, their rolling checksums agree; at
+ * the end their images do, and SQLite finds nothing wrong with them.
+ */
+import type { LogIndex, NodeId } from "../../core/types.ts";
+import type { DatabaseObservation, FinalNode, ImageReader, JudgeCounts, Violation } from "./boundary.ts";
+import { violation } from "./violation.ts";
+
+interface Seen {
+  readonly checksum: number;
+  readonly node: NodeId;
+}
+
+export class DatabaseOracle {
+  private readonly counts: JudgeCounts;
+  /** What was seen first, by applied index. */
+  private readonly seen: Seen[] = [];
+  /** As of its last step in this process life. */
+  private readonly applied = new Map<NodeId, LogIndex>();
+
+  constructor(counts: JudgeCounts) {
+    this.counts = counts;
+  }
+
+  started(node: NodeId): void {
+    this.applied.delete(node);
+  }
+
+  stepped(node: NodeId, database: DatabaseObservation, lastApplied: LogIndex): Violation | null {
+    const { appliedIndex, checksum } = database;
+    const before = this.applied.get(node) ?? 0;
+    if (appliedIndex < before) {
+      const message = `the database of ${node} fell from ${before} to ${appliedIndex}`;
+      return violation("monotonic", message, [node], appliedIndex);
+    }
+    if (appliedIndex > lastApplied) {
+      const message = `the database of ${node} contains ${appliedIndex}, but only ${lastApplied} was handed to it`;
+      return violation("order", message, [node], appliedIndex);
+    }
+    const seen = this.seen[appliedIndex];
+    if (seen === undefined) this.seen[appliedIndex] = { checksum, node };
+    else if (seen.checksum !== checksum) {
+      const message = `${seen.node} had checksum ${seen.checksum} at index ${appliedIndex}, ${node} has ${checksum}`;
+      return violation("checksum", message, [seen.node, node], appliedIndex);
+    } else if (seen.node !== node && before !== appliedIndex) this.counts.comparisons++;
+    this.applied.set(node, appliedIndex);
+    return null;
+  }
+
+  finished(nodes: readonly FinalNode[], reader: ImageReader): Violation | null {
+    const [first, ...others] = nodes;
+    if (first === undefined) return violation("image", "no node was left at the end to be compared");
+    for (const other of others) {
+      if (other.appliedIndex !== first.appliedIndex || other.checksum !== first.checksum) {
+        const message = `${first.node} ended at ${first.appliedIndex} with ${first.checksum}, `
+          + `${other.node} at ${other.appliedIndex} with ${other.checksum}`;
+        return violation("checksum", message, [first.node, other.node], other.appliedIndex);
+      }
+      const at = firstDifference(first.image, other.image);
+      if (at !== null) {
+        const message = `the images of ${first.node} and ${other.node} differ at byte ${at}`;
+        return violation("image", message, [first.node, other.node], first.appliedIndex);
+      }
+    }
+    if (others.length > 0 && this.counts.comparisons === 0) {
+      return violation("checksum", "no two nodes were ever seen at one applied index: nothing was compared");
+    }
+    return this.judgeIntegrity(nodes, reader);
+  }
+
+  private judgeIntegrity(nodes: readonly FinalNode[], reader: ImageReader): Violation | null {
+    for (const { node, image, appliedIndex } of nodes) {
+      const opened = reader.open(image);
+      const verdict = opened.integrityCheck();
+      opened.close();
+      if (verdict !== "ok") return violation("integrity", `the database of ${node}: ${verdict}`, [node], appliedIndex);
+    }
+    return null;
+  }
+}
+
+/** null: the bytes are the same. */
+function firstDifference(one: Uint8Array, other: Uint8Array): number | null {
+  const end = Math.min(one.length, other.length);
+  for (let at = 0; at < end; at++) if (one[at] !== other[at]) return at;
+  return one.length === other.length ? null : end;
+}
