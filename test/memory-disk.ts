@@ -85,7 +85,7 @@ export class MemoryDisk {
         this.change((files) => files.delete(operation.file));
         return { type: "done" };
       case "list":
-        return { type: "list", files: [...this.files.keys()] };
+        return { type: "list", files: [...this.files.keys()].sort() };
       case "syncDirectory":
         this.directories = [new Map(this.files)];
         return { type: "done" };

@@ -68,8 +68,9 @@ export function* recoverLog(source: LogSource): DiskProcedure<Judged<RecoveredLo
   }
   const missing = tail.ofTerm === null ? null : judgeGeneration(tail.ofTerm, source.term);
   if (missing !== null) return missing;
+  const tornBytes = tail.end - log.end;
   yield* settle(log, tail.end, source);
-  return { ok: true, value: { log, tornBytes: tail.end - log.end } };
+  return { ok: true, value: { log, tornBytes } };
 }
 
 /** Replays intact records into `log`, up to the first place where none begins. */
