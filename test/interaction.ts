@@ -1,9 +1,6 @@
 /**
- * Protocol stories as text: a scenario gives commands to a cluster of Rafts and shows what each of them did. Here is no
- * chance and no clock: nothing happens that is not commanded. checkState and checkStep run after every step.
- *
- * A file is a sequence of blocks: commands, "----", and the answer up to the next blank line. Lines with # are comments.
- * REWRITE=1 writes the answers anew; a changed answer is a changed behaviour.
+ * Protocol stories as text (their format: story.ts): a scenario gives commands to a cluster of Rafts and shows what
+ * each of them did. Nothing happens that is not commanded. checkState and checkStep run after every step.
  *
  * Commands, each with an example:
  *   nodes a b c                    three empty nodes            nodes a=[1 1 2] b=[1] c maxMessageEntries=1
@@ -22,16 +19,21 @@
  *   fetch a                        a's oldest read from disk is answered
  *   forge a→b AppendEntries term=1 prev=0/0 entries=[1/1] commit=1    b receives this, whoever sent it
  *   state                          the whole cluster            state a
+ *   cache a                        which entries a has in memory
  *   quietly settle                 any command, without its answer
  */
 import { invariant } from "../core/invariant.ts";
-import { DEFAULT_LIMITS, DEFAULT_TIMING, type RaftEffect, type RaftInput, type RaftLimits } from "../core/raft/boundary.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMING } from "../core/raft/boundary.ts";
+import type { RaftEffect, RaftInput, RaftLimits } from "../core/raft/boundary.ts";
 import { checkState, checkStep, type RaftSnapshot } from "../core/raft/invariants.ts";
 import type { Message } from "../core/raft/message.ts";
 import { Raft } from "../core/raft/raft.ts";
 import { Random } from "../core/random.ts";
-import type { Entry, HardState, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term } from "../core/types.ts";
+import type {
+  Entry, HardState, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term,
+} from "../core/types.ts";
 import * as notation from "./raft-notation.ts";
+import type { StoryTeller } from "./story.ts";
 
 type EffectOf<Type extends RaftEffect["type"]> = RaftEffect & { readonly type: Type };
 
@@ -51,27 +53,8 @@ interface Host {
   lastRead: number;
 }
 
-/** Runs a scenario and returns it with the answers that it gives now. */
-export function playScenario(text: string): string {
-  const cluster = new Interaction();
-  const lines = text.split("\n");
-  const played: string[] = [];
-  let commands: string[] = [];
-  for (let at = 0; at < lines.length; at++) {
-    const line = lines[at] as string;
-    played.push(line);
-    if (line === "----") {
-      while ((lines[at + 1] ?? "") !== "") at += 1;
-      const answer = commands.flatMap((command) => cluster.perform(command));
-      played.push(...(answer.length === 0 ? ["(nothing)"] : answer));
-      commands = [];
-    } else if (line !== "" && !line.startsWith("#")) commands.push(line);
-  }
-  invariant(commands.length === 0, `every command of a scenario is answered: ${commands.join(", ")}`);
-  return played.join("\n");
-}
-
-class Interaction {
+/** A cluster that is commanded line by line (story.ts). */
+export class Interaction implements StoryTeller {
   private now = 0 as Instant;
   private limits: RaftLimits = DEFAULT_LIMITS;
   private readonly hosts = new Map<NodeId, Host>();
@@ -79,28 +62,29 @@ class Interaction {
   private readonly links = new Map<string, Message[]>();
   private answer: string[] = [];
 
-  perform(command: string): readonly string[] {
+  command(line: string): readonly string[] {
     this.answer = [];
-    const { words, values } = notation.parseWords(command);
+    const { words, values } = notation.parseWords(line);
     const [verb, first, second] = words;
+    const nth = Number(second === undefined || second === "keep" ? 1 : second);
     if (verb === "quietly") {
-      this.perform(command.slice("quietly ".length));
+      this.command(line.slice("quietly ".length));
       return [];
     }
     if (verb === "nodes") this.found(words.slice(1), values);
     else if (verb === "settle") this.settle(words.slice(1));
-    else if (verb === "drop") this.drop(first ?? "", Number(second ?? 1));
-    else if (verb === "deliver") this.deliver(first ?? "", Number(second ?? 1), words.includes("keep"));
+    else if (verb === "drop") this.drop(first ?? "", nth);
+    else if (verb === "deliver") this.deliver(first ?? "", nth, words.includes("keep"));
     else if (verb === "state" && first === undefined) this.answer.push(this.showAll("\n"));
     else if (verb === "forge") {
       const [from, to] = (first ?? "").split("→") as [NodeId, NodeId];
-      const message = notation.parseMessage(command.slice(command.indexOf(first ?? "") + (first ?? "").length));
+      const message = notation.parseMessage(line.slice(line.indexOf(first ?? "") + (first ?? "").length));
       this.step(this.host(to), { type: "MessageReceived", from, message });
-    } else this.performOn(this.host(first ?? ""), verb ?? "", second, values);
-    return this.answer.flatMap((line) => line.split("\n"));
+    } else this.commandNode(this.host(first ?? ""), verb ?? "", second, values);
+    return this.answer.flatMap((told) => told.split("\n"));
   }
 
-  private performOn(host: Host, verb: string, detail: string | undefined, values: ReadonlyMap<string, string>): void {
+  private commandNode(host: Host, verb: string, detail: string | undefined, values: ReadonlyMap<string, string>): void {
     const raft = host.raft;
     switch (verb) {
       case "timeout":
@@ -136,6 +120,9 @@ class Interaction {
         return this.fetch(host);
       case "state":
         this.answer.push(this.show(host));
+        return;
+      case "cache":
+        this.answer.push(`${host.id} cached ${raft?.inspect().firstCached}..${raft?.inspect().last.index}`);
         return;
       default:
         invariant(false, `a command is one of those in the header: ${verb}`);
@@ -191,17 +178,20 @@ class Interaction {
     else if (effect.type === "Send") this.link(`${host.id}→${effect.to}`).push(effect.message);
   }
 
-  /** A timer that fires early only arms itself again; this goes on until something happens. */
+  /** A timer that fires early only arms itself again, for the deadline: then that firing is the one that is meant. */
   private timeout(host: Host): void {
-    for (;;) {
-      invariant(host.timerAt !== null, "a node that times out has set its timer");
-      this.now = Math.max(this.now, host.timerAt) as Instant;
-      host.timerAt = null;
-      const already = this.answer.length;
-      this.step(host, { type: "TimerFired" });
-      if (this.answer.length > already + 1) return;
-      this.answer.length = already;
-    }
+    const already = this.answer.length;
+    this.fire(host);
+    if (this.answer.length > already + 1) return;
+    this.answer.length = already;
+    this.fire(host);
+  }
+
+  private fire(host: Host): void {
+    invariant(host.timerAt !== null, "a node that times out has set its timer");
+    this.now = Math.max(this.now, host.timerAt) as Instant;
+    host.timerAt = null;
+    this.step(host, { type: "TimerFired" });
   }
 
   private disk(host: Host): void {
@@ -243,7 +233,8 @@ class Interaction {
 
   /** Whatever is due happens, node by node and link by link in their order, until nothing is. */
   private settle(among: readonly string[]): void {
-    const hosts = [...this.hosts.values()].filter(({ id, raft }) => raft !== null && (among.length === 0 || among.includes(id)));
+    const chosen = (id: NodeId): boolean => among.length === 0 || among.includes(id);
+    const hosts = [...this.hosts.values()].filter(({ id, raft }) => raft !== null && chosen(id));
     const names = hosts.flatMap(({ id }) => hosts.map((other) => `${id}→${other.id}`));
     for (let busy = true; busy;) {
       busy = false;
@@ -257,7 +248,8 @@ class Interaction {
 
   private showChange(before: RaftSnapshot, after: RaftSnapshot): void {
     const term = `${before.currentTerm}→${after.currentTerm}`;
-    if (before.role !== after.role) this.answer.push(`${after.id} ${before.role}→${after.role} term=${after.currentTerm}`);
+    const role = `${before.role}→${after.role}`;
+    if (before.role !== after.role) this.answer.push(`${after.id} ${role} term=${after.currentTerm}`);
     else if (before.currentTerm !== after.currentTerm) this.answer.push(`${after.id} term ${term}`);
   }
 

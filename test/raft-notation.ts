@@ -1,6 +1,6 @@
 /**
- * How Raft's values are written in tests: an entry is `term/index`, a log is its terms by index (`1 1 2` is 1/1 1/2 2/3),
- * a message is its name and `key=value`s, defaults omitted. What is shown can be parsed again.
+ * How Raft's values are written in tests: an entry is `term/index`, a log is its terms by index (`1 1 2` is 1/1 1/2
+ * 2/3), a message is its name and `key=value`s, defaults omitted. Messages that are shown can be parsed again.
  */
 import { invariant, unreachable } from "../core/invariant.ts";
 import type { RaftEffect, RecoveredLog } from "../core/raft/boundary.ts";
@@ -20,7 +20,8 @@ export function entry(id: { readonly term: number; readonly index: number }, siz
 
 /** What recovery would say of these entries. */
 export function recoveredLog(entries: readonly Entry[]): RecoveredLog {
-  const terms = entries.filter(({ term }, at) => term !== entries[at - 1]?.term).map(({ term, index }) => ({ term, index }));
+  const starts = entries.filter(({ term }, at) => term !== entries[at - 1]?.term);
+  const terms = starts.map(({ term, index }) => ({ term, index }));
   const last = entries[entries.length - 1];
   return { terms, last: last === undefined ? NO_ENTRY : { term: last.term, index: last.index } };
 }
@@ -35,7 +36,8 @@ function showEntries(entries: readonly Entry[]): string {
 
 /** `key=value` for each that differs from its default. */
 function pairs(...values: readonly (readonly [string, unknown, unknown?])[]): string {
-  return values.filter(([, value, omitted]) => value !== omitted).map(([key, value]) => ` ${key}=${String(value)}`).join("");
+  const shown = values.filter(([, value, omitted]) => value !== omitted);
+  return shown.map(([key, value]) => ` ${key}=${String(value)}`).join("");
 }
 
 export function showMessage(message: Message): string {
@@ -117,14 +119,18 @@ export function showState(state: RaftSnapshot): string {
     ["durable", state.durable.index, state.last.index],
     ["commit", state.commitIndex, 0],
     ["applied", state.lastApplied, state.commitIndex],
-    ["cached", `${state.firstCached}..${state.last.index}`, `1..${state.last.index}`],
   );
 }
 
 // Parsing. Tests only: a mistake in a scenario is a bug of ours.
 
+export interface Words {
+  readonly words: readonly string[];
+  readonly values: ReadonlyMap<string, string>;
+}
+
 /** `a b=1 c=[1/1 2/2]` as words and values; a list keeps its blanks. */
-export function parseWords(text: string): { readonly words: readonly string[]; readonly values: ReadonlyMap<string, string> } {
+export function parseWords(text: string): Words {
   const words: string[] = [];
   const values = new Map<string, string>();
   for (const [part] of text.matchAll(/\S+=\[[^\]]*\]|\S+/g)) {

@@ -35,8 +35,8 @@ export function judgeAppend(log: Log, commitIndex: LogIndex, request: AppendEntr
 }
 
 /**
- * §5.3, "the follower can include the term of the conflicting entry": our entries of a later term than prevLog's cannot
- * be in the leader's log before it, so they are skipped at once. The leader does the same with the hint's term.
+ * §5.3, "the follower can include the term of the conflicting entry": our entries of a later term than prevLog's
+ * cannot be in the leader's log before it, so they are skipped at once. The leader does the same with the hint's term.
  */
 function conflictHint(log: Log, prevLog: EntryId): EntryId {
   if (prevLog.index === 0) return NO_ENTRY;

@@ -69,7 +69,8 @@ function checkTerms({ terms, last }: RaftSnapshot): void {
 
 function checkLeader(state: RaftSnapshot, log: TermRuns): void {
   invariant(state.voters.includes(state.id), "only a voter leads");
-  invariant(state.leader === state.id && state.votedFor === state.id, "a leader follows itself and has voted for itself");
+  invariant(state.leader === state.id, "a leader knows itself as the leader");
+  invariant(state.votedFor === state.id, "a leader has voted for itself");
   invariant(state.hardStateDurable, "a leader's term is durable by its own vote");
   const matchIndexes = state.matchIndex.map(([, index]) => index);
   invariant(matchIndexes.every((index) => index <= state.last.index), "nobody matches more than the leader has");

@@ -70,7 +70,7 @@ export class Leader {
     for (const progress of this.followers) this.send(progress, [], commitIndex, effects);
   }
 
-  /** Sends each follower what it lacks and has room for, and news of the commit index once nothing else would bring it. */
+  /** Sends each follower what it lacks and has room for, and the commit index once nothing else would bring it. */
   replicate(commitIndex: LogIndex, readBack: ReadBack, effects: RaftEffect[]): void {
     for (const progress of this.followers) {
       while (progress.nextIndex <= this.log.last.index && hasRoom(progress)) {
@@ -87,9 +87,9 @@ export class Leader {
   }
 
   /** Entries that were read back in this term: to be sent if the follower still stands where it stood. */
-  entriesRead(to: NodeId, order: ReadOrder, entries: readonly Entry[], commitIndex: LogIndex, effects: RaftEffect[]): void {
+  entriesRead(to: NodeId, entries: readonly Entry[], commitIndex: LogIndex, effects: RaftEffect[]): void {
     const progress = this.followers.find(({ node }) => node === to);
-    if (progress === undefined || progress.nextIndex !== order.from || !hasRoom(progress)) return;
+    if (progress === undefined || progress.nextIndex !== entries[0]?.index || !hasRoom(progress)) return;
     this.send(progress, limitBatch(entries, this.limits), commitIndex, effects);
   }
 
@@ -108,8 +108,9 @@ export class Leader {
       to: progress.node,
       message: { type: "AppendEntries", term, prevLog, entries, leaderCommit, round },
     });
-    progress.commitSent = leaderCommit;
-    const last = entries[entries.length - 1];
-    if (last !== undefined) sent(progress, last.index);
+    const last = entries[entries.length - 1] ?? prevLog;
+    // A follower commits nothing beyond what the message has verified.
+    progress.commitSent = Math.min(leaderCommit, last.index) as LogIndex;
+    if (last !== prevLog) sent(progress, last.index);
   }
 }

@@ -9,8 +9,8 @@
  * probe: it is not known where the logs agree; one message at a time looks for it, each rejection leads further back.
  * replicate: messages follow each other without waiting, up to a window. nextIndex runs ahead of matchIndex.
  *
- * Nothing is retransmitted by a clock of its own. A heartbeat carries prevLog = nextIndex - 1 in either phase: accepted,
- * it acknowledges whatever was in flight; rejected, it tells that something was lost, and where to resume.
+ * Nothing is retransmitted by a clock of its own. A heartbeat carries prevLog = nextIndex - 1 in either phase:
+ * accepted, it acknowledges whatever was in flight; rejected, it tells that something was lost, and where to resume.
  */
 import { unreachable } from "../invariant.ts";
 import type { LogIndex, NodeId } from "../types.ts";
@@ -26,7 +26,7 @@ export type Progress = {
   matchIndex: LogIndex;
   /** The latest round that the follower has answered in this term; 0: none. Never falls. */
   round: number;
-  /** The commit index that the last message told. */
+  /** How far the last message lets the follower commit. */
   commitSent: LogIndex;
 } & Phase;
 

@@ -17,6 +17,7 @@ import { invariant, unreachable } from "../invariant.ts";
 import { Random } from "../random.ts";
 import type { Entry, EntryId, EntryKind, Instant, LogIndex, NodeId, Term, Ticket } from "../types.ts";
 import { afterMs, NO_ENTRY } from "../types.ts";
+import { Alarm } from "./alarm.ts";
 import { judgeAppend } from "./append.ts";
 import type { RaftEffect, RaftInput, RaftOptions } from "./boundary.ts";
 import { followerCommitIndex, leaderCommitIndex, quorumIndex } from "./commit.ts";
@@ -55,6 +56,7 @@ export class Raft {
   private readonly proposals = new Proposals();
   private readonly readBack = new ReadBack();
   private readonly delivery: Delivery;
+  private readonly alarm = new Alarm();
 
   private currentTerm: Term;
   private votedFor: NodeId | null;
@@ -63,8 +65,6 @@ export class Raft {
   private now: Instant;
   /** When to stand unless somebody leads or wins our vote before. */
   private electionDeadline: Instant;
-  /** What the driver's timer is set to; null: to nothing. Often earlier than needed: it is moved when it fires. */
-  private timerAt: Instant | null = null;
   /** Of the current step, besides Persist and LeadershipChanged, which stand before them. */
   private effects: RaftEffect[] = [];
   private announced: { readonly term: Term; readonly leader: NodeId | null };
@@ -153,7 +153,7 @@ export class Raft {
   // Elections
 
   private timerFired(): void {
-    this.timerAt = null;
+    this.alarm.fired();
     const { role } = this;
     if (role.type === "leader") {
       if (this.now < role.leader.heartbeatDeadline) return;
@@ -322,7 +322,7 @@ export class Raft {
     // Ordered for an earlier term: the entries may have been replaced since.
     if (this.role.type !== "leader" || order.term !== this.currentTerm) return;
     invariant(isAnswerTo(order, entries, this.log), "a disk returns the log's own entries");
-    this.role.leader.entriesRead(purpose.to, order, entries, this.delivery.commitIndex, this.effects);
+    this.role.leader.entriesRead(purpose.to, entries, this.delivery.commitIndex, this.effects);
   }
 
   private commit(index: LogIndex): void {
@@ -334,10 +334,11 @@ export class Raft {
   private finish(): readonly RaftEffect[] {
     if (this.role.type === "leader") this.lead(this.role.leader);
     const { writes, delivery } = this;
-    this.log.evict(Math.min(delivery.reportedApplied, writes.durable.index) as LogIndex, this.options.limits.maxCachedBytes);
+    const unneeded = Math.min(delivery.reportedApplied, writes.durable.index) as LogIndex;
+    this.log.evict(unneeded, this.options.limits.maxCachedBytes);
     const write = writes.take();
     this.outbox.release(writes.begun, writes.through, this.effects);
-    this.armTimer();
+    this.alarm.arm(this.deadline(), this.effects);
     const news = this.leadershipNews();
     if (write === null && news === null && this.effects.length === 0) return NOTHING;
     const effects = this.effects;
@@ -350,8 +351,10 @@ export class Raft {
   /** Whatever the step has made possible: commit, answer reads, replicate. */
   private lead(leader: Leader): void {
     const { delivery } = this;
-    const quorum = quorumIndex(leader.matchIndexes(this.writes.durable.index));
-    this.commit(leaderCommitIndex(delivery.commitIndex, quorum, this.currentTerm, this.log));
+    if (delivery.commitIndex < this.log.last.index) {
+      const quorum = quorumIndex(leader.matchIndexes(this.writes.durable.index));
+      this.commit(leaderCommitIndex(delivery.commitIndex, quorum, this.currentTerm, this.log));
+    }
     leader.serveReads(delivery.commitIndex, this.effects);
     leader.replicate(delivery.commitIndex, this.readBack, this.effects);
   }
@@ -365,14 +368,7 @@ export class Raft {
     return { type: "LeadershipChanged", term, leader };
   }
 
-  /** Only ever moves the timer forward: one that fires early is armed again, which is cheaper than moving it each time. */
-  private armTimer(): void {
-    const at = this.deadline();
-    if (at === null || (this.timerAt !== null && this.timerAt <= at)) return;
-    this.timerAt = at;
-    this.effects.push({ type: "SetTimer", at });
-  }
-
+  /** When something is to be done though nothing happens; null: never. */
   private deadline(): Instant | null {
     if (this.role.type !== "leader") return this.isVoter ? this.electionDeadline : null;
     return this.role.leader.hasFollowers ? this.role.leader.heartbeatDeadline : null;

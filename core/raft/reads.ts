@@ -1,6 +1,6 @@
 /**
- * ReadIndex (thesis §6.4): a leader may answer a read with its state as of commitIndex once a majority has confirmed, in
- * a round of messages begun after the read was asked for, that its term is still the latest.
+ * ReadIndex (thesis §6.4): a leader may answer a read with its state as of commitIndex once a majority has confirmed,
+ * in a round of messages begun after the read was asked for, that its term is still the latest.
  *
  * At most one round is being confirmed; reads that arrive meanwhile wait for the next one, so a thousand reads cost two
  * rounds. Rounds are numbered and never reused in a term: an old reply cannot confirm a new read. This object lives for

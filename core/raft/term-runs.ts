@@ -48,7 +48,7 @@ export class TermRuns {
     return run === undefined ? NO_ENTRY : { term: run.term, index };
   }
 
-  /** Whether the log holds just this entry. What precedes the first entry is in every log; no entry is beyond its end. */
+  /** Whether the log holds just this entry. 0/0, what precedes the first entry, is in every log. */
   holds(entry: EntryId): boolean {
     return entry.index <= this.lastEntry.index && this.idAt(entry.index).term === entry.term;
   }
