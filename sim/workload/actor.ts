@@ -65,7 +65,7 @@ export class Actor {
     for (const write of writes) this.shared.history.wrote(attempt, write);
     const result = yield operation;
     this.judge(result, expected);
-    notePosition(attempt, writes[0], result);
+    if (operation.type === "execute") notePosition(attempt, writes[0], result);
     this.end(attempt, result.ok ? "committed" : result.failure.code === "OutcomeUnknown" ? "unknown" : "notExecuted");
     return result;
   }
