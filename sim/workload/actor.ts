@@ -18,6 +18,9 @@ export interface Pause {
 /** A pause is answered by an empty result. */
 export type Task<Result = void> = Generator<Operation | Pause, Result, CallResult>;
 
+/** Longer than some servers let a transaction stand idle; short enough that the others get their turn. */
+const MAX_LINGER_MS = 1500;
+
 /** What all applications of a run share. */
 export interface Shared {
   readonly random: Random;
@@ -70,8 +73,8 @@ export class Actor {
     return result;
   }
 
-  /** BEGIN, the body, and what the body decides. "abandon": the server is left waiting for more. */
-  *interactive(body: (open: OpenTransaction) => Task<"commit" | "rollback" | "abandon">): Task {
+  /** BEGIN, the body, and what the body decides. "linger": the server waits long for the ROLLBACK, maybe too long. */
+  *interactive(body: (open: OpenTransaction) => Task<"commit" | "rollback" | "linger">): Task {
     const transaction = this.takeTransaction();
     const attempt = this.begin();
     const begun = yield { type: "begin", transaction };
@@ -85,7 +88,8 @@ export class Actor {
       const unknown = !result.ok && result.failure.code === "OutcomeUnknown";
       return this.end(attempt, result.ok ? "committed" : unknown ? "unknown" : "notExecuted");
     }
-    if (decision === "rollback") this.judge(yield { type: "rollback", transaction }, []);
+    if (decision === "linger") yield { type: "pause", ms: this.random.integer(0, MAX_LINGER_MS) };
+    this.judge(yield { type: "rollback", transaction }, []);
     // Without a COMMIT nothing can be there, whatever the answer to ROLLBACK was.
     this.end(attempt, "notExecuted");
   }

@@ -3,7 +3,7 @@ import type { Random } from "../../core/random.ts";
 import { ACCOUNT_COUNT } from "./statements.ts";
 
 export const TASK_NAMES = [
-  "transferInteractive", "transferStatement", "transferRolledBack", "transferAbandoned",
+  "transferInteractive", "transferStatement", "transferRolledBack", "transferLingering",
   "append", "appendMany", "addItem", "addItems", "addDuplicate", "scriptAtomic", "scriptPlain", "scriptFailing",
   "readList", "readLists", "readItem", "readAccounts",
 ] as const;

@@ -23,7 +23,7 @@ export function startTask(name: TaskName, actor: Actor): Task {
   switch (name) {
     case "transferInteractive": return transferInteractive(actor, "commit");
     case "transferRolledBack": return transferInteractive(actor, "rollback");
-    case "transferAbandoned": return transferInteractive(actor, "abandon");
+    case "transferLingering": return transferInteractive(actor, "linger");
     case "transferStatement": return transferStatement(actor);
     case "append": return append(actor);
     case "appendMany": return appendMany(actor);
@@ -42,7 +42,7 @@ export function startTask(name: TaskName, actor: Actor): Task {
 }
 
 /** Reads both balances, computes, writes both back: a lost update would make or destroy money. */
-function transferInteractive(actor: Actor, decision: "commit" | "rollback" | "abandon"): Task {
+function transferInteractive(actor: Actor, decision: "commit" | "rollback" | "linger"): Task {
   const write = drawTransfer(actor);
   return actor.interactive(function* (open) {
     const source = yield* readBalance(open, write.source);
