@@ -34,6 +34,10 @@ export interface NodeStatus {
   readonly term: number;
   /** The leader's id; null: none is known. */
   readonly leader: string | null;
+  /** The last entry of this node's log, the last one known to be committed, and the last applied; 0: none. */
+  readonly lastIndex: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
   readonly peers: readonly PeerStatus[];
   /** Why the node has stopped for good; null: it runs, or was closed. */
   readonly halted: string | null;
@@ -122,10 +126,10 @@ export class Node {
    */
   status(): NodeStatus {
     const { id, directory } = this.options;
-    const { identity, term, leader, peers } = this.driver.status();
+    const { identity, peers, ...known } = this.driver.status();
     const halted = this.halted === null ? null : describeHalt(this.halted, directory);
     return {
-      id, directory, address: this.address, cluster: identity?.cluster?.id ?? null, term, leader, halted,
+      ...known, id, directory, halted, address: this.address, cluster: identity?.cluster?.id ?? null,
       peers: [...peers].map(([peer, status]) => ({ id: peer, address: this.addressOf(peer), ...status })),
     };
   }

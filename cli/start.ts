@@ -21,6 +21,8 @@ export const START_USAGE = `quorumlite start --directory DIR [--id ID --cluster 
   --address ADDR    where to listen; the node's entry in --cluster unless told
   --json            one JSON object per event instead of a line of text
 
+  SIGUSR2 prints the node's status.
+
   Exit codes: 0 closed by a signal · 64 wrong options · 65 the directory's data cannot be used
               69 address or directory in use or unusable · 70 a bug · 74 the disk failed`;
 
@@ -48,7 +50,9 @@ export async function start(args: readonly string[]): Promise<number> {
     print(event);
     if (event.type === "Halted") finish(event.reason.type === "divergence" ? EXIT.bug : EXIT.disk);
   };
-  let node: Node;
+  let node: Node | null = null;
+  // Before anything else: unheard, this signal ends a process. Windows has none.
+  if (process.platform !== "win32") process.on("SIGUSR2", () => node !== null && printStatus(node, json));
   try {
     node = await open({ ...options, onEvent });
   } catch (error) {
@@ -56,13 +60,14 @@ export async function start(args: readonly string[]): Promise<number> {
     console.error(`quorumlite: ${error.message}`);
     return EXIT_CODES[error.code];
   }
+  const opened = node;
   const close = (): void => {
     process.removeListener("SIGTERM", close).removeListener("SIGINT", close);
-    void node.close().then(() => finish(EXIT.ok));
+    void opened.close().then(() => finish(EXIT.ok));
   };
   process.on("SIGTERM", close).on("SIGINT", close);
   const code = await ended;
-  await node.close();
+  await opened.close();
   return code;
 }
 
@@ -99,6 +104,16 @@ function parseStart(args: readonly string[]): ParsedStart | string {
 function usageError(message: string): number {
   console.error(`quorumlite start: ${message}\n\n${START_USAGE}`);
   return EXIT.usage;
+}
+
+function printStatus(node: Node, json: boolean): void {
+  const time = new Date().toISOString();
+  const status = node.status();
+  if (json) return console.log(JSON.stringify({ time, node: status.id, type: "Status", ...status }));
+  const { id, term, leader, lastIndex, commitIndex, appliedIndex, peers } = status;
+  const reached = peers.map((peer) => `${peer.id} ${peer.connected ? "connected" : "not connected"}`).join(", ");
+  const indexes = `last entry ${lastIndex}, committed ${commitIndex}, applied ${appliedIndex}`;
+  console.log(`${time} ${id} term ${term}, leader ${leader ?? "unknown"}; ${indexes}${reached && `; ${reached}`}`);
 }
 
 /** What repeats itself word for word, as a peer's refusal does, is printed once. */

@@ -1,0 +1,133 @@
+/**
+ * The end of the demo, in a process of its own, with all others dead: what is on the three disks?
+ *
+ *     node demo-proof.js LEDGER DIRECTORY     (DIRECTORY holds a/, b/ and c/; the databases are written beside them)
+ *
+ * Which entries count? Whatever all three logs hold: it is on every disk, so whoever were to lead next would have it.
+ * This is found by comparing the logs, not by asking anybody; an acknowledged insert that stood only in one log,
+ * beyond the part that all share, would be missing below, and the proof would fail.
+ *
+ * Each log is replayed into an engine of its own and exported as an ordinary file; from there on only an unmodified
+ * sql.js is used. Exit code 0: everything holds. 1: something does not.
+ */
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { DEFAULT_DATABASE_LIMITS } from "../core/database/boundary.ts";
+import { ENGINE_SEED_SIZE } from "../core/database/engine.ts";
+import type { RecoveredLog } from "../core/raft/boundary.ts";
+import { sqliteEngineFactory } from "../core/sqlite/factory.ts";
+import type { LogIndex, NodeId, Term } from "../core/types.ts";
+import type { Ledger } from "./demo-ledger.ts";
+import { OfflineLog } from "./offline-log.ts";
+import { loadSqlJs } from "./sqljs.ts";
+
+/** What of sql.js is used here, through its documented interface. */
+interface PlainSqlJs {
+  readonly Database: new (bytes: Uint8Array) => PlainDatabase;
+}
+interface PlainDatabase {
+  exec(sql: string): readonly { readonly values: readonly (readonly unknown[])[] }[];
+  close(): void;
+}
+
+export interface Finding {
+  readonly holds: boolean;
+  readonly text: string;
+}
+
+const NODES = ["a", "b", "c"] as NodeId[];
+
+/** The last entry that all logs have in common: up to there they are the same, by Raft's Log Matching. */
+export function commonPrefix(logs: readonly RecoveredLog[]): LogIndex {
+  let index = Math.min(...logs.map((log) => log.last.index));
+  while (index > 0 && new Set(logs.map((log) => termAt(log, index))).size > 1) index--;
+  return index as LogIndex;
+}
+
+function termAt(log: RecoveredLog, index: number): Term {
+  let term = 0 as Term;
+  for (const run of log.terms) if (run.index <= index) term = run.term;
+  return term;
+}
+
+/** Writes DIRECTORY/a.db and so on. */
+async function exportDatabases(directory: string, report: (finding: Finding) => void): Promise<string[]> {
+  const logs: OfflineLog[] = [];
+  for (const node of NODES) logs.push(await OfflineLog.open(path.join(directory, node), node, NODES));
+  const recovered = logs.map((log) => log.recovered);
+  const last = commonPrefix(recovered.map(({ log }) => log));
+  recovered.forEach(({ log, tornBytes, hardState }, at) => {
+    const torn = tornBytes === 0 ? "" : `, ${tornBytes} bytes of a torn write cut`;
+    const text = `${NODES[at]}: the log ends at entry ${log.last.index}, in term ${hardState.currentTerm}${torn}`;
+    report({ holds: true, text });
+  });
+  const beyond = recovered.map(({ log }) => log.last.index - last);
+  report({ holds: last > 0, text: `the three logs agree up to entry ${last}; beyond that: ${beyond.join(", ")}` });
+  const factory = sqliteEngineFactory(loadSqlJs());
+  const files: string[] = [];
+  for (const [at, log] of logs.entries()) {
+    const engine = factory.create(new Uint8Array(ENGINE_SEED_SIZE), DEFAULT_DATABASE_LIMITS);
+    for await (const entry of log.entries(last)) {
+      const fault = entry.kind === "payload" ? engine.apply(entry.payload) : null;
+      if (fault !== null) report({ holds: false, text: `${NODES[at]}: entry ${entry.index}: ${fault.rule}` });
+    }
+    const file = path.join(directory, `${NODES[at]}.db`);
+    fs.writeFileSync(file, engine.image());
+    files.push(file);
+    engine.close();
+    await log.close();
+  }
+  return files;
+}
+
+/** Looks at each file with an sql.js of its own, which knows nothing of us. */
+async function examine(files: readonly string[], ledger: Ledger, report: (finding: Finding) => void): Promise<void> {
+  const require = createRequire(import.meta.url);
+  const initSqlJs = require("sql.js") as () => Promise<PlainSqlJs>;
+  const acknowledged = new Set(ledger.acknowledged);
+  const refused = new Set(ledger.refused);
+  const unknown = new Set(ledger.unknown);
+  for (const [at, file] of files.entries()) {
+    const { Database } = await initSqlJs();
+    const database = new Database(fs.readFileSync(file));
+    const integrity = database.exec("PRAGMA integrity_check")[0]?.values[0]?.[0];
+    const ids = new Set((database.exec("SELECT id FROM journal")[0]?.values ?? []).map(([id]) => Number(id)));
+    database.close();
+    const count = (asked: ReadonlySet<number>): number => [...asked].filter((id) => ids.has(id)).length;
+    const found = count(acknowledged);
+    const wrong = count(refused);
+    const strangers = [...ids].filter((id) => !acknowledged.has(id) && !refused.has(id) && !unknown.has(id)).length;
+    const outcome = unknown.size === 0 ? "" : `, ${count(unknown)} of ${unknown.size} whose answer was lost`;
+    report({
+      holds: integrity === "ok" && found === acknowledged.size && wrong === 0 && strangers === 0,
+      text: `${NODES[at]}: integrity_check ${String(integrity)}; ${found} of ${acknowledged.size} acknowledged ` +
+        `inserts, ${wrong} of ${refused.size} refused ones${outcome}`,
+    });
+  }
+  report({ holds: acknowledged.size > 0, text: `${acknowledged.size} inserts had been acknowledged` });
+  const digests = files.map((file) => createHash("sha256").update(fs.readFileSync(file)).digest("hex"));
+  const { size } = fs.statSync(files[0]!);
+  report({
+    holds: new Set(digests).size === 1,
+    text: `a.db, b.db and c.db: ${size} bytes each, SHA-256 ${[...new Set(digests)].map((d) => d.slice(0, 16)).join(" ")}...`,
+  });
+}
+
+async function main(ledgerFile: string | undefined, directory: string | undefined): Promise<number> {
+  if (ledgerFile === undefined || directory === undefined) {
+    console.error("demo-proof LEDGER DIRECTORY");
+    return 64;
+  }
+  let allHold = true;
+  const report = (finding: Finding): void => {
+    allHold &&= finding.holds;
+    console.log(JSON.stringify(finding));
+  };
+  const ledger = JSON.parse(fs.readFileSync(ledgerFile, "utf8")) as Ledger;
+  await examine(await exportDatabases(directory, report), ledger, report);
+  return allHold ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv[2], process.argv[3]);
