@@ -10,7 +10,7 @@ import type { NodeEffect, NodeInput, NodeOptions } from "../core/node/boundary.t
 import { Node } from "../core/node/node.ts";
 import type { ClientId } from "../core/database/boundary.ts";
 import type { HaltReason, RejectReason } from "../core/replica/boundary.ts";
-import type { EntryId, Identity, NodeId, Term } from "../core/types.ts";
+import { NO_ENTRY, type EntryId, type Identity, type LogIndex, type NodeId, type Term } from "../core/types.ts";
 import { unreachable } from "../core/invariant.ts";
 import type { Hello } from "../core/wire/hello.ts";
 import { PEER_LIMITS } from "../core/wire/peer.ts";
@@ -63,6 +63,10 @@ export interface DriverStatus {
   readonly identity: Identity | null;
   readonly term: Term;
   readonly leader: NodeId | null;
+  /** The log's last entry, the last committed and the last applied one; 0: none, or not of a cluster yet. */
+  readonly lastIndex: LogIndex;
+  readonly commitIndex: LogIndex;
+  readonly appliedIndex: LogIndex;
   readonly peers: ReadonlyMap<NodeId, PeerLinkStatus>;
 }
 
@@ -122,8 +126,16 @@ export class Driver {
   }
 
   status(): DriverStatus {
-    const peers = new Map([...this.links].map(([peer, link]) => [peer, link.status()]));
-    return { identity: this.identity, term: this.term, leader: this.leader, peers };
+    const { identity, raft } = this.node.replica.inspect();
+    return {
+      identity,
+      term: this.term,
+      leader: this.leader,
+      lastIndex: raft?.last.index ?? NO_ENTRY.index,
+      commitIndex: raft?.commitIndex ?? NO_ENTRY.index,
+      appliedIndex: raft?.lastApplied ?? NO_ENTRY.index,
+      peers: new Map([...this.links].map(([peer, link]) => [peer, link.status()])),
+    };
   }
 
   /** Leaves the directory in good order, and everything else behind. Does nothing where it is already over. */
