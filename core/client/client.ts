@@ -289,7 +289,9 @@ export class Client {
         this.repeat(call);
       }
     }
-    if (stuck) this.search();
+    // Where nobody leads whom we can reach, one question is not enough: there will be a leader soon.
+    const isLeaderless = this.link === null || this.link.lost;
+    if (stuck || (isLeaderless && this.calls.size > 0)) this.search();
     for (const link of this.retired) if (this.isHopeless(link)) this.giveUp(link);
     this.retired = this.retired.filter((link) => link.pending.size > 0);
   }
