@@ -83,8 +83,8 @@ export class Connection {
       this.cache.set(sql, cached);
       return cached;
     }
-    const fault = typeof sql === "string" ? textFault(sql) : "it is no string";
-    if (fault !== null) return { type: "misuse", message: `the statement's text cannot be used: ${fault}` };
+    const fault = sqlFault(sql);
+    if (fault !== null) return fault;
     const text = this.copy(sql);
     if (text === 0) return { type: "failed", code: NOMEM, message: "out of memory" };
     const compiled = this.compile(text);
@@ -132,8 +132,8 @@ export class Connection {
    * told what became of it. Ends at the first failure.
    */
   script(sql: string, before: (kind: StatementKind) => Failure | null, after: (kind: StatementKind) => void): Executed | Failure {
-    const fault = textFault(sql);
-    if (fault !== null) return { type: "misuse", message: `the script's text cannot be used: ${fault}` };
+    const fault = sqlFault(sql);
+    if (fault !== null) return fault;
     const text = this.copy(sql);
     if (text === 0) return { type: "failed", code: NOMEM, message: "out of memory" };
     let last: Executed = { type: "done", rows: NO_ROWS, changes: 0, lastInsertRowid: 0 };
@@ -202,21 +202,19 @@ export class Connection {
     for (; code === ROW; code = this.sqlite.step(handle)) {
       const row: SqlValue[] = [];
       for (let column = 0; column < columnCount; column++) {
-        const value = this.columnValue(handle, column, room);
-        if (value === undefined) return tooLarge(this.maxResultBytes);
-        room -= VALUE_BYTES + (typeof value === "string" || value instanceof Uint8Array ? value.length : 0);
-        row.push(value);
+        const type = this.sqlite.columnType(handle, column);
+        room -= VALUE_BYTES + (type === TEXT || type === BLOB ? this.sqlite.columnBytes(handle, column) : 0);
+        if (room < 0) return tooLarge(this.maxResultBytes);
+        row.push(this.columnValue(handle, column, type));
       }
-      if (room < 0) return tooLarge(this.maxResultBytes);
       rows.push(row);
     }
     return code === DONE ? { columns: prepared.columns, rows } : this.failure(code);
   }
 
-  /** undefined: it has more bytes than `room`. */
-  private columnValue(statement: number, column: number, room: number): SqlValue | undefined {
+  private columnValue(statement: number, column: number, type: number): SqlValue {
     const { sqlite } = this;
-    switch (sqlite.columnType(statement, column)) {
+    switch (type) {
       case INTEGER: {
         const value = sqlite.columnDouble(statement, column);
         // Beyond 2^53 a double has lost digits; SQLite's text of it has not.
@@ -225,12 +223,10 @@ export class Connection {
       case FLOAT:
         return sqlite.columnDouble(statement, column);
       case TEXT:
-        return sqlite.columnBytes(statement, column) > room ? undefined : this.columnText(statement, column);
+        return this.columnText(statement, column);
       case BLOB: {
-        const size = sqlite.columnBytes(statement, column);
-        if (size > room) return undefined;
         const address = sqlite.columnBlob(statement, column);
-        return this.memory.u8.slice(address, address + size);
+        return this.memory.u8.slice(address, address + sqlite.columnBytes(statement, column));
       }
       default:
         return null;
@@ -278,6 +274,12 @@ export class Connection {
     if (address !== 0) this.memory.u8[writeUtf8(text, this.memory.u8, address)] = 0;
     return address;
   }
+}
+
+/** Judges whatever a caller without types may pass. */
+function sqlFault(sql: unknown): Failure | null {
+  const fault = typeof sql === "string" ? textFault(sql) : "it is no string";
+  return fault === null ? null : { type: "misuse", message: `the SQL text cannot be used: ${fault}` };
 }
 
 function tooLarge(maxBytes: number): Failure {

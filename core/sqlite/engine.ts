@@ -14,6 +14,7 @@ import { BUSY, FULL, resultCodeName } from "./result-code.ts";
 import type { Guard } from "./guard.ts";
 import { Runtime } from "./runtime.ts";
 import type { RuntimeOptions } from "./runtime.ts";
+import { SqlJsMismatchError } from "./sql-js.ts";
 import type { StatementKind } from "./sql-text.ts";
 
 const SAVEPOINT = "SAVEPOINT quorumlite_statement";
@@ -177,12 +178,12 @@ export class SqliteEngine implements Engine {
   }
 
   private start(seed: Uint8Array): Living {
-    const runtime = new Runtime({ ...this.options, seed });
     const started = this.guard.enter(() => {
+      const runtime = new Runtime({ ...this.options, seed });
       return { runtime, writer: runtime.connect("speculative"), reader: runtime.connect("applied") };
     });
-    invariant(started.type === "returned", "a fresh instance of SQLite opens the database");
-    return started.value;
+    if (started.type === "returned") return started.value;
+    throw new SqlJsMismatchError(this.options.module.version, [`a fresh instance is cut off: ${started.message}`]);
   }
 
   private alive(): Living {

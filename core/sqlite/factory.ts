@@ -42,10 +42,14 @@ function examine(module: SqlJsModule, trampoline: WasmLinker): Capabilities {
   const store = new PageStore({ pageSize: PAGE_SIZE, checkpointFrames: CHECKPOINT_FRAMES });
   const guard = new Guard(module.isTrap);
   const seed = new Uint8Array(ENGINE_SEED_SIZE);
-  const runtime = new Runtime({
-    module, trampoline, guard, store, limits: EXAMINATION_LIMITS, capabilities: NO_CAPABILITIES, seed,
-  });
-  const found = guard.enter(() => calibrate(runtime.sqlite, runtime.memory, runtime.open(":memory:")));
+  const options = { module, trampoline, guard, store, limits: EXAMINATION_LIMITS, capabilities: NO_CAPABILITIES, seed };
+  const started = guard.enter(() => new Runtime(options));
+  if (started.type === "trapped") {
+    throw new SqlJsMismatchError(module.version, [`a fresh instance is cut off: ${started.message}`]);
+  }
+  const { sqlite, memory } = started.value;
+  // Looking for hidden fields writes where it may do harm; then they count as not found.
+  const found = guard.enter(() => calibrate(sqlite, memory, started.value.open(":memory:")));
   return found.type === "returned" ? found.value : NO_CAPABILITIES;
 }
 
