@@ -81,6 +81,8 @@ export class Executor {
       const request = this.queue.next();
       if (request === null) return;
       const { body } = request;
+      // Nobody would ever end it: its client has given up, and its ROLLBACK was lost.
+      if (body.type === "begin" && request.session.isSettled(request.sequence)) continue;
       if (body.type === "begin") this.begin(request, body.transaction, now);
       else if (body.type === "script") this.finish(request, this.engine.script(body.sql));
       else if (body.type === "write") this.finish(request, this.engine.run("writer", body.sql, body.parameters));

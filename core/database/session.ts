@@ -47,11 +47,16 @@ export class Session {
 
   /** "new": never seen, and now being worked on. "settled": too old to be of interest to anyone. */
   admit(sequence: SequenceNumber): "new" | "working" | "answered" | "settled" {
-    if (sequence < this.lowestUnanswered) return "settled";
+    if (this.isSettled(sequence)) return "settled";
     const answer = this.answers.get(sequence);
     if (answer !== undefined) return answer === null ? "working" : "answered";
     this.answers.set(sequence, null);
     return "new";
+  }
+
+  /** Whether the client waits for this answer no more. */
+  isSettled(sequence: SequenceNumber): boolean {
+    return sequence < this.lowestUnanswered;
   }
 
   /** How many requests are remembered. */
