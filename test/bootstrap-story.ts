@@ -1,6 +1,6 @@
 /**
- * Tells stories of founding: Replicas over disks in memory, where nothing happens that is not commanded. A disk's life is
- * called by its node and a number (a1, a2, ...), a cluster X, Y, ... in the order in which they are first seen.
+ * Tells stories of founding: Replicas over disks in memory, where nothing happens that is not commanded. A disk's life
+ * is called by its node and a number (a1, a2, ...), a cluster X, Y, ... in the order in which they are first seen.
  *
  * Commands, each with an example:
  *   nodes a b c          three nodes with empty disks, none of them running

@@ -47,6 +47,8 @@ export class ReplicaCluster {
   packets: Packet[] = [];
   /** Sees every effect of every node, before it is acted on. */
   onEffect: (host: Host, effect: ReplicaEffect) => void = () => {};
+  /** Which packets the network carries; the others are lost on arrival. */
+  reaches: (packet: Packet) => boolean = () => true;
   private readonly seed: number;
   private readonly settings: Settings;
 
@@ -121,7 +123,7 @@ export class ReplicaCluster {
   arrive(packet: Packet): void {
     const at = this.packets.indexOf(packet);
     if (at >= 0) this.packets.splice(at, 1);
-    if (this.host(packet.to).replica === null) return;
+    if (this.host(packet.to).replica === null || !this.reaches(packet)) return;
     // A copy: whoever passes bytes on gives them up, and a packet may arrive twice.
     this.step(packet.to, { type: "Received", from: packet.from, bytes: packet.bytes.slice() });
   }

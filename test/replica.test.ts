@@ -269,7 +269,7 @@ test("a byte that rots in the identity halts the next start, saying which file",
 });
 
 test("options that cannot work are refused at once", () => {
-  const start = (settings: Settings, cluster: string[]): void => new ReplicaCluster(["a"], 1, settings).start("a", cluster);
+  const start = (settings: Settings, nodes: string[]): void => new ReplicaCluster(["a"], 1, settings).start("a", nodes);
   expect(() => start({}, ["b"])).toThrow("a node is one of its own cluster");
   expect(() => start({}, ["a", "a"])).toThrow("a cluster is a sorted list of nodes");
   const limits = { ...DEFAULT_LIMITS, maxPayloadBytes: DEFAULT_LIMITS.maxPayloadBytes + 1 };
