@@ -16,6 +16,7 @@ import type { Environment } from "./environment.ts";
 import { MarkWatcher } from "./marks.ts";
 import { SimulatedNetwork, type Packet } from "./network.ts";
 import type { Judge, Violation } from "./oracles/boundary.ts";
+import { Oracles } from "./oracles/oracles.ts";
 import type { Plan } from "./plan.ts";
 import { drawClock, NodeProcess } from "./process.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -82,7 +83,7 @@ export class Cluster implements ClientWorld {
       return new ClientProcess(plan.nodes + place, drawClock(random, plan.maxDriftPpm), this);
     });
     const nodes = this.nodes.map((node) => node.id);
-    this.judge = environment.judge({ nodes, history: workload.history, reader: environment.reader });
+    this.judge = new Oracles({ nodes, history: workload.history, reader: environment.reader });
     this.network = new SimulatedNetwork(plan.nodes + plan.clients, plan.network, random.fork(), tally, (at, packet) => {
       this.scheduler.schedule(at, packet);
     });

@@ -5,9 +5,8 @@
 import type { ClientEffect, ClientInput, ClientOptions } from "../core/client/boundary.ts";
 import type { EngineFactory } from "../core/database/engine.ts";
 import type { NodeEffect, NodeInput, NodeOptions } from "../core/node/boundary.ts";
-import type { Instant, NodeId } from "../core/types.ts";
-import type { ImageReader, Judge, NodeObservation } from "./oracles/boundary.ts";
-import type { History } from "./workload/history.ts";
+import type { Instant } from "../core/types.ts";
+import type { ImageReader, NodeObservation } from "./oracles/boundary.ts";
 
 /** core/node's Node, as far as a world uses it. */
 export interface NodeMachine {
@@ -25,18 +24,10 @@ export interface ClientMachine {
 /** Real SQLite, or the page model that is faster. */
 export type DatabaseKind = "sqlite" | "model";
 
-/** What a judge is appointed over. */
-export interface Subjects {
-  readonly nodes: readonly NodeId[];
-  readonly history: History;
-  readonly reader: ImageReader;
-}
-
 export interface Environment {
   readonly boot: (options: NodeOptions) => NodeMachine;
   readonly connect: (options: ClientOptions) => ClientMachine;
   readonly engine: EngineFactory;
-  readonly judge: (subjects: Subjects) => Judge;
   readonly reader: ImageReader;
   /** Told of every event in words; null: nobody listens. */
   readonly trace: ((line: string) => void) | null;

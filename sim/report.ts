@@ -5,7 +5,7 @@
 import type { DatabaseKind } from "./environment.ts";
 import { describePlan } from "./plan.ts";
 import type { RunResult } from "./run.ts";
-import { FAULT_KINDS, idleKinds, MARKS, Tally } from "./tally.ts";
+import { FAULT_KINDS, idleKinds, MARKS, Tally, type TallyCounts } from "./tally.ts";
 
 /** As many seeds must reach every fault and every mark. */
 export const SEEDS_FOR_ALL_KINDS = 200;
@@ -45,7 +45,7 @@ export function crashLine(crash: Crash, database: DatabaseKind): string {
 }
 
 /** One line for each fault kind, then one for each mark. */
-export function tallyTable(tally: Tally): string {
+export function tallyTable(tally: TallyCounts): string {
   const lines = ["fault                    injected   effect"];
   for (const kind of FAULT_KINDS) {
     lines.push(`${kind.padEnd(22)} ${column(tally.injected[kind])} ${column(tally.effects[kind])}`);

@@ -13,11 +13,11 @@ import type { Environment } from "./environment.ts";
 import { Nemesis } from "./nemesis.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import type { NodeProcess } from "./process.ts";
-import { Tally } from "./tally.ts";
+import { Tally, type TallyCounts } from "./tally.ts";
 import { Workload } from "./workload/workload.ts";
 
 const US_PER_MS = 1000;
-/** How often convergence is looked for. */
+/** How often it is looked whether what is waited for has come. */
 const LOOK_EVERY_US = 20_000;
 /** Nodes are switched on one after the other within this time. */
 const MAX_START_DELAY_US = 300_000;
@@ -26,7 +26,7 @@ export interface RunResult {
   readonly plan: Plan;
   /** null: passed. */
   readonly failure: Failure | null;
-  readonly tally: Tally;
+  readonly tally: TallyCounts;
   readonly events: number;
   readonly simulatedSeconds: number;
   /** Over every input and effect: equal for equal seeds. */
@@ -99,13 +99,19 @@ export class Run {
     this.cluster.runUntil(this.cluster.now + ms * US_PER_MS);
   }
 
+  private look(): void {
+    this.cluster.runUntil(this.cluster.now + LOOK_EVERY_US);
+  }
+
   private serve(): void {
     this.cluster.trace("all faults stop");
-    const before = this.workload.counts.committed;
+    const { counts } = this.workload;
+    const before = counts.committed;
+    const end = this.cluster.now + this.plan.serveBoundMs * US_PER_MS;
     this.pass(this.plan.serveMs);
-    if (this.workload.counts.committed === before) {
-      this.notLive("serve", `no new write was acknowledged within ${this.plan.serveMs} ms after all faults stopped`);
-    }
+    while (this.isWell() && counts.committed === before && this.cluster.now < end) this.look();
+    if (counts.committed > before) return;
+    this.notLive("serve", `no write was acknowledged within ${this.plan.serveBoundMs} ms after all faults stopped`);
   }
 
   private stopApplications(): void {
@@ -125,7 +131,7 @@ export class Run {
   private converge(isReady: () => boolean): void {
     const end = this.cluster.now + this.plan.convergeMs * US_PER_MS;
     while (this.isWell() && this.cluster.now < end) {
-      this.cluster.runUntil(this.cluster.now + LOOK_EVERY_US);
+      this.look();
       if (isReady() && haveConverged(this.cluster.nodes)) return;
     }
     const open = this.cluster.clients.filter((client) => !client.stopped).map((client) => client.application?.name);

@@ -23,10 +23,16 @@ export const MARKS = [
 ] as const;
 export type Mark = (typeof MARKS)[number];
 
-export class Tally {
-  readonly injected: Record<FaultKind, number> = zeros(FAULT_KINDS);
-  readonly effects: Record<FaultKind, number> = zeros(FAULT_KINDS);
-  readonly marks: Record<Mark, number> = zeros(MARKS);
+export interface TallyCounts {
+  readonly injected: Record<FaultKind, number>;
+  readonly effects: Record<FaultKind, number>;
+  readonly marks: Record<Mark, number>;
+}
+
+export class Tally implements TallyCounts {
+  readonly injected = zeros(FAULT_KINDS);
+  readonly effects = zeros(FAULT_KINDS);
+  readonly marks = zeros(MARKS);
 
   inject(kind: FaultKind): void {
     this.injected[kind]++;
@@ -40,7 +46,7 @@ export class Tally {
     this.marks[mark] += count;
   }
 
-  add(other: Pick<Tally, "injected" | "effects" | "marks">): void {
+  add(other: TallyCounts): void {
     for (const kind of FAULT_KINDS) {
       this.injected[kind] += other.injected[kind];
       this.effects[kind] += other.effects[kind];
@@ -50,7 +56,7 @@ export class Tally {
 }
 
 /** The faults without effect and the marks never reached. Over many seeds there must be none. */
-export function idleKinds(tally: Tally): readonly string[] {
+export function idleKinds(tally: TallyCounts): readonly string[] {
   return [
     ...FAULT_KINDS.filter((kind) => tally.effects[kind] === 0),
     ...MARKS.filter((mark) => tally.marks[mark] === 0),

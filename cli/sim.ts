@@ -1,0 +1,62 @@
+/** `npm run sim`: runs seeds of the simulator, prints what they came to, and exits with what went wrong (report.ts). */
+import { readFileSync } from "node:fs";
+import { drawPlan } from "../sim/plan.ts";
+import { crashLine, EXIT, firstLine, lastLine, resultAsJson, Summary, tallyTable } from "../sim/report.ts";
+import { runSeeds } from "./sim-jobs.ts";
+import { parseSimOptions, SIM_USAGE, type SimOptions } from "./sim-options.ts";
+import { SeedRunner, type SeedOutcome } from "./sim-seed.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+async function runOne(options: SimOptions): Promise<number> {
+  const { seed, database } = options;
+  if (!options.json) console.log(firstLine({ plan: drawPlan(seed) }, version, database));
+  const trace = options.trace ? (line: string): void => console.log(line) : null;
+  const outcome = (await SeedRunner.load(database, trace)).run(seed);
+  if (options.json) console.log(outcomeAsJson(outcome, options));
+  else if (outcome.type === "crash") console.log(crashLine(outcome.crash, database));
+  else {
+    console.log(tallyTable(outcome.result.tally));
+    console.log(lastLine(outcome.result, outcome.wallSeconds, database));
+  }
+  if (outcome.type === "crash") return EXIT.crash;
+  return outcome.result.failure === null ? EXIT.passed : EXIT[outcome.result.failure.type];
+}
+
+async function runMany(options: SimOptions): Promise<number> {
+  const start = process.hrtime.bigint();
+  const elapsed = (): number => Number(process.hrtime.bigint() - start) / 1e9;
+  const summary = new Summary();
+  const showsProgress = process.stderr.isTTY && !options.json;
+  let done = 0;
+  await runSeeds(options, (outcome) => {
+    done++;
+    if (outcome.type === "crash") summary.addCrash(outcome.crash);
+    else summary.add(outcome.result);
+    if (options.json) return console.log(outcomeAsJson(outcome, options));
+    if (showsProgress) process.stderr.write("\r\x1b[K");
+    if (outcome.type === "crash") console.log(crashLine(outcome.crash, options.database));
+    else if (outcome.result.failure !== null) console.log(lastLine(outcome.result, outcome.wallSeconds, options.database));
+    const { failed } = summary;
+    const rate = (done / elapsed()).toFixed(1);
+    if (showsProgress) process.stderr.write(`${done}/${options.runs} seeds, ${failed.length} failed, ${rate} seeds/s`);
+  });
+  if (showsProgress) process.stderr.write("\r\x1b[K");
+  if (!options.json) console.log(summary.lines(elapsed(), options.database));
+  return summary.exitCode();
+}
+
+function outcomeAsJson(outcome: SeedOutcome, options: SimOptions): string {
+  if (outcome.type === "crash") return JSON.stringify({ outcome: "crash", ...outcome.crash });
+  return resultAsJson(outcome.result, outcome.wallSeconds, version, options.database);
+}
+
+const options = parseSimOptions(process.argv.slice(2), Date.now());
+if (typeof options === "string") {
+  console.error(`${options}\n\n${SIM_USAGE}`);
+  process.exitCode = EXIT.usage;
+} else {
+  process.exitCode = options.runs > 1 ? await runMany(options) : await runOne(options);
+}

@@ -1,0 +1,114 @@
+/** The simulated network: what becomes of packets, and what of it counts as an effect. */
+import { expect, test } from "vitest";
+import { Random } from "../core/random.ts";
+import { SimulatedNetwork, type NetworkWeather, type Packet } from "../sim/network.ts";
+import { Scheduler } from "../sim/scheduler.ts";
+import { Tally } from "../sim/tally.ts";
+
+const FAIR: NetworkWeather = {
+  latencyUs: 1000, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0, maxDetourUs: 50_000,
+};
+
+/** Three addresses; the number of a packet is its only byte. */
+class Bench {
+  readonly tally = new Tally();
+  readonly scheduler = new Scheduler<Packet>();
+  readonly network: SimulatedNetwork;
+
+  constructor(weather: Partial<NetworkWeather>) {
+    const deliver = (at: number, packet: Packet): void => this.scheduler.schedule(at, packet);
+    this.network = new SimulatedNetwork(3, { ...FAIR, ...weather }, Random.fromNumber(7), this.tally, deliver);
+  }
+
+  send(from: number, to: number, number = 0): void {
+    this.network.send(this.scheduler.now, from, to, null, Uint8Array.of(number));
+  }
+
+  sendMany(count: number): void {
+    for (let number = 0; number < count; number++) this.send(0, 1, number);
+  }
+
+  /** The numbers of the packets that arrive, in order. */
+  arrivals(): number[] {
+    const numbers: number[] = [];
+    while (this.scheduler.size > 0) {
+      const packet = this.scheduler.take();
+      this.network.received(packet);
+      numbers.push(packet.bytes![0]!);
+    }
+    return numbers;
+  }
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, number) => number);
+
+test("a link without faults delivers everything once, in order, later than it was sent", () => {
+  const bench = new Bench({});
+  bench.sendMany(200);
+  expect(bench.scheduler.nextTime).toBeGreaterThan(0);
+  expect(bench.arrivals()).toEqual(upTo(200));
+  expect(Object.values(bench.tally.effects).every((count) => count === 0)).toBe(true);
+});
+
+test("lost packets are counted and never arrive", () => {
+  const bench = new Bench({ lossPerMille: 300 });
+  bench.sendMany(200);
+  expect(bench.arrivals().length).toBe(200 - bench.tally.effects.loss);
+  expect(bench.tally.effects.loss).toBeGreaterThan(30);
+});
+
+test("a duplicated packet arrives twice, and has an effect once the copy is there", () => {
+  const bench = new Bench({ duplicatePerMille: 1000 });
+  bench.sendMany(20);
+  expect(bench.tally.effects.duplication).toBe(0);
+  expect(bench.arrivals().sort((a, b) => a - b)).toEqual(upTo(20).flatMap((number) => [number, number]));
+  expect([bench.tally.injected.duplication, bench.tally.effects.duplication]).toEqual([20, 20]);
+});
+
+test("a reordered packet has an effect when another overtook it", () => {
+  const bench = new Bench({ reorderPerMille: 200 });
+  bench.sendMany(200);
+  const arrived = bench.arrivals();
+  expect(arrived).not.toEqual(upTo(200));
+  expect([...arrived].sort((a, b) => a - b)).toEqual(upTo(200));
+  const overtaken = arrived.filter((number, at) => arrived.slice(0, at).some((earlier) => earlier > number));
+  expect(bench.tally.effects.reordering).toBe(overtaken.length);
+});
+
+test("a two-sided cut stops both directions, a one-way cut one, until each is mended", () => {
+  const bench = new Bench({});
+  const twoSided = bench.network.cut("partition", [0], [1, 2], false);
+  const oneWay = bench.network.cut("oneWayCut", [1], [2], true);
+  const tryAll = (): string[] => {
+    const open: string[] = [];
+    for (const from of [0, 1, 2]) {
+      for (const to of [0, 1, 2]) {
+        if (from === to) continue;
+        bench.send(from, to);
+        if (bench.arrivals().length === 1) open.push(`${from}->${to}`);
+      }
+    }
+    return open;
+  };
+  expect(tryAll()).toEqual(["2->1"]);
+  bench.network.mend(twoSided);
+  expect(tryAll()).toEqual(["0->1", "0->2", "1->0", "2->0", "2->1"]);
+  bench.network.mend(oneWay);
+  bench.network.mend(oneWay);
+  expect(tryAll().length).toBe(6);
+});
+
+test("overlapping cuts are mended one by one, and a cut that stops nothing has no effect", () => {
+  const bench = new Bench({});
+  const first = bench.network.cut("isolatedNode", [0], [1], false);
+  bench.network.cut("partition", [0], [1], false);
+  bench.network.mend(first);
+  bench.send(0, 1);
+  bench.send(0, 1);
+  expect(bench.arrivals()).toEqual([]);
+  expect([bench.tally.injected.isolatedNode, bench.tally.effects.isolatedNode]).toEqual([1, 0]);
+  expect([bench.tally.injected.partition, bench.tally.effects.partition]).toEqual([1, 1]);
+  bench.network.heal();
+  bench.send(0, 1);
+  expect(bench.arrivals().length).toBe(1);
+});
