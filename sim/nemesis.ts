@@ -90,6 +90,20 @@ export class Nemesis {
     });
   }
 
+  /** A first start, into an empty directory: the only time when files come into being. */
+  startFirst(node: NodeProcess): void {
+    this.cluster.startNode(node);
+    if (!this.random.chance(this.plan.crashInFoundingPercent)) return;
+    this.tally.inject("crashInFounding");
+    const { life } = node;
+    const { accessUs, syncUs } = this.plan.disk;
+    this.cluster.after(this.random.integer(1, 10 * (accessUs + syncUs)), () => {
+      if (node.life !== life || node.machine === null) return;
+      if (node.machine.inspect().raft === null) this.tally.effect("crashInFounding");
+      this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
+    });
+  }
+
   private crashInRecovery(node: NodeProcess): void {
     this.tally.inject("crashInRecovery");
     const life = node.life;

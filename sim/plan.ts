@@ -55,6 +55,8 @@ export interface Plan {
   readonly powerLossPercent: number;
   /** Of a hundred restarts: how many are crashed again while they recover. */
   readonly crashInRecoveryPercent: number;
+  /** Of a hundred nodes: how many are crashed soon after their first start, while the cluster is founded. */
+  readonly crashInFoundingPercent: number;
   /** Mean times: down after a crash; cut, or stalled. */
   readonly downMs: number;
   readonly cutMs: number;
@@ -87,6 +89,7 @@ export function drawPlan(seed: number): Plan {
     powerLoss: drawPowerLoss(random),
     powerLossPercent: random.pick([0, 50, 80, 100]),
     crashInRecoveryPercent: random.pick([0, 10, 30]),
+    crashInFoundingPercent: random.pick([0, 0, 30, 70]),
     downMs: random.pick([50, 500, 2000]),
     cutMs: random.pick([200, 1000, 3000]),
     stallMs: random.pick([50, 300, 1000]),

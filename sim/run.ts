@@ -87,7 +87,7 @@ export class Run {
 
   private begin(): void {
     for (const node of this.cluster.nodes) {
-      this.cluster.after(this.random.integer(0, MAX_START_DELAY_US), () => this.cluster.startNode(node));
+      this.cluster.after(this.random.integer(0, MAX_START_DELAY_US), () => this.nemesis.startFirst(node));
     }
     for (const client of this.cluster.clients) {
       this.cluster.after(this.random.integer(0, MAX_START_DELAY_US), () => this.cluster.startClient(client));

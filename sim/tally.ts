@@ -8,8 +8,9 @@ export const FAULT_KINDS = [
   "loss", "duplication", "reordering", "partition", "oneWayCut", "isolatedNode", "isolatedLeader",
   // Connections of clients. Effect: the connection carried something before / the news never came.
   "connectionReset", "newsLost",
-  // Processes. Effect: a running node died (of several: at least two; of all: every one) / before it had recovered.
-  "crashOfOne", "crashOfSeveral", "crashOfAll", "crashInRecovery", "clientDeath",
+  // Processes. Effect: a running node died (of several: at least two; of all: every one) / before it had recovered /
+  // before it knew its cluster / in the middle of a transaction.
+  "crashOfOne", "crashOfSeveral", "crashOfAll", "crashInRecovery", "crashInFounding", "clientDeath",
   // Disks. Effect: bytes differ from what was written / a change of the directory is gone / an operation took longer.
   "lostWrite", "tornWrite", "garbledSector", "undoneDirectoryChange", "unansweredOperation", "slowDisk",
   // Clocks. Effect: a timer fired at another time than a true clock's.
