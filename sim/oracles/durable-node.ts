@@ -25,6 +25,7 @@ export class DurableNode {
   private generation = 0;
   /** null: the file is not there yet. */
   private log: LogFile | null = null;
+  private headerChecksum = 0;
 
   get last(): EntryId | null {
     return this.log?.entries.last ?? null;
@@ -67,10 +68,14 @@ export class DurableNode {
   }
 
   private readLog(bytes: Uint8Array): readonly RecordHeader[] {
-    if (this.log === null) {
-      const header = bytes.subarray(0, LOG_HEADER_SIZE);
-      if (header.length < LOG_HEADER_SIZE || !openBlock(LOG_PLACE, header).ok) return [];
-      this.log = new LogFile(checksumOf(header));
+    const header = bytes.subarray(0, LOG_HEADER_SIZE);
+    if (header.length < LOG_HEADER_SIZE) return [];
+    const checksum = checksumOf(header);
+    // A founding that a crash cut short leaves a log behind, which the next one replaces.
+    if (this.log === null || checksum !== this.headerChecksum) {
+      if (!openBlock(LOG_PLACE, header).ok) return [];
+      this.log = new LogFile(checksum);
+      this.headerChecksum = checksum;
     }
     const records: RecordHeader[] = [];
     for (let next; (next = recordAt(bytes, this.log)) !== null;) {
