@@ -1,8 +1,8 @@
-/** The options of `npm run sim`. */
+/** The options of `npm run sim`: read, and judged, before anything runs. */
 import { parseArgs } from "node:util";
 import type { DatabaseKind } from "../sim/environment.ts";
 
-export const SIM_USAGE = `usage: npm run sim -- [--seed N] [--runs K] [--jobs J] [--database sqlite|model] [--json] [--trace]
+export const SIM_USAGE = `usage: npm run sim -- [options]
 
   --seed N      the first seed; drawn from the clock if it is not given
   --runs K      how many seeds, counting up from the first (1)
@@ -41,7 +41,8 @@ export function parseSimOptions(args: readonly string[], now: number): SimOption
   const jobs = parseWhole(values.jobs, 1);
   if (seed === null) return `--seed "${values.seed}": a whole number from 0 is expected`;
   if (runs === null || runs === 0) return `--runs "${values.runs}": a whole number from 1 is expected`;
-  if (jobs === null || jobs === 0 || jobs > 256) return `--jobs "${values.jobs}": a whole number from 1 to 256 is expected`;
+  const isJobs = jobs !== null && jobs >= 1 && jobs <= 256;
+  if (!isJobs) return `--jobs "${values.jobs}": a whole number from 1 to 256 is expected`;
   const { database = "sqlite", json = false, trace = false } = values;
   if (database !== "sqlite" && database !== "model") return `--database "${database}": sqlite or model is expected`;
   if (trace && runs > 1) return "--trace prints one seed: it does not go together with --runs";

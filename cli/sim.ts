@@ -37,8 +37,9 @@ async function runMany(options: SimOptions): Promise<number> {
     else summary.add(outcome.result);
     if (options.json) return console.log(outcomeAsJson(outcome, options));
     if (showsProgress) process.stderr.write("\r\x1b[K");
-    if (outcome.type === "crash") console.log(crashLine(outcome.crash, options.database));
-    else if (outcome.result.failure !== null) console.log(lastLine(outcome.result, outcome.wallSeconds, options.database));
+    const { database } = options;
+    if (outcome.type === "crash") console.log(crashLine(outcome.crash, database));
+    else if (outcome.result.failure !== null) console.log(lastLine(outcome.result, outcome.wallSeconds, database));
     const { failed } = summary;
     const rate = (done / elapsed()).toFixed(1);
     if (showsProgress) process.stderr.write(`${done}/${options.runs} seeds, ${failed.length} failed, ${rate} seeds/s`);
