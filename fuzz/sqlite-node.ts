@@ -1,6 +1,6 @@
 /**
- * One page store with SQLite on it and as many connections as a test wants: what lies below the Engine, for tests that need
- * several writers, or readers that keep a snapshot open.
+ * One page store with SQLite on it and as many connections as a test wants: what lies below the Engine, for tests
+ * that need several writers, or readers that keep a snapshot open.
  */
 import { loadSqlJs } from "../cli/sqljs.ts";
 import type { SqlValue } from "../core/database/engine.ts";
@@ -84,7 +84,13 @@ export class Client {
 
   /** Runs a script; null: done, else the error's text. */
   execute(script: string): string | null {
-    const result = this.node.enter(this.view, () => this.connection.script(script, () => null, () => {}));
+    const result = this.node.enter(this.view, () =>
+      this.connection.script(
+        script,
+        () => null,
+        () => {},
+      ),
+    );
     return result.type === "done" ? null : result.message;
   }
 

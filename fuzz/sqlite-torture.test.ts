@@ -1,7 +1,7 @@
 /**
- * Random transactions on a leader that runs ahead of replication, two followers that apply its payloads, and readers that
- * keep snapshots open on all of them; commits are discarded, wholly and in part, WALs begin anew. Always: the same bytes
- * everywhere, a snapshot never changes, and SQLite itself finds nothing wrong.
+ * Random transactions on a leader that runs ahead of replication, two followers that apply its payloads, and readers
+ * that keep snapshots open on all of them; commits are discarded, wholly and in part, WALs begin anew. Always: the
+ * same bytes everywhere, a snapshot never changes, and SQLite itself finds nothing wrong.
  */
 import { expect, test } from "vitest";
 import { Random } from "../core/random.ts";
@@ -31,13 +31,17 @@ class Torture {
   constructor(seed: number, pageSize: number, checkpointFrames: number) {
     this.random = Random.fromNumber(seed);
     const [a, b, c] = [1, 2, 3].map((number) => new SqliteNode({ pageSize, checkpointFrames, seed: number })) as [
-      SqliteNode, SqliteNode, SqliteNode,
+      SqliteNode,
+      SqliteNode,
+      SqliteNode,
     ];
     this.leader = a;
     this.followers = [b, c];
     this.writers = this.connectWriters();
     this.readers = [a, a, b, c].map((node) => ({ client: node.connect("applied", 10), snapshot: null }));
-    this.write("CREATE TABLE t (k INTEGER PRIMARY KEY, a, b TEXT, c BLOB); CREATE INDEX i ON t (a); CREATE TABLE log (x)");
+    this.write(
+      "CREATE TABLE t (k INTEGER PRIMARY KEY, a, b TEXT, c BLOB); CREATE INDEX i ON t (a); CREATE TABLE log (x)",
+    );
     this.replicate(Infinity);
   }
 
@@ -61,7 +65,9 @@ class Torture {
       expect(node.checksumFromScratch()).toBe(node.store.checksum());
       // Every page buffer has exactly one owner.
       const { base, frames, buffers } = node.store;
-      const inBase = Array.from({ length: base.pageCount }, (_, at) => base.page(at + 1)).filter((page) => page !== undefined);
+      const inBase = Array.from({ length: base.pageCount }, (_, at) => base.page(at + 1)).filter(
+        (page) => page !== undefined,
+      );
       expect(buffers.outstanding).toBe(inBase.length + frames.count);
     }
     for (const { client } of this.readers) expect(client.rows("PRAGMA integrity_check")).toEqual([["ok"]]);
@@ -78,7 +84,8 @@ class Torture {
   private transaction(): string {
     const { random } = this;
     const n = (max: number): number => random.integer(0, max);
-    const put = (): string => `INSERT OR REPLACE INTO t VALUES (${n(3000)}, ${n(1000)}, hex(randomblob(${n(60)})), randomblob(${n(50)}))`;
+    const put = (): string =>
+      `INSERT OR REPLACE INTO t VALUES (${n(3000)}, ${n(1000)}, hex(randomblob(${n(60)})), randomblob(${n(50)}))`;
     switch (random.integer(0, 13)) {
       case 0:
         return `UPDATE t SET a = a + 1, b = b || 'q' WHERE k % ${1 + n(20)} = 0`;
@@ -92,14 +99,15 @@ class Torture {
         // More pages than the smaller caches hold: SQLite writes frames before the commit.
         this.reached.spills += 1;
         return (
-          `BEGIN; INSERT OR REPLACE INTO t SELECT k + ${n(100)}, a, b, c FROM t LIMIT ${n(500)}; WITH RECURSIVE n(x) AS ` +
-          `(SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < ${n(800)}) INSERT OR REPLACE INTO t SELECT x, x, hex(randomblob(20)), ` +
-          `null FROM n; ${this.ending()}`
+          `BEGIN; INSERT OR REPLACE INTO t SELECT k + ${n(100)}, a, b, c FROM t LIMIT ${n(500)}; ` +
+          `WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < ${n(800)}) ` +
+          `INSERT OR REPLACE INTO t SELECT x, x, hex(randomblob(20)), null FROM n; ${this.ending()}`
         );
       case 5: {
         const name = `n${this.tables++}`;
         return (
-          `CREATE TABLE ${name} (a, b DEFAULT 5); INSERT INTO ${name} SELECT k, b FROM t LIMIT 50; ALTER TABLE ${name} ADD COLUMN z; ` +
+          `CREATE TABLE ${name} (a, b DEFAULT 5); INSERT INTO ${name} SELECT k, b FROM t LIMIT 50; ` +
+          `ALTER TABLE ${name} ADD COLUMN z; ` +
           `ALTER TABLE ${name} DROP COLUMN b${random.oneIn(2) ? `; DROP TABLE ${name}` : ""}`
         );
       }
@@ -138,7 +146,10 @@ class Torture {
     const writer = this.random.pick(this.writers);
     const error = writer.execute(script);
     if (error !== null) {
-      expect([error, script]).toEqual(["UNIQUE constraint failed: t.k", "INSERT INTO t (k, b) VALUES (-1, 'fails'), (-1, 'fails')"]);
+      expect([error, script]).toEqual([
+        "UNIQUE constraint failed: t.k",
+        "INSERT INTO t (k, b) VALUES (-1, 'fails'), (-1, 'fails')",
+      ]);
     }
     this.payloads.push(...this.leader.store.takeCommits());
     this.leader.store.checkpointIfDue();
@@ -183,7 +194,9 @@ class Torture {
 
   /** Readers without a snapshot see the same everywhere, as all nodes have applied the same. */
   private compareViews(): void {
-    const seen = this.readers.filter(({ snapshot }) => snapshot === null).map(({ client }) => JSON.stringify(client.rows(SUMMARY)));
+    const seen = this.readers
+      .filter(({ snapshot }) => snapshot === null)
+      .map(({ client }) => JSON.stringify(client.rows(SUMMARY)));
     expect(new Set(seen).size).toBeLessThanOrEqual(1);
   }
 
@@ -201,15 +214,18 @@ const CASES = [
 
 const reached: Record<string, number> = {};
 
-test.each(CASES)("leader and followers stay byte-identical, pages of $pageSize bytes", ({ pageSize, checkpointFrames }) => {
-  const torture = new Torture(FUZZ_SEED * 1000 + pageSize, pageSize, checkpointFrames);
-  for (let step = 1; step <= STEPS; step++) {
-    torture.step();
-    if (step % 40 === 0) torture.check();
-  }
-  const counts = { ...torture.reached, ...torture.end() };
-  for (const [what, count] of Object.entries(counts)) reached[what] = (reached[what] ?? 0) + count;
-});
+test.each(CASES)(
+  "leader and followers stay byte-identical, pages of $pageSize bytes",
+  ({ pageSize, checkpointFrames }) => {
+    const torture = new Torture(FUZZ_SEED * 1000 + pageSize, pageSize, checkpointFrames);
+    for (let step = 1; step <= STEPS; step++) {
+      torture.step();
+      if (step % 40 === 0) torture.check();
+    }
+    const counts = { ...torture.reached, ...torture.end() };
+    for (const [what, count] of Object.entries(counts)) reached[what] = (reached[what] ?? 0) + count;
+  },
+);
 
 test("the torture reached everything that it is for", () => {
   const never = Object.entries(reached).filter(([, count]) => count === 0);

@@ -3,7 +3,17 @@
  * either have their effect or none.
  */
 import { expect, test } from "vitest";
-import { done, expectSameBytes, makeEngine, openUnmodified, replicate, rows, seedOf, value, write } from "./sqlite-fixture.ts";
+import {
+  done,
+  expectSameBytes,
+  makeEngine,
+  openUnmodified,
+  replicate,
+  rows,
+  seedOf,
+  value,
+  write,
+} from "./sqlite-fixture.ts";
 
 test("a reader sees a commit only once it is applied, the writer at once", () => {
   const a = makeEngine();
@@ -64,7 +74,10 @@ test("a payload that does not fit is a fault, and changes nothing", () => {
   const [first, second] = a.takeCommits().map(({ payload }) => payload);
   const before = b.checksum();
   expect(b.apply(second!)).toEqual({ rule: "every page beyond the database's old size is in the payload", offset: 8 });
-  expect(b.apply(first!.subarray(0, 100))).toEqual({ rule: "a payload is as long as its count of pages says", offset: 12 });
+  expect(b.apply(first!.subarray(0, 100))).toEqual({
+    rule: "a payload is as long as its count of pages says",
+    offset: 12,
+  });
   expect(b.checksum()).toBe(before);
   expectSameBytes(b.image(), c.image());
 });
@@ -74,7 +87,8 @@ test("the same seed, clock and calls give the same bytes; another seed gives oth
     const engine = makeEngine(seed);
     engine.setWallClock(1_700_000_000_123);
     write(engine, "CREATE TABLE t (a, b, c)");
-    for (let at = 0; at < 20; at++) write(engine, "INSERT INTO t VALUES (random(), hex(randomblob(8)), datetime('now'))");
+    for (let at = 0; at < 20; at++)
+      write(engine, "INSERT INTO t VALUES (random(), hex(randomblob(8)), datetime('now'))");
     expect(value(engine, "SELECT max(c) FROM t")).toBe("2023-11-14 22:13:20");
     expect(value(engine, "SELECT strftime('%f', 'now') || ' ' || julianday('now')")).toBe("20.123 2460263.4259273494");
     replicate(engine);
@@ -91,7 +105,10 @@ test("the image is an ordinary database for an unmodified sql.js", async () => {
   expect(unreplicated("SELECT count(*) FROM sqlite_schema")).toEqual([[0]]);
   replicate(a);
   const query = await openUnmodified(a.image());
-  expect(query("SELECT * FROM t")).toEqual([[1, "one"], [2, new Uint8Array([2, 2])]]);
+  expect(query("SELECT * FROM t")).toEqual([
+    [1, "one"],
+    [2, new Uint8Array([2, 2])],
+  ]);
   expect(query("PRAGMA integrity_check")).toEqual([["ok"]]);
   expect(query("PRAGMA journal_mode")).toEqual([["delete"]]);
 });
@@ -101,8 +118,16 @@ test("a reader answers `writes` to a statement that writes, and nothing has happ
   done(a.script("CREATE TABLE t (a UNIQUE); INSERT INTO t VALUES (1)"));
   replicate(a);
   const writing = [
-    "INSERT INTO t VALUES (2)", "INSERT INTO t VALUES (1)", "UPDATE t SET a = 3 RETURNING a", "DELETE FROM t", "DROP TABLE t",
-    "CREATE TABLE u (a)", "VACUUM", "REINDEX", "ANALYZE", "PRAGMA user_version = 5",
+    "INSERT INTO t VALUES (2)",
+    "INSERT INTO t VALUES (1)",
+    "UPDATE t SET a = 3 RETURNING a",
+    "DELETE FROM t",
+    "DROP TABLE t",
+    "CREATE TABLE u (a)",
+    "VACUUM",
+    "REINDEX",
+    "ANALYZE",
+    "PRAGMA user_version = 5",
     "WITH x AS (SELECT 9) INSERT INTO t SELECT * FROM x",
   ];
   for (const sql of writing) expect([sql, a.run("reader", sql, [])]).toEqual([sql, { type: "writes" }]);
@@ -145,7 +170,9 @@ test("a failed statement has no effect outside a transaction, whatever its confl
   replicate(a);
   for (const clause of ["", "OR ABORT", "OR FAIL", "OR ROLLBACK"]) {
     expect(a.run("writer", `INSERT ${clause} INTO t VALUES (1), (2), (5)`, [])).toEqual({
-      type: "sqlError", code: "SQLITE_CONSTRAINT_UNIQUE", message: "UNIQUE constraint failed: t.a",
+      type: "sqlError",
+      code: "SQLITE_CONSTRAINT_UNIQUE",
+      message: "UNIQUE constraint failed: t.a",
     });
     expect(rows(a, "writer", "SELECT a FROM t")).toEqual([[5]]);
     expect(a.speculative()).toBe(0);
@@ -154,9 +181,11 @@ test("a failed statement has no effect outside a transaction, whatever its confl
 
 test("a failed statement has no effect inside a transaction either, which goes on unless SQLite ended it", () => {
   const a = makeEngine();
-  done(a.script(`CREATE TABLE t (a UNIQUE); INSERT INTO t VALUES (5);
+  done(
+    a.script(`CREATE TABLE t (a UNIQUE); INSERT INTO t VALUES (5);
     CREATE TRIGGER r BEFORE INSERT ON t WHEN new.a = 99 BEGIN SELECT RAISE(ROLLBACK, 'ninety-nine'); END;
-    CREATE TRIGGER f AFTER INSERT ON t WHEN new.a = 98 BEGIN SELECT RAISE(FAIL, 'ninety-eight'); END`));
+    CREATE TRIGGER f AFTER INSERT ON t WHEN new.a = 98 BEGIN SELECT RAISE(FAIL, 'ninety-eight'); END`),
+  );
   const inTransaction = (sql: string): unknown => {
     done(a.begin());
     write(a, "INSERT INTO t VALUES (1)");
@@ -208,7 +237,9 @@ test("a transaction that changes nothing is no commit", () => {
 
 test("a commit that fails rolls the transaction back", () => {
   const a = makeEngine();
-  done(a.script("CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p DEFERRABLE INITIALLY DEFERRED)"));
+  done(
+    a.script("CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p DEFERRABLE INITIALLY DEFERRED)"),
+  );
   done(a.begin());
   write(a, "INSERT INTO c VALUES (1)");
   expect(a.commit()).toMatchObject({ type: "sqlError", code: "SQLITE_CONSTRAINT_FOREIGNKEY" });
@@ -230,20 +261,29 @@ test("commits are advanced while the writer stands in a transaction", () => {
   expect(rows(a, "reader", "SELECT a FROM t")).toEqual([[1], [2], [3]]);
 });
 
-test.each(["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT s", "RELEASE s", "; /* x */ begin immediate", "-- y\nrollback"])(
-  "transaction control is refused as a statement: %s",
-  (sql) => {
-    const a = makeEngine();
-    expect(a.run("writer", sql, [])).toMatchObject({ type: "misuse" });
-    expect(a.run("reader", sql, [])).toMatchObject({ type: "misuse" });
-    expect(a.inTransaction()).toBe(false);
-  },
-);
+test.each([
+  "BEGIN",
+  "COMMIT",
+  "END",
+  "ROLLBACK",
+  "SAVEPOINT s",
+  "RELEASE s",
+  "; /* x */ begin immediate",
+  "-- y\nrollback",
+])("transaction control is refused as a statement: %s", (sql) => {
+  const a = makeEngine();
+  expect(a.run("writer", sql, [])).toMatchObject({ type: "misuse" });
+  expect(a.run("reader", sql, [])).toMatchObject({ type: "misuse" });
+  expect(a.inTransaction()).toBe(false);
+});
 
 test("one statement at a time: only white space and comments may follow it", () => {
   const a = makeEngine();
   expect(value(a, " /* before */ SELECT 1; -- after\n /* and after */ ")).toBe(1);
-  expect(a.run("writer", "SELECT 1; SELECT 2", [])).toMatchObject({ type: "misuse", message: expect.stringContaining("SELECT") });
+  expect(a.run("writer", "SELECT 1; SELECT 2", [])).toMatchObject({
+    type: "misuse",
+    message: expect.stringContaining("SELECT"),
+  });
   expect(a.run("writer", "SELECT 1;;", [])).toMatchObject({ type: "misuse" });
   for (const nothing of ["", "  ", "-- only this", ";"]) {
     expect(a.run("writer", nothing, [])).toEqual({ type: "misuse", message: "the text contains no statement" });
@@ -251,13 +291,17 @@ test("one statement at a time: only white space and comments may follow it", () 
   expect(a.run("writer", "SELECT 'a\0b'", [])).toMatchObject({ type: "misuse" });
   expect(a.run("writer", "SELECT '\ud800'", [])).toMatchObject({ type: "misuse" });
   expect(a.run("writer", "SELEC 1", [])).toEqual({
-    type: "sqlError", code: "SQLITE_ERROR", message: 'near "SELEC": syntax error',
+    type: "sqlError",
+    code: "SQLITE_ERROR",
+    message: 'near "SELEC": syntax error',
   });
 });
 
 test("a script keeps what stands before a failing statement", () => {
   const a = makeEngine();
-  const result = a.script("CREATE TABLE t (a UNIQUE); INSERT INTO t VALUES ('ä;'); INSERT INTO t VALUES ('ä;'); DROP TABLE t");
+  const result = a.script(
+    "CREATE TABLE t (a UNIQUE); INSERT INTO t VALUES ('ä;'); INSERT INTO t VALUES ('ä;'); DROP TABLE t",
+  );
   expect(result).toMatchObject({ type: "sqlError", code: "SQLITE_CONSTRAINT_UNIQUE" });
   expect(rows(a, "writer", "SELECT a FROM t")).toEqual([["ä;"]]);
   expect(a.takeCommits().length).toBe(2);
@@ -265,7 +309,9 @@ test("a script keeps what stands before a failing statement", () => {
 
 test("a script that fails inside a transaction of its own loses that one only", () => {
   const a = makeEngine();
-  const result = a.script("CREATE TABLE t (a); BEGIN; INSERT INTO t VALUES (1); INSERT INTO nowhere VALUES (1); COMMIT");
+  const result = a.script(
+    "CREATE TABLE t (a); BEGIN; INSERT INTO t VALUES (1); INSERT INTO nowhere VALUES (1); COMMIT",
+  );
   expect(result).toMatchObject({ type: "sqlError", message: "no such table: nowhere" });
   expect([a.inTransaction(), a.takeCommits().length, value(a, "SELECT count(*) FROM t")]).toEqual([false, 1, 0]);
 });
@@ -283,8 +329,12 @@ test("a script that ends inside a transaction has had no effect at all", () => {
 
 test("a script adds up its changes", () => {
   const a = makeEngine();
-  expect(a.script("; CREATE TABLE t (a);; INSERT INTO t VALUES (1), (2); DELETE FROM t WHERE a = 1; SELECT * FROM t;")).toMatchObject({
-    type: "done", changes: 3, rows: { columns: [], rows: [] },
+  expect(
+    a.script("; CREATE TABLE t (a);; INSERT INTO t VALUES (1), (2); DELETE FROM t WHERE a = 1; SELECT * FROM t;"),
+  ).toMatchObject({
+    type: "done",
+    changes: 3,
+    rows: { columns: [], rows: [] },
   });
   expect(a.script("")).toMatchObject({ type: "done", changes: 0 });
   expect(a.script("SELECT '\0'")).toMatchObject({ type: "misuse" });
@@ -292,8 +342,10 @@ test("a script adds up its changes", () => {
 
 test("switching foreign keys off ends with the script", () => {
   const a = makeEngine();
-  done(a.script(`CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p);
-    PRAGMA foreign_keys = OFF; INSERT INTO c VALUES (7); BEGIN; INSERT INTO c VALUES (8); COMMIT`));
+  done(
+    a.script(`CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p);
+    PRAGMA foreign_keys = OFF; INSERT INTO c VALUES (7); BEGIN; INSERT INTO c VALUES (8); COMMIT`),
+  );
   expect(value(a, "PRAGMA foreign_keys")).toBe(1);
   expect(a.run("writer", "INSERT INTO c VALUES (9)", [])).toMatchObject({ code: "SQLITE_CONSTRAINT_FOREIGNKEY" });
   expect(a.script("PRAGMA foreign_keys = OFF; SELECT nowhere")).toMatchObject({ type: "sqlError" });
@@ -313,7 +365,9 @@ test("a WAL begins anew under speculative commits, and everything stays", () => 
   while (a.speculative() > 0) a.advance();
   expectSameBytes(a.image(), b.image());
   expect(rows(a, "reader", "PRAGMA integrity_check")).toEqual([["ok"]]);
-  expect(rows(b, "reader", "SELECT count(*), sum(length(b)) FROM t")).toEqual(rows(a, "writer", "SELECT count(*), sum(length(b)) FROM t"));
+  expect(rows(b, "reader", "SELECT count(*), sum(length(b)) FROM t")).toEqual(
+    rows(a, "writer", "SELECT count(*), sum(length(b)) FROM t"),
+  );
 });
 
 test("more statements than are kept prepared", () => {

@@ -53,7 +53,9 @@ export function expectSameBytes(a: Uint8Array, b: Uint8Array): void {
 }
 
 type InitSqlJs = () => Promise<{
-  readonly Database: new (image: Uint8Array) => { exec(sql: string): readonly { readonly values: readonly SqlValue[][] }[] };
+  readonly Database: new (image: Uint8Array) => {
+    exec(sql: string): readonly { readonly values: readonly SqlValue[][] }[];
+  };
 }>;
 
 /** Opens an image with sql.js as it is, nothing of ours involved; the result runs a query. */

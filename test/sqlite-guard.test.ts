@@ -10,7 +10,7 @@ test.each([
   ["PRAGMA journal_mode = off", ABOUT_REPLICATION],
   ["PRAGMA main.journal_mode(memory)", ABOUT_REPLICATION],
   ["PRAGMA locking_mode = EXCLUSIVE", ABOUT_REPLICATION],
-  ["PRAGMA \"main\".Locking_Mode = exclusive", ABOUT_REPLICATION],
+  ['PRAGMA "main".Locking_Mode = exclusive', ABOUT_REPLICATION],
   ["PRAGMA wal_checkpoint", ABOUT_REPLICATION],
   ["PRAGMA wal_checkpoint(TRUNCATE)", ABOUT_REPLICATION],
   ["PRAGMA wal_autocheckpoint = 1", ABOUT_REPLICATION],
@@ -34,7 +34,7 @@ test.each([
   ["CREATE TEMP TABLE x (a)", "a connection that all clients share"],
   ["CREATE TEMPORARY VIEW x AS SELECT 1", "a connection that all clients share"],
   ["CREATE TABLE temp.x (a)", "a connection that all clients share"],
-  ["CREATE TABLE IF NOT EXISTS \"TEMP\".x (a)", "a connection that all clients share"],
+  ['CREATE TABLE IF NOT EXISTS "TEMP".x (a)', "a connection that all clients share"],
   ["SELECT load_extension('x')", null],
 ])("%s is refused by both views", (sql, because) => {
   const a = makeEngine();
@@ -43,7 +43,8 @@ test.each([
     if (because === null) expect(result).toMatchObject({ type: "sqlError" });
     else expect(result).toEqual({ type: "misuse", message: expect.stringContaining(because) });
   }
-  if (because !== null && because !== "within a script") expect(a.script(`SELECT 1; ${sql}`)).toMatchObject({ type: "misuse" });
+  if (because !== null && because !== "within a script")
+    expect(a.script(`SELECT 1; ${sql}`)).toMatchObject({ type: "misuse" });
   expect([a.inTransaction(), a.speculative()]).toEqual([false, 0]);
   // And the engine is as it was.
   write(a, "CREATE TABLE t (a)");
@@ -80,8 +81,10 @@ test("the PRAGMAs that change the database itself are replicated", () => {
 
 test("VACUUM shrinks the database on every node", () => {
   const [a, b] = [makeEngine(1), makeEngine(2)];
-  done(a.script(`CREATE TABLE t (a); WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 500)
-    INSERT INTO t SELECT randomblob(3000) FROM n; DELETE FROM t WHERE rowid > 10; VACUUM`));
+  done(
+    a.script(`CREATE TABLE t (a); WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 500)
+    INSERT INTO t SELECT randomblob(3000) FROM n; DELETE FROM t WHERE rowid > 10; VACUUM`),
+  );
   replicate(a, b);
   expect(a.image().length).toBeLessThan(20 * 4096);
   expect(b.checksum()).toBe(a.checksum());

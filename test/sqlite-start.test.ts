@@ -1,6 +1,6 @@
 /**
- * The engine judges the sql.js that it is handed, and names what is not as it should be. Each case alters one thing in an
- * instance of the real one.
+ * The engine judges the sql.js that it is handed, and names what is not as it should be. Each case alters one thing
+ * in an instance of the real one.
  */
 import { expect, test } from "vitest";
 import { EngineMemory } from "../core/sqlite/memory.ts";
@@ -39,7 +39,11 @@ function cString(memory: EngineMemory, text: string): number {
 }
 
 test.each<[string, SqlJsModule, string]>([
-  ["no memory", altered((instance) => ({ ...instance, memories: [] })), "the wasm instance exports 0 memories instead of 1"],
+  [
+    "no memory",
+    altered((instance) => ({ ...instance, memories: [] })),
+    "the wasm instance exports 0 memories instead of 1",
+  ],
   [
     "two tables",
     altered((instance) => ({ ...instance, tables: [...instance.tables, ...instance.tables] })),
@@ -53,8 +57,16 @@ test.each<[string, SqlJsModule, string]>([
   ["zName", withVfsWord(16, (memory) => cString(memory, "unix-none")), "the VFS's zName is unix-none instead of unix"],
   ["no zName", withVfsWord(16, 0), "the VFS's zName is at the address 0 instead of unix"],
   ["an empty xOpen", withVfsWord(24, 0), "the VFS's xOpen is no function of the table (found 0)"],
-  ["xSleep beyond the table", withVfsWord(60, 1_000_000), "the VFS's xSleep is no function of the table (found 1000000)"],
-  ["xDlOpen beyond the table", withVfsWord(40, 1_000_000), "the VFS's xDlOpen is no function of the table (found 1000000)"],
+  [
+    "xSleep beyond the table",
+    withVfsWord(60, 1_000_000),
+    "the VFS's xSleep is no function of the table (found 1000000)",
+  ],
+  [
+    "xDlOpen beyond the table",
+    withVfsWord(40, 1_000_000),
+    "the VFS's xDlOpen is no function of the table (found 1000000)",
+  ],
   ["opening fails", withExports(() => ({ _sqlite3_open: () => 14 })), "opening :memory: ends in SQLITE_CANTOPEN"],
   [
     "another struct",
@@ -97,7 +109,10 @@ function refusal(module: SqlJsModule): SqlJsMismatchError | null {
 
 test("everything that differs is named at once", () => {
   const error = refusal(withExports(() => ({ _sqlite3_step: 1, _sqlite3_reset: null })));
-  expect(error?.differences).toEqual(["the function _sqlite3_step is missing", "the function _sqlite3_reset is missing"]);
+  expect(error?.differences).toEqual([
+    "the function _sqlite3_step is missing",
+    "the function _sqlite3_reset is missing",
+  ]);
 });
 
 test("a VFS that SQLite does not use is found by the probe transaction", () => {
@@ -119,7 +134,9 @@ test("without hidden fields the engine does what it can, and says what it cannot
   expect(write(engine, "INSERT INTO t (v) VALUES (?)", [7]).lastInsertRowid).toBe(1);
   expect(engine.run("writer", "INSERT INTO t (v) VALUES (?)", [2 ** 40])).toEqual({
     type: "misuse",
-    message: "parameter 1: 1099511627776 is an integer beyond 32 bits, and integer binding was not found in this build of sql.js",
+    message:
+      "parameter 1: 1099511627776 is an integer beyond 32 bits, " +
+      "and integer binding was not found in this build of sql.js",
   });
   expect(value(engine, "SELECT v FROM t")).toBe(7);
 });

@@ -50,7 +50,12 @@ test("a trap ends in `died`, and nothing works until the engine is revived", () 
   const a = prepared();
   expect(trapAt(1, () => a.run("writer", "INSERT INTO t (b) VALUES ('lost')", []))).toEqual(DIED);
   const dead = { type: "died", message: "the engine died and has not been revived" };
-  expect([a.run("reader", "SELECT 1", []), a.script("SELECT 1"), a.begin(), a.commit()]).toEqual([dead, dead, dead, dead]);
+  expect([a.run("reader", "SELECT 1", []), a.script("SELECT 1"), a.begin(), a.commit()]).toEqual([
+    dead,
+    dead,
+    dead,
+    dead,
+  ]);
   a.rollback();
   expect([a.inTransaction(), a.speculative(), a.takeCommits().length]).toEqual([false, 1, 1]);
   expect(() => a.advance()).toThrow("a dead engine is revived before anything else");
@@ -79,7 +84,11 @@ test("the transaction that was open when the engine died is gone", () => {
   const a = prepared();
   done(a.begin());
   // More than SQLite's cache: some of it is in the WAL already.
-  write(a, "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 900) INSERT INTO t (b) SELECT zeroblob(3000) FROM n");
+  write(
+    a,
+    `WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 900)
+     INSERT INTO t (b) SELECT zeroblob(3000) FROM n`,
+  );
   expect(trapAt(1, () => a.run("writer", "SELECT 1", []))).toEqual(DIED);
   a.revive(seedOf(9));
   expect(a.inTransaction()).toBe(false);
@@ -91,7 +100,11 @@ test("the transaction that was open when the engine died is gone", () => {
 test("what a script committed before it died was answered to nobody, and is gone", () => {
   const a = prepared();
   const before = a.checksum();
-  expect(trapAt(3, () => a.script("INSERT INTO t (b) VALUES (1); INSERT INTO t (b) VALUES (2); INSERT INTO t (b) VALUES (3)"))).toEqual(DIED);
+  expect(
+    trapAt(3, () =>
+      a.script("INSERT INTO t (b) VALUES (1); INSERT INTO t (b) VALUES (2); INSERT INTO t (b) VALUES (3)"),
+    ),
+  ).toEqual(DIED);
   expect(a.speculative()).toBe(1);
   a.revive(seedOf(9));
   expect([a.checksum(), value(a, "SELECT count(*) FROM t")]).toEqual([before, 2]);
@@ -102,7 +115,10 @@ test("a trap at any step of a transaction leaves a database in order", () => {
     const a = prepared();
     trap.steps = step;
     const results = [
-      a.begin(), a.run("writer", "INSERT INTO t (b) VALUES ('x')", []), a.run("writer", "UPDATE t SET b = 'y' RETURNING a", []), a.commit(),
+      a.begin(),
+      a.run("writer", "INSERT INTO t (b) VALUES ('x')", []),
+      a.run("writer", "UPDATE t SET b = 'y' RETURNING a", []),
+      a.commit(),
     ];
     const trapped = trap.steps === 0;
     trap.steps = -1;
@@ -114,8 +130,8 @@ test("a trap at any step of a transaction leaves a database in order", () => {
   }
 });
 
-// Not a trap, but a bug of ours inside a callback of SQLite's: SQLite ends the statement in good order, and the bug comes
-// up behind it as what it is.
+// Not a trap, but a bug of ours inside a callback of SQLite's: SQLite ends the statement in good order, and the bug
+// comes up behind it as what it is.
 test("an exception in a VFS callback is an I/O error for SQLite, and itself for the caller", () => {
   const guard = new Guard(SQL_JS.isTrap);
   const callback = guard.callback(() => {

@@ -84,10 +84,12 @@ test("parameters by name are found under each prefix", () => {
   const sql = "SELECT :a || @a || $a || :b AS r";
   expect(value(engine, sql, { a: "x", b: "y" })).toBe("xxxy");
   expect(engine.run("writer", sql, { a: "x" })).toEqual({
-    type: "misuse", message: "the statement has 4 parameters, but only 3 of them are named",
+    type: "misuse",
+    message: "the statement has 4 parameters, but only 3 of them are named",
   });
   expect(engine.run("writer", sql, { a: "x", b: "y", c: 1 })).toEqual({
-    type: "misuse", message: 'the statement has no parameter named "c"',
+    type: "misuse",
+    message: 'the statement has no parameter named "c"',
   });
   expect(engine.run("writer", sql, { "\0": 1 })).toMatchObject({ type: "misuse" });
 });
@@ -104,14 +106,17 @@ test.each<[string, SqlValue[], string]>([
 test("parameters that are neither an array nor an object are misuse", () => {
   for (const parameters of [null, undefined, 5, "x"]) {
     expect(engine.run("writer", "SELECT 1", parameters as unknown as SqlParameters)).toEqual({
-      type: "misuse", message: "parameters are an array or an object",
+      type: "misuse",
+      message: "parameters are an array or an object",
     });
   }
   expect(engine.run("writer", 5 as unknown as string, [])).toMatchObject({ type: "misuse" });
 });
 
 test("many parameters, and each in its place", () => {
-  const parameters = Array.from({ length: 1000 }, (_, at) => (at % 3 === 0 ? at : at % 3 === 1 ? `t${at}` : 2 ** 40 + at));
+  const parameters = Array.from({ length: 1000 }, (_, at) =>
+    at % 3 === 0 ? at : at % 3 === 1 ? `t${at}` : 2 ** 40 + at,
+  );
   const { rows } = done(engine.run("writer", `SELECT ${parameters.map(() => "?").join(", ")}`, parameters));
   expect(rows.rows[0]).toEqual(parameters);
 });

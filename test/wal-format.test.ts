@@ -2,7 +2,13 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { WalChain } from "../core/wal/wal-chain.ts";
-import { decodeFrameHeader, decodeWalHeader, encodeFrameHeader, encodeWalHeader, FRAME_HEADER_SIZE } from "../core/wal/wal-format.ts";
+import {
+  decodeFrameHeader,
+  decodeWalHeader,
+  encodeFrameHeader,
+  encodeWalHeader,
+  FRAME_HEADER_SIZE,
+} from "../core/wal/wal-format.ts";
 import { EMPTY_CHECKSUM, walChecksum, type ByteOrder } from "../core/wal/wal-checksum.ts";
 
 /** Three transactions on pages of 512 bytes, written by native SQLite 3.40.1. */
@@ -23,13 +29,17 @@ test("a checksum wraps at 32 bits, and goes on where the one before ended", () =
   const bytes = hex("ffffffffffffffff0102030405060708");
   const half = walChecksum("big-endian", bytes, 0, 8, EMPTY_CHECKSUM);
   expect(half).toEqual([0xffffffff, 0xfffffffe]);
-  expect(walChecksum("big-endian", bytes, 8, 16, half)).toEqual(walChecksum("big-endian", bytes, 0, 16, EMPTY_CHECKSUM));
+  expect(walChecksum("big-endian", bytes, 8, 16, half)).toEqual(
+    walChecksum("big-endian", bytes, 0, 16, EMPTY_CHECKSUM),
+  );
 });
 
 test("words read through an unaligned view have the same checksum", () => {
   const bytes = Uint8Array.from({ length: 65 }, (_, at) => at * 37);
   const aligned = bytes.slice(1);
-  expect(walChecksum("little-endian", bytes, 1, 65, EMPTY_CHECKSUM)).toEqual(walChecksum("little-endian", aligned, 0, 64, EMPTY_CHECKSUM));
+  expect(walChecksum("little-endian", bytes, 1, 65, EMPTY_CHECKSUM)).toEqual(
+    walChecksum("little-endian", aligned, 0, 64, EMPTY_CHECKSUM),
+  );
 });
 
 test.each<ByteOrder>(["little-endian", "big-endian"])("a WAL header comes back as it was, %s", (order) => {
@@ -56,16 +66,33 @@ test("a chain accepts the frames that SQLite wrote", () => {
     frames.push([accepted.header.pageNumber, accepted.header.databaseSizeAfterCommit]);
   }
   // CREATE TABLE writes pages 1 and 2, each INSERT page 2.
-  expect(frames).toEqual([[1, 0], [2, 2], [2, 2], [2, 2]]);
+  expect(frames).toEqual([
+    [1, 0],
+    [2, 2],
+    [2, 2],
+    [2, 2],
+  ]);
 });
 
 test.each([
-  { name: "too short", change: (bytes: Uint8Array) => bytes.subarray(0, 31), rule: "a WAL begins with a header of 32 bytes" },
+  {
+    name: "too short",
+    change: (bytes: Uint8Array) => bytes.subarray(0, 31),
+    rule: "a WAL begins with a header of 32 bytes",
+  },
   { name: "another magic", change: patched(0, "377f0684"), rule: "a WAL begins with its magic number" },
   { name: "another version", change: patched(4, "002de219"), rule: "the WAL's format version is 3007000" },
   { name: "an odd page size", change: patched(8, "00001001"), rule: "a page size is a power of two from 512 to 65536" },
-  { name: "a small page size", change: patched(8, "00000100"), rule: "a page size is a power of two from 512 to 65536" },
-  { name: "another salt", change: patched(16, "00000000"), rule: "the WAL header's checksum covers its first 24 bytes" },
+  {
+    name: "a small page size",
+    change: patched(8, "00000100"),
+    rule: "a page size is a power of two from 512 to 65536",
+  },
+  {
+    name: "another salt",
+    change: patched(16, "00000000"),
+    rule: "the WAL header's checksum covers its first 24 bytes",
+  },
 ])("a WAL header is refused: $name", ({ change, rule }) => {
   const bytes = encodeWalHeader({ order: "little-endian", pageSize: 4096, checkpointSequence: 0, salt: [1, 2] });
   expect(decodeWalHeader(change(bytes))).toMatchObject({ ok: false, fault: { rule } });
@@ -79,15 +106,26 @@ function patched(at: number, digits: string): (bytes: Uint8Array) => Uint8Array 
 }
 
 test("a frame header comes back as it was", () => {
-  const header = { pageNumber: 0xfffffffe, databaseSizeAfterCommit: 3, salt: [1, 2], checksum: [3, 0xffffffff] } as const;
+  const header = {
+    pageNumber: 0xfffffffe,
+    databaseSizeAfterCommit: 3,
+    salt: [1, 2],
+    checksum: [3, 0xffffffff],
+  } as const;
   const bytes = new Uint8Array(40);
   encodeFrameHeader(header, bytes, 8);
   expect(decodeFrameHeader(bytes, 8)).toEqual(header);
-  expect(Buffer.from(bytes).toString("hex")).toBe("0".repeat(16) + "fffffffe00000003000000010000000200000003ffffffff" + "0".repeat(16));
+  expect(Buffer.from(bytes).toString("hex")).toBe(
+    "0".repeat(16) + "fffffffe00000003000000010000000200000003ffffffff" + "0".repeat(16),
+  );
 });
 
 /** A frame as SQLite would write it behind `before`. */
-function frame(pageNumber: number, salt: readonly [number, number], before: readonly [number, number]): [Uint8Array, Uint8Array] {
+function frame(
+  pageNumber: number,
+  salt: readonly [number, number],
+  before: readonly [number, number],
+): [Uint8Array, Uint8Array] {
   const header = new Uint8Array(FRAME_HEADER_SIZE);
   const page = new Uint8Array(512).fill(pageNumber);
   encodeFrameHeader({ pageNumber, databaseSizeAfterCommit: 0, salt, checksum: [0, 0] }, header, 0);
@@ -110,7 +148,11 @@ test("a chain accepts frames in their order only", () => {
 test.each([
   { name: "another WAL's salt", made: frame(1, [5, 7], [1, 2]), rule: "a frame's salts are those of its WAL" },
   { name: "page number 0", made: frame(0, [5, 6], [1, 2]), rule: "a frame's page number is not 0" },
-  { name: "another beginning", made: frame(1, [5, 6], [1, 3]), rule: "a frame's checksum continues that of the frame before" },
+  {
+    name: "another beginning",
+    made: frame(1, [5, 6], [1, 3]),
+    rule: "a frame's checksum continues that of the frame before",
+  },
 ])("a chain refuses a frame: $name", ({ made, rule }) => {
   const chain = new WalChain("big-endian", [5, 6], [1, 2]);
   expect(chain.accept(made[0], 0, made[1])).toMatchObject({ ok: false, fault: { rule } });

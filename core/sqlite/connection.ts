@@ -93,7 +93,10 @@ export class Connection {
     const rest = nextToken(sql, compiled.length);
     if (rest !== null) {
       this.sqlite.finalize(compiled.handle);
-      return { type: "misuse", message: `one statement at a time: "${rest.text.slice(0, 32)}" stands behind the first one` };
+      return {
+        type: "misuse",
+        message: `one statement at a time: "${rest.text.slice(0, 32)}" stands behind the first one`,
+      };
     }
     if (compiled.handle === 0) return { type: "misuse", message: "the text contains no statement" };
     const prepared: Prepared = {
@@ -118,7 +121,12 @@ export class Connection {
     this.sqlite.reset(prepared.handle);
     if ("type" in result) return result;
     const changes = inserts || prepared.kind === "change" ? this.sqlite.changes(this.handle) : 0;
-    return { type: "done", rows: result, changes, lastInsertRowid: inserts && changes > 0 ? this.lastInsertRowid() : 0 };
+    return {
+      type: "done",
+      rows: result,
+      changes,
+      lastInsertRowid: inserts && changes > 0 ? this.lastInsertRowid() : 0,
+    };
   }
 
   /** Runs a statement of the engine's own. */
@@ -131,7 +139,11 @@ export class Connection {
    * Runs each statement of a script and discards its rows. `before` is asked before each, and may refuse it; `after` is
    * told what became of it. Ends at the first failure.
    */
-  script(sql: string, before: (kind: StatementKind) => Failure | null, after: (kind: StatementKind) => void): Executed | Failure {
+  script(
+    sql: string,
+    before: (kind: StatementKind) => Failure | null,
+    after: (kind: StatementKind) => void,
+  ): Executed | Failure {
     const fault = sqlFault(sql);
     if (fault !== null) return fault;
     const text = this.copy(sql);
@@ -246,7 +258,9 @@ export class Connection {
       same = this.isAscii(this.sqlite.columnName(prepared.handle, column), known[column]!);
     }
     if (same) return known;
-    return Array.from({ length: count }, (_, column) => this.memory.cString(this.sqlite.columnName(prepared.handle, column)));
+    return Array.from({ length: count }, (_, column) =>
+      this.memory.cString(this.sqlite.columnName(prepared.handle, column)),
+    );
   }
 
   private isAscii(address: number, text: string): boolean {
@@ -285,4 +299,3 @@ function sqlFault(sql: unknown): Failure | null {
 function tooLarge(maxBytes: number): Failure {
   return { type: "tooLarge", message: `the statement's rows exceed ${maxBytes} bytes` };
 }
-

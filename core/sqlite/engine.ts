@@ -1,13 +1,22 @@
 /**
- * The Engine of core/database/engine.ts over real SQLite: one runtime, two connections, one page store. It turns what SQLite
- * and the VFS report into answers, and sees to it that a statement that fails has no effect at all.
+ * The Engine of core/database/engine.ts over real SQLite: one runtime, two connections, one page store. It turns
+ * what SQLite and the VFS report into answers, and sees to it that a statement that fails has no effect at all.
  *
- * The hard part is "no effect". SQLite keeps what a statement did before ON CONFLICT FAIL stopped it, and a RETURNING
- * statement whose rows are too many is cut off after its work is done. Outside a transaction, what was committed by a
- * statement that failed is discarded from the page store; inside, every statement that changes rows runs in a savepoint.
+ * The hard part is "no effect". SQLite keeps what a statement did before ON CONFLICT FAIL stopped it, and a
+ * RETURNING statement whose rows are too many is cut off after its work is done. Outside a transaction, what was
+ * committed by a statement that failed is discarded from the page store; inside, every statement that changes rows
+ * runs in a savepoint.
  */
 import { invariant } from "../invariant.ts";
-import type { ApplyFault, Commit, Engine, EngineLimits, SqlParameters, StatementResult, View } from "../database/engine.ts";
+import type {
+  ApplyFault,
+  Commit,
+  Engine,
+  EngineLimits,
+  SqlParameters,
+  StatementResult,
+  View,
+} from "../database/engine.ts";
 import type { PageStore, StoreView } from "../pages/page-store.ts";
 import type { Connection, Executed, Failure, Prepared } from "./connection.ts";
 import { BUSY, FULL, resultCodeName } from "./result-code.ts";
@@ -291,14 +300,17 @@ export class SqliteEngine implements Engine {
 const NOTHING_DONE: StatementResult = { type: "done", rows: { columns: [], rows: [] }, changes: 0, lastInsertRowid: 0 };
 
 function kindRefusal(kind: StatementKind): StatementResult | null {
-  if (kind === "control") return misuse("transactions are begun and ended by begin, commit and rollback, not by a statement");
+  if (kind === "control")
+    return misuse("transactions are begun and ended by begin, commit and rollback, not by a statement");
   return scriptRefusal(kind);
 }
 
 function scriptRefusal(kind: StatementKind): { readonly type: "misuse"; readonly message: string } | null {
   if (kind === "attach") return misuse("ATTACH, DETACH and VACUUM INTO are not available: a node has one database");
   if (kind === "temporary") {
-    return misuse("temporary objects are not available: they would live on one node, in a connection that all clients share");
+    return misuse(
+      "temporary objects are not available: they would live on one node, in a connection that all clients share",
+    );
   }
   return null;
 }
@@ -306,4 +318,3 @@ function scriptRefusal(kind: StatementKind): { readonly type: "misuse"; readonly
 function misuse(message: string): { readonly type: "misuse"; readonly message: string } {
   return { type: "misuse", message };
 }
-

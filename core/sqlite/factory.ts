@@ -1,6 +1,7 @@
 /**
- * Makes engines from an sql.js that is handed in. The module is examined once, on an instance that is thrown away: that it
- * is what this code was written against, where its hidden fields are, and that a transaction really goes through the VFS.
+ * Makes engines from an sql.js that is handed in. The module is examined once, on an instance that is thrown away:
+ * that it is what this code was written against, where its hidden fields are, and that a transaction really goes
+ * through the VFS.
  */
 import { ENGINE_SEED_SIZE } from "../database/engine.ts";
 import type { Engine, EngineFactory, EngineLimits } from "../database/engine.ts";
