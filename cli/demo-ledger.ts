@@ -2,6 +2,7 @@
  * Who wrote what in the demo, and what it was told: the writers insert rows through a client of the cluster, from
  * outside, and note each answer. At the end the ledger is held against the three disks.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Database } from "./database.ts";
 import { QuorumliteError } from "./errors.ts";
 
@@ -72,8 +73,4 @@ export class Writers implements Ledger {
       await pause(PAUSE_MS);
     }
   }
-}
-
-export function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

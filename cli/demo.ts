@@ -12,14 +12,15 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import readline from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Random } from "../core/random.ts";
-import { DemoCluster } from "./demo-cluster.ts";
-import { CREATE_JOURNAL, pause, Writers } from "./demo-ledger.ts";
+import { CREATE_JOURNAL, Writers } from "./demo-ledger.ts";
 import type { Finding } from "./demo-proof.ts";
 import { Screen } from "./demo-screen.ts";
 import { EXIT } from "./exit-code.ts";
 import { connect } from "./open.ts";
+import { ProcessCluster } from "./process-cluster.ts";
 
 /** Without an acknowledgement for so long something is wrong, and the demo says so instead of waiting. */
 const STUCK_MS = 20_000;
@@ -38,7 +39,7 @@ class Demo {
   private readonly random: Random;
   private readonly directory: string;
   private readonly screen: Screen;
-  private cluster: DemoCluster | null = null;
+  private cluster: ProcessCluster | null = null;
   private writers: Writers | null = null;
   private readonly failovers: number[] = [];
   private kills = 0;
@@ -60,7 +61,8 @@ class Demo {
     screen.line(screen.paint("bold", "quorumlite: three processes, one database, and no mercy"));
     screen.line(screen.paint("dim", `seed ${options.seed}, ${options.seconds} s of killing, data in ${this.directory}`));
     screen.line();
-    const cluster = await DemoCluster.create(this.directory, {
+    const program = path.join(import.meta.dirname, "quorumlite.js");
+    const cluster = await ProcessCluster.create(this.directory, program, {
       leads: (node, term) => screen.event("★", "green", `${node} leads term ${term}`),
       died: (node, detail) => this.fail(`${node} ended by itself: ${detail}`),
     });
@@ -95,7 +97,7 @@ class Demo {
     else fs.rmSync(this.directory, { recursive: true, force: true });
   }
 
-  private async killAgainAndAgain(cluster: DemoCluster, writers: Writers): Promise<void> {
+  private async killAgainAndAgain(cluster: ProcessCluster, writers: Writers): Promise<void> {
     const end = performance.now() + this.options.seconds * 1000;
     while (performance.now() < end) {
       const victim = this.random.pick(cluster.ids);
@@ -119,7 +121,7 @@ class Demo {
     }
   }
 
-  private async settle(cluster: DemoCluster, writers: Writers): Promise<void> {
+  private async settle(cluster: ProcessCluster, writers: Writers): Promise<void> {
     await writers.stop();
     if (!(await cluster.converged(STUCK_MS))) throw new Error("the nodes did not come to the same log");
     await cluster.killAll();

@@ -1,13 +1,13 @@
 /**
- * The demo's three processes: `quorumlite start`, each with a directory and a port of its own. They are real
- * processes, are killed as the system kills, and say what happens to them in lines of JSON.
+ * Three processes of `quorumlite start`, each with a directory and a port of its own, for the demo, the bench and the
+ * end-to-end tests. They are real processes: killed as the system kills, heard of by their lines of JSON.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import net from "node:net";
 import path from "node:path";
 import readline from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import type { NodeStatus } from "./node.ts";
-import { pause } from "./demo-ledger.ts";
 
 /** What `quorumlite start --json` prints, as far as it is looked at here. */
 type Line =
@@ -15,7 +15,7 @@ type Line =
   | { readonly type: "LeadershipChanged"; readonly term: number; readonly leader: string | null }
   | { readonly type: "Listening" };
 
-export interface DemoEvents {
+export interface ClusterEvents {
   /** A node says that it leads. */
   leads(node: string, term: number): void;
   /** A process ended that nobody had killed. */
@@ -33,23 +33,26 @@ interface Member {
   complaint: string;
 }
 
-export class DemoCluster {
+export class ProcessCluster {
   readonly addresses: readonly string[];
   private readonly directory: string;
+  private readonly program: string;
   private readonly members: readonly Member[];
-  private readonly events: DemoEvents;
+  private readonly events: ClusterEvents;
   /** As the latest term has it; null: nobody yet. */
   private leading: { readonly node: string; readonly term: number } | null = null;
 
-  private constructor(directory: string, ports: readonly number[], events: DemoEvents) {
+  private constructor(directory: string, program: string, ports: readonly number[], events: ClusterEvents) {
     this.directory = directory;
+    this.program = program;
     this.events = events;
     this.members = ports.map((port, at) => ({ id: "abc"[at]!, port, process: null, isReady: false, status: null, complaint: "" }));
     this.addresses = ports.map((port) => `127.0.0.1:${port}`);
   }
 
-  static async create(directory: string, events: DemoEvents): Promise<DemoCluster> {
-    return new DemoCluster(directory, await freePorts(3), events);
+  /** @param program the compiled cli/quorumlite.ts */
+  static async create(directory: string, program: string, events: ClusterEvents): Promise<ProcessCluster> {
+    return new ProcessCluster(directory, program, await freePorts(3), events);
   }
 
   get ids(): readonly string[] {
@@ -71,9 +74,8 @@ export class DemoCluster {
   start(id: string): void {
     const member = this.member(id);
     const cluster = this.members.map((one) => `${one.id}=127.0.0.1:${one.port}`).join(",");
-    const program = path.join(import.meta.dirname, "quorumlite.js");
     const options = ["--directory", path.join(this.directory, id), "--id", id, "--cluster", cluster, "--json"];
-    const child = spawn(process.execPath, [program, "start", ...options], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [this.program, "start", ...options], { stdio: ["ignore", "pipe", "pipe"] });
     member.process = child;
     member.isReady = false;
     member.complaint = "";
@@ -102,6 +104,10 @@ export class DemoCluster {
 
   async killAll(): Promise<void> {
     await Promise.all(this.members.map(({ id }) => this.kill(id)));
+  }
+
+  processIdOf(id: string): number | null {
+    return this.member(id).process?.pid ?? null;
   }
 
   /** Waits until each log has ended at the same entry, which each node has applied. False: it took too long. */
@@ -136,7 +142,7 @@ export class DemoCluster {
 }
 
 /** Ports that nobody listens on now. Another program might take one before we do; then a node says so. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => net.createServer());
   const ports = await Promise.all(
     servers.map((server) => new Promise<number>((resolve, reject) => {
