@@ -100,8 +100,8 @@ const CASES: readonly { readonly name: string; readonly script: string; readonly
   },
   {
     name: "dates, numbers and text",
-    script: "CREATE TABLE t (d TEXT, x REAL, s TEXT);
-      INSERT INTO t VALUES ('2024-02-29', 2.5, 'Straße'), ('1999-12-31', -1e300, '日本')",
+    script: `CREATE TABLE t (d TEXT, x REAL, s TEXT);
+      INSERT INTO t VALUES ('2024-02-29', 2.5, 'Straße'), ('1999-12-31', -1e300, '日本')`,
     queries: [
       "SELECT date(d, '+1 year'), strftime('%j %W', d), unixepoch(d) FROM t",
       "SELECT round(x), x / 0, max(x, 0) FROM t",
