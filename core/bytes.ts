@@ -16,6 +16,14 @@ export interface DecodeFault {
 
 export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: DecodeFault };
 
+/** Of each byte. Ids are in the envelope of every message: this is on the hot path. */
+const HEX_DIGITS: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** By the digit's character code: "0" is 0x30, "a" is 0x61. */
+function hexValue(code: number): number {
+  return (code & 0x0f) + 9 * (code >> 6);
+}
+
 export class ByteWriter {
   private bytes: Uint8Array;
   private view: DataView;
@@ -94,7 +102,10 @@ export class ByteWriter {
 
   /** Lower-case hex digits, as the bytes that they stand for. */
   hex(digits: string): this {
-    for (let at = 0; at < digits.length; at += 2) this.u8(Number.parseInt(digits.slice(at, at + 2), 16));
+    this.reserve(digits.length / 2);
+    for (let at = 0; at < digits.length; at += 2) {
+      this.bytes[this.size++] = (hexValue(digits.charCodeAt(at)) << 4) | hexValue(digits.charCodeAt(at + 1));
+    }
     return this;
   }
 
@@ -192,7 +203,7 @@ export class ByteReader {
 
   hex(byteCount: number): string {
     let digits = "";
-    for (const byte of this.raw(byteCount)) digits += byte.toString(16).padStart(2, "0");
+    for (const byte of this.raw(byteCount)) digits += HEX_DIGITS[byte] as string;
     return digits;
   }
 

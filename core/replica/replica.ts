@@ -7,11 +7,7 @@
  *                                 +---- Persisted, EntriesRead <- storage <-- DiskDone, DiskFailed
  *
  * It decides nothing of consensus and nothing of formats. What it decides is who is heard (correspondence.ts), which
- * cluster it is of (bootstrap.ts), and what this process may do at all: the phases of its life.
- *
- *     new -> recovering -> claiming -> empty -> founding -> running -> closing -> closed
- *                 |                      ^                     ^
- *                 +----------------------+---------------------+       any -> halted
+ * cluster it is of (bootstrap.ts), and what this process may do at all: the phases of its life (phase.ts).
  *
  * The one hard idea is what is absent: there is no Raft before the phase `running`, so that a node which is not founded
  * durably can neither vote, campaign nor acknowledge; and there is none after it, so that nothing is said by a node
@@ -24,32 +20,12 @@ import { checkState, checkStep, type RaftSnapshot } from "../raft/invariants.ts"
 import { Raft } from "../raft/raft.ts";
 import type { Recovered, StorageEffect, StorageFault } from "../storage/boundary.ts";
 import { Storage } from "../storage/storage.ts";
-import { compareNodeIds, type ClusterIdentity, type Identity, type Instant, type NodeId } from "../types.ts";
+import { compareNodeIds, type Identity, type Instant, type NodeId } from "../types.ts";
 import { PEER_LIMITS, type Envelope, type PeerMessage } from "../wire/peer.ts";
 import { Bootstrap, drawIdentity, tellFounded, type BootstrapEffect } from "./bootstrap.ts";
-import type {
-  HaltReason, ReplicaEffect, ReplicaInput, ReplicaOptions, ReplicaPhase, ReplicaSnapshot,
-} from "./boundary.ts";
+import type { HaltReason, ReplicaEffect, ReplicaInput, ReplicaOptions, ReplicaSnapshot } from "./boundary.ts";
 import { Correspondence, type Rejection } from "./correspondence.ts";
-
-/** What belongs to a phase exists only in that phase. */
-type Phase =
-  | { readonly type: Exclude<ReplicaPhase, "claiming" | "empty" | "founding" | "running"> }
-  | { readonly type: "claiming"; readonly recovered: Recovered }
-  | {
-      readonly type: "empty";
-      readonly recovered: Recovered;
-      readonly letters: Correspondence;
-      readonly bootstrap: Bootstrap;
-    }
-  | { readonly type: "founding"; readonly recovered: Recovered; readonly letters: Correspondence }
-  | {
-      readonly type: "running";
-      readonly letters: Correspondence;
-      readonly cluster: ClusterIdentity;
-      readonly raft: Raft;
-    };
-type PhaseOf<Type extends ReplicaPhase> = Phase & { readonly type: Type };
+import type { Phase, PhaseOf } from "./phase.ts";
 
 type InputOf<Type extends ReplicaInput["type"]> = ReplicaInput & { readonly type: Type };
 
