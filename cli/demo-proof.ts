@@ -108,11 +108,10 @@ async function examine(files: readonly string[], ledger: Ledger, report: (findin
   }
   report({ holds: acknowledged.size > 0, text: `${acknowledged.size} inserts had been acknowledged` });
   const digests = files.map((file) => createHash("sha256").update(fs.readFileSync(file)).digest("hex"));
+  const different = [...new Set(digests)].map((digest) => digest.slice(0, 16));
   const { size } = fs.statSync(files[0]!);
-  report({
-    holds: new Set(digests).size === 1,
-    text: `a.db, b.db and c.db: ${size} bytes each, SHA-256 ${[...new Set(digests)].map((d) => d.slice(0, 16)).join(" ")}...`,
-  });
+  const text = `a.db, b.db and c.db: ${size} bytes, SHA-256 ${different.join(", ")}`;
+  report({ holds: different.length === 1, text });
 }
 
 async function main(ledgerFile: string | undefined, directory: string | undefined): Promise<number> {

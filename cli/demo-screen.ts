@@ -63,9 +63,9 @@ export class Screen {
       if (state === "dead") return this.paint("red", `${id} ✗`);
       return state === "leads" ? this.paint("green", `${id} ★`) : `${id} ●`;
     });
-    const text = `        ${signs.join("  ")}   ${acknowledged} inserts acknowledged  ${this.paint("cyan", this.chart())}`;
+    const chart = this.paint("cyan", this.chart());
     this.erase();
-    process.stdout.write(text);
+    process.stdout.write(`        ${signs.join("  ")}   ${acknowledged} inserts acknowledged  ${chart}`);
     this.isShown = true;
   }
 

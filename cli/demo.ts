@@ -59,7 +59,8 @@ class Demo {
   async run(): Promise<number> {
     const { screen, options } = this;
     screen.line(screen.paint("bold", "quorumlite: three processes, one database, and no mercy"));
-    screen.line(screen.paint("dim", `seed ${options.seed}, ${options.seconds} s of killing, data in ${this.directory}`));
+    const { seed, seconds } = options;
+    screen.line(screen.paint("dim", `seed ${seed}, ${seconds} s of killing, data in ${this.directory}`));
     screen.line();
     const program = path.join(import.meta.dirname, "quorumlite.js");
     const cluster = await ProcessCluster.create(this.directory, program, {
@@ -105,7 +106,7 @@ class Demo {
       const count = writers.acknowledged.length;
       await cluster.kill(victim);
       this.kills++;
-      this.screen.event("✗", "red", `${victim}, ${role}, was killed with SIGKILL after ${count} acknowledged inserts`);
+      this.screen.event("✗", "red", `${victim}, ${role}, was killed (SIGKILL) after ${count} acknowledged inserts`);
       const killedAt = performance.now();
       const downMs = this.random.integer(300, 1500);
       await writers.nextAcknowledgement();
@@ -154,7 +155,7 @@ class Demo {
     });
     const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
     screen.line();
-    const verdict = "Every acknowledged insert is on all three disks, and the three databases are the same, byte for byte.";
+    const verdict = "Every acknowledged insert is on all three disks, and the three databases are equal, byte for byte.";
     if (code === 0) screen.line(screen.paint("green", verdict));
     else screen.line(screen.paint("red", "NOT PROVEN: see above."));
     return code === 0 ? EXIT.ok : FAILED;

@@ -46,7 +46,9 @@ export class ProcessCluster {
     this.directory = directory;
     this.program = program;
     this.events = events;
-    this.members = ports.map((port, at) => ({ id: "abc"[at]!, port, process: null, isReady: false, status: null, complaint: "" }));
+    this.members = ports.map((port, at) => {
+      return { id: "abc"[at]!, port, process: null, isReady: false, status: null, complaint: "" };
+    });
     this.addresses = ports.map((port) => `127.0.0.1:${port}`);
   }
 
@@ -80,7 +82,8 @@ export class ProcessCluster {
     member.isReady = false;
     member.complaint = "";
     child.stderr.on("data", (bytes: Buffer) => (member.complaint = (member.complaint + bytes.toString()).slice(-2000)));
-    readline.createInterface({ input: child.stdout }).on("line", (line) => this.heard(member, JSON.parse(line) as Line));
+    const lines = readline.createInterface({ input: child.stdout });
+    lines.on("line", (line) => this.heard(member, JSON.parse(line) as Line));
     child.on("exit", (code, signal) => {
       // One that was killed has been taken out before.
       if (member.process !== child) return;

@@ -1,6 +1,6 @@
 /**
- * Three real processes, as compiled in dist/: what was acknowledged is there after a SIGKILL of the leader, its restart,
- * and a SIGKILL of all; and what a hostile caller sends to their ports hurts nobody.
+ * Three real processes, as compiled in dist/: what was acknowledged is there after a SIGKILL of the leader, its
+ * restart, and a SIGKILL of all; and what a hostile caller sends to their ports hurts nobody.
  */
 import fs from "node:fs";
 import net from "node:net";

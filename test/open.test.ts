@@ -1,0 +1,305 @@
+/** open() and connect() on this machine: what they refuse and how they say it, and the database that they give. */
+import fs from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, afterEach, expect, test } from "vitest";
+import { connect, type Database, open, OpenError, type OpenOptions, QuorumliteError } from "../cli/index.ts";
+import { freePorts } from "../cli/process-cluster.ts";
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+function temporaryDirectory(): string {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlite-open-"));
+  closing.push(() => fs.rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+async function openForTest(options: OpenOptions): ReturnType<typeof open> {
+  const node = await open(options);
+  closing.push(() => node.close());
+  return node;
+}
+
+async function openDatabase(): Promise<Database> {
+  return (await openForTest({ directory: temporaryDirectory() })).database();
+}
+
+let shared: Promise<Database> | null = null;
+const sharedDirectory = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlite-open-"));
+afterAll(async () => {
+  await closeShared();
+  fs.rmSync(sharedDirectory, { recursive: true });
+});
+let closeShared: () => Promise<void> = async () => {};
+
+/** One for all tests that leave no trace in it: with the row (k, 1) in the table kv. */
+function sharedDatabase(): Promise<Database> {
+  shared ??= (async () => {
+    const node = await open({ directory: sharedDirectory });
+    closeShared = () => node.close();
+    await node.database().exec("CREATE TABLE kv (k TEXT PRIMARY KEY, v); INSERT INTO kv VALUES ('k', 1);");
+    return node.database();
+  })();
+  return shared;
+}
+
+async function refusal(promise: Promise<unknown>): Promise<OpenError> {
+  const error = await promise.then(() => null, (thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(OpenError);
+  return error as OpenError;
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<QuorumliteError> {
+  const error = await promise.then(() => null, (thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(QuorumliteError);
+  return error as QuorumliteError;
+}
+
+const CLUSTER = { a: "127.0.0.1:7001", b: "127.0.0.1:7002" };
+
+test.each<[string, unknown, string | null, RegExp]>([
+  ["nothing", undefined, null, /open was given undefined \(undefined\): pass an object/],
+  ["a string", "data", null, /open was given "data": pass an object of options/],
+  ["no directory", {}, "directory", /open needs a directory/],
+  ["a directory that is a number", { directory: 7 }, "directory", /directory is 7 \(number\): pass a path/],
+  ["an empty directory name", { directory: "" }, "directory", /directory is "": pass a path/],
+  ["an unknown option", { directory: "x", adress: "h:1" }, "adress", /no option "adress": open takes directory, id/],
+  ["an id that is none", { directory: "x", id: "-a" }, "id", /id is "-a": an id has 1 to 63 letters/],
+  ["a cluster without an id", { directory: "x", cluster: CLUSTER }, "id", /id is missing.*\(a, b\)/],
+  ["an id not in the cluster", { directory: "x", id: "c", cluster: CLUSTER }, "id", /"c", which cluster does not list/],
+  ["an empty cluster", { directory: "x", id: "a", cluster: {} }, "cluster", /cluster is \{\}: pass each node's id/],
+  ["a cluster that is a list", { directory: "x", id: "a", cluster: ["h:1"] }, "cluster", /cluster is \["h:1"\]/],
+  ["a cluster without a port", { directory: "x", id: "a", cluster: { a: "localhost" } }, "cluster.a", /port/],
+  ["a cluster address with port 0", { directory: "x", id: "a", cluster: { a: "h:0" } }, "cluster.a", /know the port/],
+  ["a port too large", { directory: "x", address: "127.0.0.1:65536" }, "address", /address is "127.0.0.1:65536"/],
+  ["an address twice", { directory: "x", id: "a", cluster: { a: "h:1", b: "h:1" } }, "cluster.b", /both a and b/],
+  [
+    "an address other than the cluster's", { directory: "x", id: "a", address: "127.0.0.1:7009", cluster: CLUSTER },
+    "address", /address is "127.0.0.1:7009", but cluster.a is "127.0.0.1:7001"/,
+  ],
+  ["a timeout of zero", { directory: "x", callTimeoutMs: 0 }, "callTimeoutMs", /callTimeoutMs is 0 \(number\)/],
+  ["an onEvent that is no function", { directory: "x", onEvent: 1 }, "onEvent", /pass a function/],
+])("open refuses %s", async (_name, options, option, message) => {
+  const error = await refusal(open(options as OpenOptions));
+  expect([error.code, error.option]).toEqual(["InvalidOption", option]);
+  expect(error.message).toMatch(message);
+});
+
+test.each<[string, unknown, unknown, RegExp]>([
+  ["no address", [], {}, /addresses is \[\]/],
+  ["an address without a port", ["127.0.0.1"], {}, /addresses\[0\] is "127.0.0.1"/],
+  ["a number", 7001, {}, /addresses is 7001 \(number\)/],
+  ["an unknown option", ["127.0.0.1:7001"], { timeout: 1 }, /no option "timeout": connect takes callTimeoutMs/],
+])("connect refuses %s", async (_name, addresses, options, message) => {
+  const error = await refusal(connect(addresses as string[], options as { callTimeoutMs: number }));
+  expect(error.code).toBe("InvalidOption");
+  expect(error.message).toMatch(message);
+});
+
+test("a directory that cannot be made is named", async () => {
+  const file = path.join(temporaryDirectory(), "file");
+  fs.writeFileSync(file, "");
+  const error = await refusal(open({ directory: path.join(file, "data") }));
+  expect([error.code, error.option]).toEqual(["DirectoryUnusable", "directory"]);
+  expect(error.message).toContain(path.join(file, "data"));
+});
+
+test("a directory in use is refused and its holder not disturbed; after close it is free", async () => {
+  const directory = temporaryDirectory();
+  const node = await openForTest({ directory });
+  const error = await refusal(open({ directory }));
+  expect(error.code).toBe("DirectoryInUse");
+  expect(error.message).toContain(`directory ${directory} is in use by this very process`);
+  await node.database().exec("CREATE TABLE kv (k)");
+  await node.close();
+  const again = await openForTest({ directory });
+  expect(await again.database().all("SELECT * FROM kv")).toEqual([]);
+});
+
+test("an address in use is refused, and nothing is left open", async () => {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
+  const directory = temporaryDirectory();
+  const error = await refusal(open({ directory, address }));
+  expect([error.code, error.option]).toEqual(["AddressInUse", "address"]);
+  expect(error.message).toContain(address);
+  await new Promise((resolve) => server.close(resolve));
+  await openForTest({ directory, address });
+});
+
+test("an address of another machine is refused", async () => {
+  const error = await refusal(open({ directory: temporaryDirectory(), address: "192.0.2.1:7001" }));
+  expect([error.code, error.option]).toEqual(["AddressUnusable", "address"]);
+});
+
+test("a directory of another node or another cluster is refused by name", async () => {
+  const directory = temporaryDirectory();
+  const node = await open({ directory, id: "a" });
+  await node.ready();
+  await node.close();
+  for (const options of [{ directory, id: "b" }, { directory, id: "a", cluster: CLUSTER }]) {
+    const error = await refusal(open(options));
+    expect([error.code, error.option]).toEqual(["WrongDirectory", "directory"]);
+    expect(error.message).toContain(`${directory}/identity`);
+  }
+});
+
+test("a log damaged in the middle is refused with file and offset, each time, and not changed", async () => {
+  const directory = temporaryDirectory();
+  const node = await open({ directory });
+  await node.database().exec("CREATE TABLE kv (k)");
+  for (let k = 0; k < 10; k++) await node.database().run("INSERT INTO kv VALUES (?)", [k]);
+  await node.close();
+  const log = path.join(directory, "log");
+  const bytes = fs.readFileSync(log);
+  const offset = 9000;
+  bytes[offset] = bytes[offset]! ^ 0xff;
+  fs.writeFileSync(log, bytes);
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const error = await refusal(open({ directory }));
+    expect(error.code).toBe("CorruptData");
+    expect(error.message).toMatch(new RegExp(`^${log} is damaged at offset \\d+: .*`));
+  }
+  expect(Buffer.compare(fs.readFileSync(log), bytes)).toBe(0);
+});
+
+test("files of another version are refused by name", async () => {
+  const directory = temporaryDirectory();
+  await (await open({ directory })).close();
+  fs.writeFileSync(path.join(directory, "identity"), "not written by us, whoever it was");
+  expect(["CorruptData", "WrongVersion"]).toContain((await refusal(open({ directory }))).code);
+});
+
+test.each<[string, string, unknown, Partial<QuorumliteError>, RegExp]>([
+  ["bad SQL", "SELEKT 1", [], { code: "SqlError", sqlCode: "SQLITE_ERROR" }, /near "SELEKT": syntax error/],
+  ["a missing table", "SELECT * FROM nowhere", [], { code: "SqlError" }, /no such table: nowhere/],
+  [
+    "a broken constraint", "INSERT INTO kv VALUES ('k', 2)", [],
+    { code: "SqlError", sqlCode: "SQLITE_CONSTRAINT_PRIMARYKEY" }, /UNIQUE constraint failed: kv.k/,
+  ],
+  ["SQL that is no string", 7 as unknown as string, [], { code: "Misuse", sqlCode: null }, /pass SQL as a string/],
+  ["a parameter that is undefined", "SELECT ?", [undefined], { code: "Misuse" }, /undefined/],
+  ["a parameter that is a date", "SELECT ?", [new Date(0)], { code: "Misuse" }, /parameter/],
+  ["a parameter that is a function", "SELECT :f", { f: () => {} }, { code: "Misuse" }, /f/],
+  ["an integer beyond 64 bits", "SELECT ?", [2n ** 63n], { code: "Misuse" }, /parameter/],
+  ["too many parameters", "SELECT ?", [1, 2], { code: "Misuse" }, /parameter/],
+  ["a name that the statement has not", "SELECT :a", { a: 1, b: 2 }, { code: "Misuse" }, /b/],
+  ["BEGIN as a statement", "BEGIN", [], { code: "Misuse" }, /transaction/i],
+  ["two statements", "SELECT 1; SELECT 2", [], { code: "Misuse" }, /statement/],
+  ["a statement of more than a megabyte", `SELECT '${"x".repeat(1024 * 1024)}'`, [], { code: "TooLarge" }, /limit/],
+])("a statement is refused for %s, and the next one runs", async (_name, sql, parameters, expected, message) => {
+  const db = await sharedDatabase();
+  for (const call of [() => db.run(sql, parameters as []), () => db.all(sql, parameters as [])]) {
+    const error = await failureOf(call());
+    expect(error).toMatchObject(expected);
+    expect(error.message).toMatch(message);
+  }
+  expect(await db.all("SELECT * FROM kv")).toEqual([{ k: "k", v: 1 }]);
+});
+
+test("values of every kind come back as they went in", async () => {
+  const db = await openDatabase();
+  await db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, v)");
+  const blobs = [new Uint8Array(0), new Uint8Array([0, 255])];
+  const values = [null, 0, -1, 2 ** 53 - 1, 2n ** 62n, 1.5, "", "naïve 🙂", ...blobs];
+  for (const value of values) await db.run("INSERT INTO t (v) VALUES (?)", [value]);
+  expect((await db.all("SELECT v FROM t ORDER BY id")).map(({ v }) => v)).toEqual(values);
+  expect(await db.get('SELECT 1 AS "__proto__", 2 AS b')).toEqual(Object.fromEntries([["__proto__", 1], ["b", 2]]));
+  expect(await db.get("SELECT v FROM t WHERE id = 99")).toBeUndefined();
+});
+
+test("a transaction is committed as a whole, or leaves no trace", async () => {
+  const db = await openDatabase();
+  await db.exec("CREATE TABLE t (v UNIQUE)");
+  const result = await db.transaction(async (tx) => {
+    expect(await tx.run("INSERT INTO t VALUES (1)")).toEqual({ changes: 1, lastInsertRowid: 1 });
+    // It sees its own writes; others do not.
+    expect(await tx.get("SELECT count(*) AS n FROM t")).toEqual({ n: 1 });
+    expect(await db.get("SELECT count(*) AS n FROM t")).toEqual({ n: 0 });
+    // A failed statement leaves the transaction open.
+    expect((await failureOf(tx.run("INSERT INTO t VALUES (1)"))).code).toBe("SqlError");
+    return "done";
+  });
+  expect(result).toBe("done");
+  const oops = new Error("oops");
+  await expect(db.transaction(async (tx) => {
+    await tx.run("INSERT INTO t VALUES (2)");
+    throw oops;
+  })).rejects.toBe(oops);
+  expect(await db.all("SELECT v FROM t")).toEqual([{ v: 1 }]);
+});
+
+test("statements of a transaction that are not waited for run in order, before its commit", async () => {
+  const db = await openDatabase();
+  await db.exec("CREATE TABLE t (v)");
+  await db.transaction((tx) => {
+    for (let v = 0; v < 5; v++) void tx.run("INSERT INTO t VALUES (?)", [v]);
+  });
+  expect((await db.all("SELECT v FROM t ORDER BY rowid")).map(({ v }) => v)).toEqual([0, 1, 2, 3, 4]);
+});
+
+test("what would wait for itself, and what comes too late, is refused at once", async () => {
+  const db = await openDatabase();
+  await db.exec("CREATE TABLE t (v)");
+  let late: { run(sql: string): Promise<unknown> } | null = null;
+  await db.transaction(async (tx) => {
+    late = tx;
+    const sql = "INSERT INTO t VALUES (1)";
+    for (const call of [() => db.transaction(() => {}), () => db.run(sql), () => db.exec(sql)]) {
+      const error = await failureOf(call());
+      expect(error.code).toBe("Misuse");
+      expect(error.message).toMatch(/inside of a transaction, which it would wait for/);
+    }
+  });
+  const error = await failureOf(late!.run("INSERT INTO t VALUES (2)"));
+  expect(error.code).toBe("Misuse");
+  expect(error.message).toMatch(/the transaction is over/);
+  expect(await db.all("SELECT * FROM t")).toEqual([]);
+});
+
+test("calls after close are refused, and open ones end first", async () => {
+  const directory = temporaryDirectory();
+  const node = await open({ directory });
+  const db = node.database();
+  await db.exec("CREATE TABLE t (v)");
+  const open20 = Promise.all(Array.from({ length: 20 }, (_, v) => db.run("INSERT INTO t VALUES (?)", [v])));
+  await Promise.all([node.close(), node.close()]);
+  expect(await open20).toHaveLength(20);
+  for (const call of [db.run("INSERT INTO t VALUES (1)"), db.get("SELECT 1"), node.ready()]) {
+    expect((await failureOf(call)).code).toBe("Closed");
+  }
+});
+
+test("a node without its majority says so in time, and its status why", async () => {
+  const [own, other] = await freePorts(2);
+  const cluster = { a: `127.0.0.1:${own}`, b: `127.0.0.1:${other}` };
+  const node = await openForTest({ directory: temporaryDirectory(), id: "a", cluster, callTimeoutMs: 300 });
+  const error = await failureOf(node.database().run("SELECT 1"));
+  expect(error.code).toBe("Timeout");
+  expect(error.message).toMatch(/within 300 ms from a leader.*: it was not executed/);
+  expect(node.status()).toMatchObject({
+    id: "a", address: cluster.a, cluster: null, leader: null,
+    peers: [{ id: "b", address: cluster.b, connected: false }],
+  });
+});
+
+test("a client from outside uses the database of a node, and shares it", async () => {
+  const [port] = await freePorts(1);
+  const address = `127.0.0.1:${port}`;
+  const node = await openForTest({ directory: temporaryDirectory(), address });
+  const db = await connect(address);
+  await db.exec("CREATE TABLE t (v)");
+  await db.transaction(async (tx) => void (await tx.run("INSERT INTO t VALUES (7)")));
+  expect(await node.database().all("SELECT v FROM t")).toEqual([{ v: 7 }]);
+  // Rows in parts: far more than one frame carries.
+  const numbers = "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 5000)";
+  const rows = await db.all<{ i: number }>(`${numbers} SELECT i, hex(zeroblob(200)) AS text FROM n`);
+  expect(rows.map(({ i }) => i)).toEqual(Array.from({ length: 5000 }, (_, at) => at + 1));
+  await db.close();
+  expect((await failureOf(db.get("SELECT 1"))).code).toBe("Closed");
+});
