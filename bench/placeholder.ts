@@ -1,1 +1,2 @@
+/** Keeps this folder a project of the compiler until its first file is here. */
 export {};

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Scheduler } from "../sim/scheduler.ts";
+import { examples } from "./chance.ts";
 
 interface Expected {
   readonly at: number;
@@ -35,7 +36,7 @@ test("events come by time, those of one time in the order of scheduling, also wh
     while (twin.length > 0) takeBoth();
     expect(scheduler.nextTime).toBe(Infinity);
   });
-  fc.assert(property, { seed: 20261122, numRuns: 300 });
+  fc.assert(property, examples(300));
 });
 
 test("a time in the past, or between two microseconds, is no time for an event", () => {

@@ -6,7 +6,7 @@ import { commentsNameWhatExists, pointsAtWhatExists } from "./tidy/documents.ts"
 import { importsWhatItMay } from "./tidy/imports.ts";
 import {
   hasHonestName, hasNoEscape, hasShortLines, isShort, largeFiles, namesIssueOfUnfinished, opensWithHeader,
-  usesWholeWords,
+  takesChanceFromOnePlace, usesWholeWords,
 } from "./tidy/rules.ts";
 import { sourceFile } from "./tidy/source.ts";
 import type { Rule } from "./tidy/source.ts";
@@ -39,6 +39,7 @@ const UNTIDY: readonly (readonly [string, Rule, string, string, string])[] = [
   ["a new part of core/", importsWhatItMay, "core/new/a.ts", 'import { x } from "../raft/a.ts";\n', "no import rules"],
   ["a comment about a file that is gone", commentsNameWhatExists, "io/a.ts", "/** See gone.ts. */\n", "not there"],
   ["a comment about a path that is gone", commentsNameWhatExists, "io/a.ts", "// io/b/a.ts\n", "not there"],
+  ["a fuzzer with dice of its own", takesChanceFromOnePlace, "fuzz/a.test.ts", HEADER, "fuzz/chance.ts"],
   ["a new folder", importsWhatItMay, "lib/a.ts", 'import { x } from "../core/a.ts";\n', "no import rules"],
 ];
 

@@ -9,7 +9,7 @@ import { commentsNameWhatExists, pointsAtWhatExists } from "./tidy/documents.ts"
 import { importsWhatItMay } from "./tidy/imports.ts";
 import {
   hasHonestName, hasNoEscape, hasShortLines, isShort, largeFiles, namesIssueOfUnfinished, opensWithHeader,
-  usesWholeWords,
+  takesChanceFromOnePlace, usesWholeWords,
 } from "./tidy/rules.ts";
 import { readRepository } from "./tidy/source.ts";
 import type { Rule } from "./tidy/source.ts";
@@ -26,6 +26,7 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ["what is unfinished names its issue", namesIssueOfUnfinished],
   ["no comment turns a fence off", hasNoEscape],
   ["names are whole words", usesWholeWords],
+  ["property tests share one source of chance", takesChanceFromOnePlace],
   ["each folder imports only what it may", importsWhatItMay],
   ["comments name files that exist", commentsNameWhatExists],
   ["documents point at what exists", pointsAtWhatExists((path) => existsSync(join(root, path)), scripts)],

@@ -82,6 +82,14 @@ export const hasHonestName = eachFile((file) => {
   return complaints;
 });
 
+/** Else `npm run fuzz` would run the same examples again and again, and nobody would notice. */
+export const takesChanceFromOnePlace: Rule = (files) => {
+  const fuzzers = files.filter(({ path }) => /^fuzz\/.*\.test\.ts$/.test(path));
+  const strays = fuzzers.filter(({ text }) => !text.includes('from "./chance.ts"'));
+  const message = "takes its seed and its number of examples from fuzz/chance.ts";
+  return { looked: fuzzers.length, complaints: strays.map(({ path }) => ({ path, line: 0, message })) };
+};
+
 /** What follows in capitals would complain of itself: this folder is judged by its reviewers. */
 const OWN_FOLDER = "test/tidy/";
 const UNFINISHED = /\b(TODO|FIXME|XXX|HACK)\b(?!\(#\d+\))/;
