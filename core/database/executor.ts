@@ -80,9 +80,9 @@ export class Executor {
     while (this.leadership.mayExecute) {
       const request = this.queue.next();
       if (request === null) return;
+      // Its client has given up: a write would be for nobody, and a BEGIN would hold the writer for nobody.
+      if (request.session.isSettled(request.sequence)) continue;
       const { body } = request;
-      // Nobody would ever end it: its client has given up, and its ROLLBACK was lost.
-      if (body.type === "begin" && request.session.isSettled(request.sequence)) continue;
       if (body.type === "begin") this.begin(request, body.transaction, now);
       else if (body.type === "script") this.finish(request, this.engine.script(body.sql));
       else if (body.type === "write") this.finish(request, this.engine.run("writer", body.sql, body.parameters));
@@ -91,8 +91,11 @@ export class Executor {
   }
 
   private enqueue(request: Request): void {
-    if (this.queue.length < this.limits.maxQueuedWrites) return this.queue.push(request);
-    const message = `${this.limits.maxQueuedWrites} requests wait for the writer already: try later`;
+    const { maxQueuedWrites } = this.limits;
+    const isGivenUp = ({ session, sequence }: Request): boolean => session.isSettled(sequence);
+    if (this.queue.length === maxQueuedWrites) this.queue.remove(isGivenUp);
+    if (this.queue.length < maxQueuedWrites) return this.queue.push(request);
+    const message = `${maxQueuedWrites} requests wait for the writer already: try later`;
     this.outlet.refuse(request, failure("Busy", message));
   }
 
