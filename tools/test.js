@@ -9,6 +9,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runSeeds } from "./seeds.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const reports = join(root, "coverage");
@@ -77,6 +78,7 @@ if (step("build", build)) {
   step("lint", lint);
   step("tests", tests);
   step("coverage", coverage);
+  step("seeds", () => runSeeds(root));
 }
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 ? 0 : 1;
