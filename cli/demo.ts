@@ -155,7 +155,7 @@ class Demo {
     });
     const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
     screen.line();
-    const verdict = "Every acknowledged insert is on all three disks, and the three databases are equal, byte for byte.";
+    const verdict = "Every acknowledged insert is on all three disks; the three databases are equal, byte for byte.";
     if (code === 0) screen.line(screen.paint("green", verdict));
     else screen.line(screen.paint("red", "NOT PROVEN: see above."));
     return code === 0 ? EXIT.ok : FAILED;

@@ -50,29 +50,45 @@ export function writeUtf8(text: string, bytes: Uint8Array, at: number): number {
   return at;
 }
 
+/** Where text is put together: one character at a time would leave a chain as long as the text to the collector. */
+const units = new Uint16Array(4096);
+
 /** null: not valid UTF-8 (overlong forms, surrogates and code points above U+10FFFF are not). */
 export function decodeUtf8(bytes: Uint8Array, from = 0, end = bytes.length): string | null {
   let text = "";
+  let count = 0;
   let at = from;
   while (at < end) {
+    if (count >= units.length - 1) {
+      text += textOfUnits(count);
+      count = 0;
+    }
     const first = bytes[at++]!;
     if (first < 0x80) {
-      text += String.fromCharCode(first);
+      units[count++] = first;
       continue;
     }
     const more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
     if (first < 0xc2 || first > 0xf4 || at + more > end) return null;
     let code = first & (0x3f >> more);
-    for (let count = 0; count < more; count++) {
+    for (let left = more; left > 0; left--) {
       const next = bytes[at++]!;
       if ((next & 0xc0) !== 0x80) return null;
       code = (code << 6) | (next & 0x3f);
     }
     if (more === 2 && (code < 0x800 || (code >= 0xd800 && code <= 0xdfff))) return null;
     if (more === 3 && (code < 0x10000 || code > 0x10ffff)) return null;
-    text += String.fromCodePoint(code);
+    if (code >= 0x10000) {
+      units[count++] = 0xd7c0 + (code >> 10);
+      code = 0xdc00 | (code & 0x3ff);
+    }
+    units[count++] = code;
   }
-  return text;
+  return text + textOfUnits(count);
+}
+
+function textOfUnits(count: number): string {
+  return String.fromCharCode.apply(null, units.subarray(0, count) as unknown as number[]);
 }
 
 /** Whether every surrogate is half of a pair: such text, and no other, comes back from UTF-8 as it was. */
