@@ -44,7 +44,11 @@ export class SqliteNode {
   }
 
   connect(view: StoreView, cacheSize: number): Client {
-    return this.enter(view, () => new Client(this, this.runtime.connect(view), view, cacheSize));
+    return this.enter(view, () => {
+      const connection = this.runtime.connect(view);
+      if (typeof connection === "string") throw new Error(connection);
+      return new Client(this, connection, view, cacheSize);
+    });
   }
 
   enter<T>(view: StoreView, body: () => T): T {

@@ -48,6 +48,8 @@ export class SqliteEngine implements Engine {
   private living: Living | null;
   /** Whether the writer stands in a transaction. */
   private transaction = false;
+  /** Why the engine cannot go on after the present statement; null: it can. */
+  private broken: string | null = null;
   private wallMs = 0;
 
   constructor(options: SqliteEngineOptions, seed: Uint8Array) {
@@ -163,7 +165,6 @@ export class SqliteEngine implements Engine {
   revive(seed: Uint8Array): void {
     invariant(this.living === null, "only a dead engine is revived");
     this.living = this.start(seed);
-    this.living.runtime.vfs.wallMs = this.wallMs;
   }
 
   checksum(): number {
@@ -187,12 +188,19 @@ export class SqliteEngine implements Engine {
   }
 
   private start(seed: Uint8Array): Living {
+    const { module } = this.options;
     const started = this.guard.enter(() => {
       const runtime = new Runtime({ ...this.options, seed });
       return { runtime, writer: runtime.connect("speculative"), reader: runtime.connect("applied") };
     });
-    if (started.type === "returned") return started.value;
-    throw new SqlJsMismatchError(this.options.module.version, [`a fresh instance is cut off: ${started.message}`]);
+    if (started.type === "trapped") {
+      throw new SqlJsMismatchError(module.version, [`a fresh instance is cut off: ${started.message}`]);
+    }
+    const { runtime, writer, reader } = started.value;
+    if (typeof writer === "string") throw new SqlJsMismatchError(module.version, [writer]);
+    if (typeof reader === "string") throw new SqlJsMismatchError(module.version, [reader]);
+    runtime.vfs.wallMs = this.wallMs;
+    return { runtime, writer, reader };
   }
 
   private alive(): Living {
@@ -207,17 +215,21 @@ export class SqliteEngine implements Engine {
     const before = this.store.speculative();
     this.store.install(view);
     living.runtime.notices.clear();
+    this.broken = null;
     const result = this.guard.enter(() => body(living));
-    if (result.type === "returned") {
-      if (!this.transaction) this.store.checkpointIfDue();
-      return result.value;
-    }
+    if (result.type === "trapped") return this.die(before, `SQLite was cut off in the middle: ${result.message}`);
+    if (this.broken !== null) return this.die(before, this.broken);
+    if (!this.transaction) this.store.checkpointIfDue();
+    return result.value;
+  }
+
+  private die(before: number, message: string): StatementResult {
     this.living = null;
     this.transaction = false;
     this.store.detach();
     // What the statement may have committed before it died was answered to nobody.
     this.store.discard(Math.min(before, this.store.speculative()));
-    return { type: "died", message: `SQLite was cut off in the middle: ${result.message}` };
+    return { type: "died", message };
   }
 
   private runAlone(
@@ -237,8 +249,8 @@ export class SqliteEngine implements Engine {
   private runInTransaction(living: Living, prepared: Prepared, parameters: SqlParameters): StatementResult {
     const { writer } = living;
     const changesRows = prepared.kind === "insert" || prepared.kind === "change";
-    if (changesRows) this.expectDone(writer.run(SAVEPOINT));
-    const result = writer.execute(prepared, parameters);
+    const savepoint = changesRows ? writer.run(SAVEPOINT) : null;
+    const result = savepoint === null || savepoint.type === "done" ? writer.execute(prepared, parameters) : savepoint;
     if (result.type === "done") {
       if (changesRows) this.expectDone(writer.run(RELEASE));
       return result;
@@ -246,7 +258,7 @@ export class SqliteEngine implements Engine {
     const answer = this.failed(living, result);
     // SQLite may have ended the transaction itself: ON CONFLICT ROLLBACK, RAISE(ROLLBACK), SQLITE_FULL and others.
     this.transaction = this.probeTransaction(writer);
-    if (this.transaction && changesRows) {
+    if (this.transaction && savepoint?.type === "done") {
       this.expectDone(writer.run(ROLLBACK_TO));
       this.expectDone(writer.run(RELEASE));
     }
@@ -289,11 +301,14 @@ export class SqliteEngine implements Engine {
     if (this.store.schemaCookie() === cookie) return;
     // SQLite knows a schema by its cookie, and another one will get this same cookie: it must forget what it knows.
     living.writer.close();
-    living.writer = living.runtime.connect("speculative");
+    const writer = living.runtime.connect("speculative");
+    if (typeof writer === "string") this.broken ??= writer;
+    else living.writer = writer;
   }
 
+  /** The engine's own statements fail for want of memory at most: what state SQLite is in then, nobody knows. */
   private expectDone(result: Executed | Failure): void {
-    invariant(result.type === "done", "the engine's own statements succeed");
+    if (result.type !== "done") this.broken ??= `a statement of the engine's own failed: ${result.message}`;
   }
 }
 

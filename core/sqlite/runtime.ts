@@ -51,7 +51,7 @@ export class Runtime {
     this.sqlite = sqliteFunctions(instance);
     this.memory = new EngineMemory(instance.memories[0]!, this.sqlite.malloc);
     const table = instance.tables[0]!;
-    const connection = this.open(":memory:");
+    const connection = this.openInMemory();
     const vfs = this.memory.word(connection);
     const vfsFaults = vfsDifferences(this.memory, table, vfs);
     if (vfsFaults.length > 0) throw new SqlJsMismatchError(module.version, vfsFaults);
@@ -65,28 +65,37 @@ export class Runtime {
     store.attach(this.memory);
   }
 
-  connect(view: StoreView): Connection {
+  /** A connection, or what failed on the way to it. */
+  connect(view: StoreView): Connection | string {
     const { store, capabilities, limits } = this.options;
     store.install(view);
     this.vfs.opening = view;
-    const handle = this.open(DATABASE_NAME);
+    const { code, handle } = this.open(DATABASE_NAME);
+    if (code !== OK) return `opening ${DATABASE_NAME} ends in ${resultCodeName(code)}`;
     const sql = this.cString(SETTINGS);
     this.notices.trusted = true;
-    this.expectOk("its settings", this.sqlite.exec(handle, sql, 0, 0, 0));
+    const settings = this.sqlite.exec(handle, sql, 0, 0, 0);
     this.notices.trusted = false;
     this.sqlite.free(sql);
+    if (settings !== OK) return `the settings of a connection end in ${resultCodeName(settings)}`;
     return new Connection(handle, this.sqlite, this.memory, capabilities, limits.maxResultBytes);
   }
 
   /** A connection outside the page store, for looking at SQLite itself. */
-  open(name: string): number {
+  openInMemory(): number {
+    const { code, handle } = this.open(":memory:");
+    if (code === OK) return handle;
+    throw new SqlJsMismatchError(this.options.module.version, [`opening :memory: ends in ${resultCodeName(code)}`]);
+  }
+
+  private open(name: string): { readonly code: number; readonly handle: number } {
     const text = this.cString(name);
     const out = this.memory.allocate(4);
-    this.expectOk(`opening ${name}`, this.sqlite.open(text, out));
+    const code = this.sqlite.open(text, out);
     const handle = this.memory.word(out);
     this.sqlite.free(out);
     this.sqlite.free(text);
-    return handle;
+    return { code, handle };
   }
 
   private cString(text: string): number {
@@ -95,10 +104,5 @@ export class Runtime {
     this.memory.u8.set(bytes, address);
     this.memory.u8[address + bytes.length] = 0;
     return address;
-  }
-
-  private expectOk(what: string, code: number): void {
-    if (code === OK) return;
-    throw new SqlJsMismatchError(this.options.module.version, [`${what} ends in ${resultCodeName(code)}`]);
   }
 }
