@@ -170,6 +170,7 @@ function invalid(option: string | null, message: string): OpenError {
 
 /** A value as one would write it, at most a line of it. */
 function show(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
   const text = typeof value === "string" || (typeof value === "object" && value !== null)
     ? JSON.stringify(value) : `${String(value)} (${typeof value})`;
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;

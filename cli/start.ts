@@ -90,6 +90,9 @@ function parseStart(args: readonly string[]): ParsedStart | string {
   }
   const { directory, json, cluster, ...others } = values;
   if (typeof directory !== "string") return "--directory is missing: say where the node keeps its data";
+  if (cluster === undefined && others.address === undefined) {
+    return "--address is missing: without it, or --cluster, nobody reaches the node";
+  }
   const addresses: Record<string, string> = {};
   for (const pair of typeof cluster === "string" ? cluster.split(",") : []) {
     const [id, address, ...rest] = pair.split("=");

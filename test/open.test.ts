@@ -62,7 +62,7 @@ async function failureOf(promise: Promise<unknown>): Promise<QuorumliteError> {
 const CLUSTER = { a: "127.0.0.1:7001", b: "127.0.0.1:7002" };
 
 test.each<[string, unknown, string | null, RegExp]>([
-  ["nothing", undefined, null, /open was given undefined \(undefined\): pass an object/],
+  ["nothing", undefined, null, /open was given undefined: pass an object/],
   ["a string", "data", null, /open was given "data": pass an object of options/],
   ["no directory", {}, "directory", /open needs a directory/],
   ["a directory that is a number", { directory: 7 }, "directory", /directory is 7 \(number\): pass a path/],

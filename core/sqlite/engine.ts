@@ -315,8 +315,9 @@ export class SqliteEngine implements Engine {
 const NOTHING_DONE: StatementResult = { type: "done", rows: { columns: [], rows: [] }, changes: 0, lastInsertRowid: 0 };
 
 function kindRefusal(kind: StatementKind): StatementResult | null {
-  if (kind === "control")
-    return misuse("transactions are begun and ended by begin, commit and rollback, not by a statement");
+  if (kind === "control") {
+    return misuse("transactions are begun and ended by transaction(), or within a script, not by a single statement");
+  }
   return scriptRefusal(kind);
 }
 

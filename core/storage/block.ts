@@ -63,7 +63,7 @@ export function corrupt(file: string, offset: number, detail: string): Refused {
 
 /** The bytes break this rule of ours, which is stated positively. */
 export function brokenRule(file: string, offset: number, rule: string): Refused {
-  return corrupt(file, offset, `not so: ${rule}`);
+  return corrupt(file, offset, `the rule "${rule}" is broken`);
 }
 
 export function brokenField(place: BlockPlace, fault: DecodeFault): Refused {
