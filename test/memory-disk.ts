@@ -6,6 +6,7 @@
  * not harmed ("power safe overwrite", as SQLite calls it). Of the creations, renames and removals that no syncDirectory
  * has followed it keeps the first few.
  */
+import type { Random } from "../core/random.ts";
 import type { DiskOperation, DiskResult } from "../core/storage/disk.ts";
 
 const SECTOR_SIZE = 512;
@@ -28,6 +29,12 @@ class MemoryFile {
     this.durable = durable;
   }
 
+  copy(): MemoryFile {
+    const copy = new MemoryFile(this.durable);
+    copy.writes.push(...this.writes);
+    return copy;
+  }
+
   get current(): Uint8Array {
     return this.writes.reduce((bytes, write) => overwrite(bytes, write), this.durable);
   }
@@ -40,7 +47,7 @@ export class MemoryDisk {
 
   static of(files: Readonly<Record<string, Uint8Array>>): MemoryDisk {
     const disk = new MemoryDisk();
-    for (const [file, bytes] of Object.entries(files)) disk.files.set(file, new MemoryFile(bytes.slice()));
+    for (const [file, bytes] of Object.entries(files)) disk.files.set(file, new MemoryFile(bytes));
     disk.directories = [new Map(disk.files)];
     return disk;
   }
@@ -97,6 +104,34 @@ export class MemoryDisk {
     for (const directory of this.directories) yield* imagesOf([...directory], 0, {});
   }
 
+  /** One legal image, drawn. */
+  randomImage(random: Random): MemoryDisk {
+    const made: Record<string, Uint8Array> = {};
+    for (const [name, file] of random.pick(this.directories)) {
+      made[name] = file.writes.reduce((bytes, write) => {
+        const pieces = cut(write);
+        const common = random.pick<Fate | null>(["kept", "lost", null]);
+        const fates = pieces.map(() => common ?? random.pick<Fate>(["kept", "lost", "garbage"]));
+        return applyPieces(bytes, pieces, fates);
+      }, file.durable);
+    }
+    return MemoryDisk.of(made);
+  }
+
+  /** This disk as the next process finds it when this one is killed: nothing is lost, nothing more is durable. */
+  killed(): MemoryDisk {
+    const copies = new Map<MemoryFile, MemoryFile>();
+    const copied = (file: MemoryFile): MemoryFile => {
+      const copy = copies.get(file) ?? file.copy();
+      copies.set(file, copy);
+      return copy;
+    };
+    const disk = new MemoryDisk();
+    disk.directories = this.directories.map((files) => new Map([...files].map(([name, file]) => [name, copied(file)])));
+    disk.files = disk.directories.at(-1) ?? new Map<string, MemoryFile>();
+    return disk;
+  }
+
   private change(apply: (files: Map<string, MemoryFile>) => void): void {
     this.files = new Map(this.files);
     apply(this.files);
@@ -126,14 +161,18 @@ function* contentsOf(durable: Uint8Array, writes: readonly Write[]): Generator<U
   if (first === undefined) return yield durable;
   const pieces = cut(first);
   for (const fates of fatesOf(pieces.length)) {
-    let bytes = durable;
-    for (const [at, piece] of pieces.entries()) {
-      if (fates[at] === "kept") bytes = overwrite(bytes, piece);
-      const garbage = piece.bytes.map((_, byte) => byte * 31 + 7);
-      if (fates[at] === "garbage") bytes = overwrite(bytes, { ...piece, bytes: garbage });
-    }
-    yield* contentsOf(bytes, others);
+    yield* contentsOf(applyPieces(durable, pieces, fates), others);
   }
+}
+
+function applyPieces(durable: Uint8Array, pieces: readonly Write[], fates: readonly Fate[]): Uint8Array {
+  let bytes = durable;
+  for (const [at, piece] of pieces.entries()) {
+    const garbage = piece.bytes.map((_, byte) => byte * 31 + 7);
+    if (fates[at] === "kept") bytes = overwrite(bytes, piece);
+    if (fates[at] === "garbage") bytes = overwrite(bytes, { ...piece, bytes: garbage });
+  }
+  return bytes;
 }
 
 /** All or nothing; up to a place, or from it on; the same with garbage at that place. */

@@ -129,10 +129,10 @@ export class StorageRun {
 }
 
 /** A member's disk as bootstrap leaves it. */
-export function bootstrapped(options: StorageOptions = OPTIONS): StorageRun {
+export function bootstrapped(options: StorageOptions = OPTIONS, identity = IDENTITY): StorageRun {
   const run = new StorageRun(new MemoryDisk(), options).start();
-  run.take((storage) => storage.writeIdentity({ ...IDENTITY, cluster: null })).settle();
-  return run.take((storage) => storage.writeIdentity(IDENTITY)).settle();
+  run.take((storage) => storage.writeIdentity({ ...identity, cluster: null })).settle();
+  return run.take((storage) => storage.writeIdentity(identity)).settle();
 }
 
 /** Storage started anew over what a crash left. */

@@ -23,13 +23,11 @@ export class StorageTwin {
   readonly orders: PersistOrder[] = [];
   /** How many of them were answered by Persisted. */
   acknowledged = 0;
+  /** What stood before the first order. */
+  private readonly initial: { readonly log: LogWords; readonly hardState: HardState };
 
-  get log(): LogWords {
-    return this.logs(0).at(-1)?.log ?? [];
-  }
-
-  get hardState(): HardState {
-    return hardStateOf(this.orders);
+  constructor(entries: readonly Entry[] = [], hardState: HardState = INITIAL_HARD_STATE) {
+    this.initial = { log: entries.map(wordOf), hardState };
   }
 
   /** null: a restart may find this; otherwise what is wrong with it. */
@@ -45,13 +43,13 @@ export class StorageTwin {
   private hardStates(orders: number): HardState[] {
     const states: HardState[] = [];
     const least = Math.max(orders, this.acknowledged);
-    for (let count = least; count <= this.orders.length; count++) states.push(hardStateOf(this.orders.slice(0, count)));
+    for (let count = least; count <= this.orders.length; count++) states.push(this.hardStateAfter(count));
     return states;
   }
 
   /** The log after the first `from` orders, then after each further record, with the number of orders it needs. */
   private logs(from: number): { readonly log: LogWords; readonly orders: number }[] {
-    let log: LogWords = [];
+    let { log } = this.initial;
     const states = from === 0 ? [{ log, orders: 0 }] : [];
     for (const [at, order] of this.orders.entries()) {
       if (order.truncateTo !== null) {
@@ -66,10 +64,11 @@ export class StorageTwin {
     }
     return states;
   }
-}
 
-function hardStateOf(orders: readonly PersistOrder[]): HardState {
-  return orders.findLast((order) => order.hardState !== null)?.hardState ?? INITIAL_HARD_STATE;
+  private hardStateAfter(count: number): HardState {
+    const newest = this.orders.slice(0, count).findLast((order) => order.hardState !== null);
+    return newest?.hardState ?? this.initial.hardState;
+  }
 }
 
 function sameHardState(a: HardState, b: HardState): boolean {

@@ -100,10 +100,10 @@ function stopped(rule: string): Stop {
 
 /** The hard state is synced before the records that rely on it. null: so it was. */
 function judgeAgainstTerm(record: RecordHeader, term: TermSlot): Refused | null {
-  if (record.entry.term > term.hardState.currentTerm) {
-    return brokenRule(LOG_FILE, record.offset, "an entry's term is at most the current term");
-  }
-  return judgeGeneration(record, term);
+  // First the hard state itself: an older one explains too low a term.
+  const missing = judgeGeneration(record, term);
+  if (missing !== null || record.entry.term <= term.hardState.currentTerm) return missing;
+  return brokenRule(LOG_FILE, record.offset, "an entry's term is at most the current term");
 }
 
 function judgeGeneration(record: RecordHeader, term: TermSlot): Refused | null {
