@@ -113,7 +113,8 @@ const SMALL = { ...OPTIONS, limits: { preallocateBytes: 2048, maxWriteBytes: 150
 
 test("after any crashes storage holds what was acknowledged, and nothing that was not ordered", () => {
   let torn = 0;
-  const property = fc.property(fc.array(action, { minLength: 5, maxLength: 60, size: "max" }), fc.nat(), (actions, seed) => {
+  const story = fc.array(action, { minLength: 5, maxLength: 60, size: "max" });
+  const property = fc.property(story, fc.nat(), (actions, seed) => {
     const lives = new Lives(seed);
     for (const one of actions) lives.take(one);
     lives.take({ type: "powerLoss" });

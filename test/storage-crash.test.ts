@@ -137,12 +137,15 @@ test("the closing mark survives every crash, or is missed by nobody", () => {
   expect(tally.images).toBeGreaterThan(10);
 });
 
+/** Node a before it has a cluster. */
+const ALONE = { ...IDENTITY, cluster: null };
+
 test("bootstrap can crash anywhere: the node is as new, known, or a member, as far as it was told", () => {
   let images = 0;
   const run = new StorageRun(new MemoryDisk());
   const look = (): void => {
     const written = run.news.flatMap((news) => (news.type === "IdentityWritten" ? [news.identity] : []));
-    const legal = [null, { ...IDENTITY, cluster: null }, IDENTITY].slice(written.length);
+    const legal = [null, ALONE, IDENTITY].slice(written.length);
     for (const image of run.disk.images()) {
       images++;
       const again = restarted(image);
@@ -150,13 +153,14 @@ test("bootstrap can crash anywhere: the node is as new, known, or a member, as f
       expect(legal).toContainEqual(again.recovered.identity);
       for (const third of image.images()) expect(restarted(third).recovered).toEqual(again.recovered);
       if (again.recovered.identity?.cluster) continue;
+      if (again.recovered.identity === null) again.take((storage) => storage.writeIdentity(ALONE)).settle();
       again.take((storage) => storage.writeIdentity(IDENTITY)).settle();
       expect(restarted(again.disk).recovered.identity).toEqual(IDENTITY);
     }
   };
   look();
   run.take((storage) => storage.start()).settle(look);
-  run.take((storage) => storage.writeIdentity({ ...IDENTITY, cluster: null })).settle(look);
+  run.take((storage) => storage.writeIdentity(ALONE)).settle(look);
   run.take((storage) => storage.writeIdentity(IDENTITY)).settle(look);
   expect(images).toBeGreaterThan(50);
   expect(run.disk.bytesOf("log")?.length).toBe(OPTIONS.limits.preallocateBytes);

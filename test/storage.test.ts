@@ -9,6 +9,8 @@ import {
 } from "./storage-run.ts";
 
 const EIO: DiskFailure = { code: "EIO", file: "log", message: "input/output error" };
+/** Node a before it has a cluster. */
+const ALONE = { ...IDENTITY, cluster: null };
 const index = (value: number): LogIndex => value as LogIndex;
 
 /** The operations waiting to be performed, a word each. */
@@ -139,7 +141,7 @@ test("a failure while recovering, or while an identity is written, is reported",
   empty.fail({ code: "EIO", file: null, message: "no directory" });
   expect(empty.fault).toEqual({ type: "diskFailed", file: null, code: "EIO", detail: "no directory" });
   expect(empty.storage.writeIdentity(IDENTITY)).toEqual([]);
-  const fresh = restarted(new MemoryDisk()).take((storage) => storage.writeIdentity(IDENTITY));
+  const fresh = restarted(new MemoryDisk()).take((storage) => storage.writeIdentity(ALONE));
   fresh.perform();
   fresh.fail(EIO);
   expect(fresh.fault).toMatchObject({ type: "diskFailed" });
@@ -173,7 +175,7 @@ test("closing gives up a recovery or a bootstrap that goes on, and an idle one a
   const recovering = new StorageRun(bootstrapped().disk).take((storage) => storage.start());
   recovering.take((storage) => storage.close()).settle();
   expect(recovering.news).toEqual([{ type: "Closed" }]);
-  const founding = restarted(new MemoryDisk()).take((storage) => storage.writeIdentity(IDENTITY));
+  const founding = restarted(new MemoryDisk()).take((storage) => storage.writeIdentity(ALONE));
   founding.take((storage) => storage.close()).settle();
   expect(founding.news.map(({ type }) => type)).toEqual(["Recovered", "Closed"]);
   const idle = restarted(new MemoryDisk()).take((storage) => storage.close());
@@ -227,10 +229,9 @@ test("another intact record in an entry's place is corruption when it is read ba
 
 test("an identity without a cluster may be written again, and leads to no log", () => {
   const run = restarted(new MemoryDisk());
-  const alone = { ...IDENTITY, cluster: null };
-  run.take((storage) => storage.writeIdentity(alone)).settle();
-  run.take((storage) => storage.writeIdentity(alone)).settle();
-  expect(restarted(run.disk).recovered.identity).toEqual(alone);
+  run.take((storage) => storage.writeIdentity(ALONE)).settle();
+  run.take((storage) => storage.writeIdentity(ALONE)).settle();
+  expect(restarted(run.disk).recovered.identity).toEqual(ALONE);
   expect(run.disk.bytesOf("log")).toBeUndefined();
   expect(run.storage.state).toBeNull();
 });
@@ -252,6 +253,12 @@ test.each<[string, (run: StorageRun) => void]>([
 ])("misuse is a bug of the caller: %s", (rule, misuse) => {
   const run = bootstrapped().persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1)] })).settle();
   expect(() => misuse(run)).toThrow(rule);
+});
+
+test("a node has an identity of its own before it founds a cluster", () => {
+  // Otherwise a crash in between would leave a log that belongs to nobody.
+  const run = restarted(new MemoryDisk());
+  expect(() => run.storage.writeIdentity(IDENTITY)).toThrow("an identity without a cluster comes first");
 });
 
 test("an answer out of order within a file is a bug of the driver", () => {

@@ -1,6 +1,5 @@
 /**
- * The file `identity`: which node this directory belongs to, and which cluster. Replaced as a whole, never written
- * into.
+ * The file `identity`: which node this directory belongs to, and which cluster. Only ever replaced as a whole.
  *
  *    0   8  magic "qliteidn"
  *    8   4  version, 1

@@ -10,8 +10,7 @@
  * 1. zeros to the end of the file: the log ends there;
  * 2. a header beyond vouches for the place: corruption;
  * 3. otherwise: torn. All of it is durably overwritten with zeros before anything new is appended, so that an old
- * record
- *    can never come to follow a new one.
+ *    record can never come to follow a new one.
  * An intact record that contradicts those before it is corruption wherever it stands: no crash makes one.
  *
  * This is conservative in one direction only: when the last group has been acknowledged and no record follows, damage
@@ -147,8 +146,7 @@ function namesOffset(bytes: Uint8Array, at: number, offset: number): boolean {
 
 /**
  * Makes the log durable as it was read, then vouches for it: from here on nothing that recovery reports can be taken
- * for torn. The sync matters without a torn tail too: what a killed process wrote may so far stand in the page cache
- * only.
+ * for torn. The sync matters without a torn tail too: what a killed process wrote may stand in the page cache only.
  */
 function* settle(log: LogFile, tornEnd: number, source: LogSource): DiskProcedure<void> {
   for (let at = log.end; at < tornEnd; at += source.chunkBytes) {

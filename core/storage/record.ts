@@ -15,8 +15,7 @@
  *   60   4  zero
  *
  * The header has a checksum of its own so that what it vouches for (24, 32) can be believed although its payload is
- * torn. The log is append-only: a truncation is a record too, and the entries after it stand in the place of those it
- * cut.
+ * torn. The log is append-only: a truncation is a record too, and entries after it take the place of those it cut.
  */
 import { ByteReader, type Decoded } from "../bytes.ts";
 import { crc32c } from "../checksum.ts";

@@ -5,8 +5,7 @@
  * The order in which they do is what recovery relies on. An identity without a cluster is the first file of all; log
  * and hard state are complete and durable before the identity that names the cluster takes its place; every file
  * arrives under its name by a rename. So an identity with a cluster promises both others, and no file is ever
- * half-made. Leftovers end in `.new`; log and hard state of a bootstrap that was not finished are replaced by the next
- * one.
+ * half-made. Leftovers end in `.new`; log and hard state of an unfinished bootstrap are replaced by the next.
  */
 import { type Identity, NO_ENTRY, type NodeId } from "../types.ts";
 import { type Judged, type Owner, type Refused, checksumOf, corrupt, ownerOf } from "./block.ts";

@@ -21,7 +21,7 @@ import type { DiskAnswer, DiskFailure, DiskOperation, DiskResult } from "./disk.
 import { type EntryRead, judgeRead } from "./entry-read.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { type CommitEffect, GroupCommit, type SyncedFile } from "./group-commit.ts";
-import type { StorageState } from "./invariants.ts";
+import { type StorageState, checkStorage, checkStorageStep } from "./invariants.ts";
 import { LOG_FILE } from "./log-file.ts";
 import { type OpenFiles, type Recovery, recover, writeIdentity } from "./recovery.ts";
 
@@ -53,8 +53,12 @@ export class Storage {
   /** null: recovery is not over, or the node belongs to no cluster yet. */
   private files: OpenFiles | null = null;
   private commit: GroupCommit | null = null;
+  /** Whether the directory has an identity, be it one without a cluster. */
+  private isKnown = false;
   /** What the input being processed has led to so far. */
   private effects: StorageEffect[] = [];
+  /** As of the end of the last input. */
+  private checked: StorageState | null = null;
 
   constructor(options: StorageOptions) {
     const { preallocateBytes, maxWriteBytes } = options.limits;
@@ -62,7 +66,7 @@ export class Storage {
     this.options = options;
   }
 
-  /** Storage of a member, for checkStorage; null: there is none yet. */
+  /** Storage of a member, as its laws see it; null: there is none yet. */
   get state(): StorageState | null {
     return this.commit?.state ?? null;
   }
@@ -76,21 +80,22 @@ export class Storage {
   }
 
   /**
-   * Makes the identity durable, atomically. Answered by IdentityWritten; one at a time. An identity with a cluster
-   * also creates the log and the hard state (term 0, no vote), before the identity that promises them: only from then
-   * on may anything be persisted. After `close` or a failure it is dropped, unanswered.
+   * Makes the identity durable, atomically. Answered by IdentityWritten; one at a time. One without a cluster comes
+   * first. One with a cluster also creates the log and the hard state (term 0, no vote), before the identity that
+   * promises them: only from then on may anything be persisted. After `close` or a failure it is dropped, unanswered.
    */
   writeIdentity(identity: Identity): readonly StorageEffect[] {
     invariant(this.phase !== "created" && this.files === null, "an identity is written before anything else");
     if (this.phase !== "open") return [];
+    invariant(identity.cluster === null || this.isKnown, "an identity without a cluster comes first");
     const steps = writeIdentity(identity, this.options.limits.preallocateBytes);
     this.begin({ type: "identity", identity, steps });
     return this.takeEffects();
   }
 
   /**
-   * Queues one Persist of raft/; tickets ascend. Answered by Persisted. After `close` or a failure: dropped,
-   * unanswered.
+   * Queues one Persist of raft/; tickets ascend. Answered by Persisted.
+   * After `close` or a failure it is dropped, unanswered.
    */
   persist(order: PersistOrder): readonly StorageEffect[] {
     if (this.phase !== "open") return [];
@@ -171,12 +176,14 @@ export class Storage {
   private finishRecovery(judged: Judged<Recovery>): void {
     this.task = null;
     if (!judged.ok) return this.fail(judged.fault);
+    this.isKnown = judged.value.recovered.identity !== null;
     this.openFiles(judged.value.files);
     this.effects.push({ type: "Recovered", recovered: judged.value.recovered });
   }
 
   private finishIdentity(identity: Identity, files: OpenFiles | null): void {
     this.task = null;
+    this.isKnown = true;
     this.openFiles(files);
     this.effects.push({ type: "IdentityWritten", identity });
   }
@@ -221,7 +228,15 @@ export class Storage {
     return this.commit;
   }
 
+  private checkLaws(): void {
+    const { state } = this;
+    if (state !== null) checkStorage(state);
+    if (state !== null && this.checked !== null) checkStorageStep(this.checked, state);
+    this.checked = state;
+  }
+
   private takeEffects(): readonly StorageEffect[] {
+    this.checkLaws();
     const effects = this.effects;
     this.effects = [];
     return effects;
