@@ -1,6 +1,6 @@
 /**
- * The wal-index beside a list of page numbers: whatever was appended and cut off, a look-up by SQLite's own rule finds the
- * newest frame of a page, under every header. And the rolling checksum beside one computed from nothing.
+ * The wal-index beside a list of page numbers: whatever was appended and cut off, a look-up by SQLite's own rule finds
+ * the newest frame of a page, under every header. And the rolling checksum beside one computed from nothing.
  */
 import { expect, test } from "vitest";
 import { RollingChecksum } from "../core/pages/rolling-checksum.ts";

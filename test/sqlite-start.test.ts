@@ -73,7 +73,11 @@ test.each<[string, SqlJsModule, string]>([
     withExports(zeroedConnection),
     "a connection does not begin with the address of its VFS (found 0)",
   ],
-  ["settings fail", withExports(() => ({ _sqlite3_exec: () => 1 })), "the settings of a connection end in SQLITE_ERROR"],
+  [
+    "settings fail",
+    withExports(() => ({ _sqlite3_exec: () => 1 })),
+    "the settings of a connection end in SQLITE_ERROR",
+  ],
   [
     "it traps",
     withExports((exports) => ({ _sqlite3_open: () => (exports["_sqlite3_step"] as Call)(0x7ffffff0) })),
