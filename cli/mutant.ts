@@ -1,0 +1,32 @@
+/**
+ * A mutant: a small named patch of the product's source that brings a real bug back. The simulator has to find it; what
+ * it cannot find is a hole in the simulator.
+ */
+import type { DatabaseKind } from "../sim/environment.ts";
+
+export interface Patch {
+  /** From the root of the repository. */
+  readonly file: string;
+  /** Occurs exactly once. */
+  readonly before: string;
+  readonly after: string;
+}
+
+export interface Mutant {
+  /** The file's area, then what is wrong: "raft: acknowledges before it is durable". */
+  readonly name: string;
+  /** What goes wrong, and what it would take to be seen, in one sentence. */
+  readonly story: string;
+  /** What the simulator runs over: the page model unless the patch is in the SQLite engine. */
+  readonly database: DatabaseKind;
+  readonly patches: readonly Patch[];
+  /** A control changes nothing that matters: it must survive. */
+  readonly isControl: boolean;
+}
+
+/** The file with the patch in it; null: the old text does not occur exactly once. */
+export function applyPatch(text: string, patch: Patch): string | null {
+  const at = text.indexOf(patch.before);
+  if (at < 0 || text.includes(patch.before, at + 1)) return null;
+  return text.slice(0, at) + patch.after + text.slice(at + patch.before.length);
+}

@@ -1,0 +1,70 @@
+/** Bugs of sessions, of the writer's queue, and of when an answer may leave. */
+import type { Mutant } from "../../cli/mutant.ts";
+
+const EXECUTOR = "core/database/executor.ts";
+const OUTBOX = "core/database/outbox.ts";
+
+function mutant(name: string, story: string, file: string, before: string, after: string): Mutant {
+  return { name, story, database: "model", isControl: false, patches: [{ file, before, after }] };
+}
+
+export const DATABASE_MUTANTS: readonly Mutant[] = [
+  mutant(
+    "database: readers see what is not committed",
+    "A read runs on the writer's view: it sees commits that are not replicated, and an open transaction besides.",
+    "core/database/database.ts",
+    'const result = this.engine.run("reader", body.sql, body.parameters);',
+    'const result = this.engine.run("writer", body.sql, body.parameters);',
+  ),
+  {
+    name: "pages: frames are visible before they are committed",
+    story: "Readers are given the speculative header of the WAL: they see commits that a new leader may never have.",
+    database: "sqlite",
+    isControl: false,
+    patches: [
+      {
+        file: "core/pages/page-store.ts",
+        before: 'const header = view === "applied" ? this.applied : this.speculativeHeader;',
+        after: "const header = this.speculativeHeader;",
+      },
+    ],
+  },
+  mutant(
+    "database: acknowledges what is only proposed",
+    "The answer leaves with the proposal, not with its entry's application.",
+    EXECUTOR,
+    "      this.outbox.proposed(proposal, first, at === commits.length - 1 ? answer : null);",
+    "      this.outbox.proposed(proposal, first, null);\n      if (at === commits.length - 1) this.outlet.send(answer);",
+  ),
+  mutant(
+    "database: lets an answer that made no frames leave at once",
+    "Rows, counts and errors computed on the writer's view may rest on commits that a new leader never has.",
+    EXECUTOR,
+    "    this.outbox.hold(answer, this.leadership.lastProposal, this.outlet.requestRead());",
+    "    this.outlet.send(answer);",
+  ),
+  mutant(
+    "database: says no for maybe when leadership is lost",
+    "Frames were undone, so the client is told that nothing was executed; the next leader commits the entry.",
+    OUTBOX,
+    "    for (const one of this.inFlight) this.orphans.set(one.proposal, one);\n    this.inFlight = [];\n"
+      + "    const fallen = this.held;",
+    "    const fallen = [...this.held, ...this.inFlight.flatMap(({ answer, proposal }) => answer === null ? [] : "
+      + "[{ answer, above: proposal, read: 0 as ReadNumber, confirmed: false }])];\n    this.inFlight = [];",
+  ),
+  mutant(
+    "database: a new leader executes before it has caught up",
+    "Its applied state may lack what its predecessor acknowledged: there is no barrier at its own no-op.",
+    "core/database/leadership.ts",
+    "return this.leads && this.prepared;",
+    "return this.leads;",
+  ),
+  mutant(
+    "database: executes a repeated request again",
+    "A request that the network duplicates, or that the client repeats, counts twice.",
+    "core/database/session.ts",
+    "    if (this.isSettled(sequence)) return \"settled\";\n    const answer = this.answers.get(sequence);\n"
+      + "    if (answer !== undefined) return answer === null ? \"working\" : \"answered\";\n",
+    "",
+  ),
+];
