@@ -11,7 +11,7 @@ import { IOERR } from "../core/sqlite/result-code.ts";
 import { sqliteEngineFactory } from "../core/sqlite/factory.ts";
 import type { SqlJsModule } from "../core/sqlite/sql-js.ts";
 import { FUZZ_SCALE, FUZZ_SEED } from "./chance.ts";
-import { SQL_JS } from "./sqlite-node.ts";
+import { SQL_JS } from "../test/sqlite-fixture.ts";
 
 type Call = (...values: number[]) => number;
 type State = ReadonlyMap<number, string>;

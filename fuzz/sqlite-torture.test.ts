@@ -6,7 +6,7 @@
 import { expect, test } from "vitest";
 import { Random } from "../core/random.ts";
 import { FUZZ_SCALE, FUZZ_SEED } from "./chance.ts";
-import { SqliteNode, type Client } from "./sqlite-node.ts";
+import { SqliteNode, type Client } from "../test/sqlite-node.ts";
 
 const STEPS = 160 * FUZZ_SCALE;
 const SUMMARY = "SELECT count(*), total(k), total(a), total(length(b)), total(length(c)) FROM t";

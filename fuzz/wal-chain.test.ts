@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { WalChain } from "../core/wal/wal-chain.ts";
 import { decodeWalHeader } from "../core/wal/wal-format.ts";
 import { examples } from "./chance.ts";
-import { SqliteNode } from "./sqlite-node.ts";
+import { SqliteNode } from "../test/sqlite-node.ts";
 
 /** A -wal file as it would lie on a disk, before anything was checkpointed. */
 function realWal(pageSize: number): Buffer {

@@ -377,6 +377,20 @@ test("more statements than are kept prepared", () => {
   }
 });
 
+test("values that make the wasm memory grow, under the feet of everything that looks into it", () => {
+  const [a, b] = [makeEngine(1, { maxPayloadBytes: 1 << 26, maxResultBytes: 1 << 26 }), makeEngine(2)];
+  write(a, "CREATE TABLE t (v)");
+  for (const mebibytes of [1, 9, 24]) {
+    const blob = new Uint8Array(mebibytes << 20).fill(mebibytes);
+    write(a, "INSERT INTO t VALUES (?)", [blob]);
+    const found = value(a, "SELECT v FROM t ORDER BY rowid DESC LIMIT 1");
+    expect(found instanceof Uint8Array && Buffer.compare(found, blob)).toBe(0);
+  }
+  replicate(a, b);
+  expect(b.checksum()).toBe(a.checksum());
+  expect(rows(b, "reader", "SELECT length(v) FROM t")).toEqual([[1 << 20], [9 << 20], [24 << 20]]);
+});
+
 test("a closed engine answers that it is gone", () => {
   const a = makeEngine();
   a.close();

@@ -7,6 +7,7 @@ import { Notices } from "../core/sqlite/notices.ts";
 import { BUSY, FULL, IOERR, IOERR_SHORT_READ, NOTFOUND, OK } from "../core/sqlite/result-code.ts";
 import { TemporaryFile } from "../core/sqlite/temporary-file.ts";
 import { WalFile } from "../core/sqlite/wal-file.ts";
+import { SqliteNode } from "./sqlite-node.ts";
 
 const PAGE = 512;
 const FRAME = 24 + PAGE;
@@ -127,4 +128,20 @@ test("WAL locks exclude each other, and the page store's own are never given", (
     file.shmLock(0, 8, UNLOCK | EXCLUSIVE);
   }
   expect(store.locks.idle).toBe(true);
+});
+
+test("no file but the database, its WAL and temporary ones can be opened", () => {
+  const node = new SqliteNode({ pageSize: 4096, checkpointFrames: 1000, seed: 1 });
+  const client = node.connect("speculative", 5);
+  expect(client.execute("ATTACH 'other.db' AS other")).toBe("unable to open database: other.db");
+  expect(node.runtime.notices.refusal).toMatch(/^the file other.db cannot be opened: ATTACH and VACUUM INTO/);
+  expect(client.execute("VACUUM INTO 'other.db'")).toBe("unable to open database: other.db");
+  expect(client.execute(`ATTACH '${"x".repeat(600)}' AS other`)).toMatch(/^unable to open database: xxx/);
+  // A sort of more than the cache goes through a temporary file.
+  client.execute("CREATE TABLE t (a)");
+  const numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 20000)";
+  expect(client.execute(`${numbers} INSERT INTO t SELECT hex(x * 7919 % 20011) FROM n ORDER BY 1 DESC`)).toBe(null);
+  expect(client.rows("SELECT count(*), max(a) FROM (SELECT a FROM t ORDER BY a || 'z' LIMIT 20000)")).toEqual([
+    [20000, "39393939"],
+  ]);
 });

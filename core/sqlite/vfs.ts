@@ -32,7 +32,6 @@ const SECTOR_SIZE = 4096;
 
 /** 1970-01-01 as a Julian day, in milliseconds. */
 const JULIAN_EPOCH_MS = 210866760000000;
-const MS_PER_DAY = 86400000;
 
 /** Every method with its C signature: the result, then the parameters. */
 export const TRAMPOLINE_METHODS: readonly TrampolineMethod[] = [
@@ -83,7 +82,9 @@ export class Vfs {
   private readonly notices: Notices;
   private readonly store: PageStore;
   private readonly maxFrames: number;
-  private seed: Uint8Array;
+  private readonly seed: Uint8Array;
+  private seedUsed = 0;
+  private readonly random: Random;
   /** By number; null: closed. */
   private readonly files: (VfsFile | null)[] = [];
   /** The address of the sqlite3_io_methods that all files share. */
@@ -94,6 +95,7 @@ export class Vfs {
     this.notices = notices;
     this.store = options.store;
     this.seed = options.seed;
+    this.random = new Random(options.seed.slice(0, SEED_SIZE));
     this.maxFrames = Math.floor(options.maxPayloadBytes / payloadSize(options.store.pageSize, 1));
   }
 
@@ -125,7 +127,8 @@ export class Vfs {
       xFullPathname: (_vfs, name, size, out) => this.fullPathname(name!, size!, out!),
       xRandomness: (_vfs, size, address) => this.randomness(size!, address!),
       xSleep: (_vfs, microseconds) => microseconds!,
-      xCurrentTime: (_vfs, out) => this.currentTime(out!),
+      // Superseded by xCurrentTimeInt64.
+      xCurrentTime: () => IOERR,
       xGetLastError: () => 0,
       xCurrentTimeInt64: (_vfs, out) => {
         this.memory.setInteger(out!, this.wallMs + JULIAN_EPOCH_MS);
@@ -204,23 +207,10 @@ export class Vfs {
     return OK;
   }
 
-  /** SQLite asks once, for 44 bytes. Should it ask for more, the seed goes on as a generator. */
+  /** SQLite asks once, for 44 bytes: the seed. Should it ever ask for more, the seed goes on as a generator. */
   private randomness(size: number, address: number): number {
-    if (this.seed.length < size) {
-      const more = new Random(this.seed.slice(0, SEED_SIZE)).bytes(size);
-      more.set(this.seed.subarray(0, size));
-      this.seed = more;
-    }
-    this.memory.u8.set(this.seed.subarray(0, size), address);
-    this.seed = new Random(this.seed.slice(0, SEED_SIZE)).bytes(this.seed.length);
+    const { u8 } = this.memory;
+    for (let at = address; at < address + size; at++) u8[at] = this.seed[this.seedUsed++] ?? this.random.u32() >>> 24;
     return size;
-  }
-
-  private currentTime(out: number): number {
-    const days = new DataView(new ArrayBuffer(8));
-    days.setFloat64(0, (this.wallMs + JULIAN_EPOCH_MS) / MS_PER_DAY, true);
-    this.memory.setWord(out, days.getUint32(0, true));
-    this.memory.setWord(out + 4, days.getUint32(4, true));
-    return OK;
   }
 }

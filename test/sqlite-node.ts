@@ -2,7 +2,6 @@
  * One page store with SQLite on it and as many connections as a test wants: what lies below the Engine, for tests
  * that need several writers, or readers that keep a snapshot open.
  */
-import { loadSqlJs } from "../cli/sqljs.ts";
 import type { SqlValue } from "../core/database/engine.ts";
 import { crc32c } from "../core/checksum.ts";
 import { PageStore, type StoreView } from "../core/pages/page-store.ts";
@@ -14,8 +13,7 @@ import { Runtime } from "../core/sqlite/runtime.ts";
 import type { SqlJsModule } from "../core/sqlite/sql-js.ts";
 import { assembleTrampoline } from "../core/sqlite/trampoline.ts";
 import { TRAMPOLINE_METHODS } from "../core/sqlite/vfs.ts";
-
-export const SQL_JS = loadSqlJs();
+import { SQL_JS } from "./sqlite-fixture.ts";
 
 export interface NodeOptions {
   readonly pageSize: number;
