@@ -68,8 +68,9 @@ export interface Engine {
    */
   run(view: View, sql: string, parameters: SqlParameters): StatementResult;
   /**
-   * Runs a script on the writer, statement by statement, as sqlite3_exec does: those before a failing one stay. BEGIN
-   * and COMMIT are allowed inside; a script that ends inside a transaction is rolled back to its start and is misuse.
+   * Runs a script on the writer, statement by statement, as sqlite3_exec does: those before one that fails with
+   * SQLite's own error stay. BEGIN and COMMIT are allowed inside; a script that ends inside a transaction is misuse.
+   * After misuse and tooLarge nothing of the script stays.
    */
   script(sql: string): StatementResult;
   /** BEGIN IMMEDIATE on the writer. */

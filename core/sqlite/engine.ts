@@ -92,11 +92,10 @@ export class SqliteEngine implements Engine {
       const unfinished = this.transaction;
       if (unfinished) this.rollbackOn(writer);
       this.restoreSettings(living);
-      if (unfinished && result.type === "done") {
-        this.discardDownTo(living, before);
-        return misuse("the script ends inside a transaction");
-      }
-      return answer;
+      const final = unfinished && answer.type === "done" ? misuse("the script ends inside a transaction") : answer;
+      // Those two mean "surely not executed": nothing may stay. After an SQL error, what came before it does.
+      if (final.type === "misuse" || final.type === "tooLarge") this.discardDownTo(living, before);
+      return final;
     });
   }
 
@@ -296,7 +295,7 @@ export class SqliteEngine implements Engine {
 
   private discardDownTo(living: Living, keep: number): void {
     const cookie = this.store.schemaCookie();
-    this.store.discard(keep);
+    if (keep < this.store.speculative()) this.store.discard(keep);
     this.store.install("speculative");
     if (this.store.schemaCookie() === cookie) return;
     // SQLite knows a schema by its cookie, and another one will get this same cookie: it must forget what it knows.
