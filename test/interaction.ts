@@ -5,6 +5,7 @@
  * Commands, each with an example:
  *   nodes a b c                    three empty nodes            nodes a=[1 1 2] b=[1] c maxMessageEntries=1
  *   timeout a                      a's timer fires, at its deadline
+ *   fire a                         a's timer fires as it is set, perhaps too early: then it is armed again
  *   disk a                         a's oldest write is done     disk a all
  *   deliver a→b                    the oldest message from a to b arrives
  *   deliver a→b 2 keep             the second oldest; a copy stays on its way
@@ -89,6 +90,8 @@ export class Interaction implements StoryTeller {
     switch (verb) {
       case "timeout":
         return this.timeout(host);
+      case "fire":
+        return this.fire(host);
       case "disk":
         do this.disk(host);
         while (detail === "all" && host.writes.length > 0);
