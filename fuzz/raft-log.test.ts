@@ -1,4 +1,4 @@
-/** The log, its terms by runs and the follower's rules against twins that hold plain arrays and search from the front. */
+/** The log, its terms by runs and the follower's rules, against twins that hold plain arrays and search them. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { judgeAppend } from "../core/raft/append.ts";
@@ -25,7 +25,7 @@ test("a majority's index is the highest that so many voters have reached", () =>
 });
 
 test("terms by runs answer as an array of entries does", () => {
-  fc.assert(fc.property(terms, fc.integer({ min: 0, max: 14 }), fc.integer({ min: 0, max: 6 }), (values, index, term) => {
+  fc.assert(fc.property(terms, fc.nat(14), fc.nat(6), (values, index, term) => {
     const entries = logOf(values);
     const own = new Log(recoveredLog(entries));
     const id = { term: term as Term, index: index as LogIndex };
@@ -99,7 +99,7 @@ function follow(own: readonly Entry[], request: AppendEntries): readonly Entry[]
 /** A leader's log and a follower's with a common beginning, as Log Matching has it, and a message from the leader. */
 const pair = fc.record({ common: terms, own: terms, leaders: terms, from: fc.nat(24), count: fc.nat(8) });
 
-test("a follower does with entries what figure 2 says, and its hint leads the leader back to where the logs agree", () => {
+test("a follower does with entries what figure 2 says, and its hint leads back to where the logs agree", () => {
   fc.assert(fc.property(pair, ({ common, own, leaders, from, count }) => {
     const base = common[common.length - 1] ?? 0;
     // Beyond the common part the terms of the two differ: odd here, even there.

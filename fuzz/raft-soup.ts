@@ -1,7 +1,7 @@
 /**
  * Pure Rafts in a soup of messages: any of them may arrive, now or later or twice or never; disks answer late; nodes
- * crash and lose what is not on disk. Checks the five properties of figure 3 and what the boundary promises, as it goes.
- * Not the simulator: no bytes, no files, no clocks.
+ * crash and lose what is not on disk. Checks the five properties of figure 3 and what the boundary promises, as it
+ * goes. Not the simulator: no bytes, no files, no clocks.
  */
 import { invariant } from "../core/invariant.ts";
 import { DEFAULT_TIMING, type RaftEffect, type RaftInput, type RaftLimits } from "../core/raft/boundary.ts";
@@ -9,8 +9,10 @@ import { checkState, checkStep } from "../core/raft/invariants.ts";
 import type { Message } from "../core/raft/message.ts";
 import { Raft } from "../core/raft/raft.ts";
 import { Random } from "../core/random.ts";
-import { majority, type Entry, type HardState, type Instant, type LogIndex } from "../core/types.ts";
-import { compareNodeIds, type NodeId, type ProposalNumber, type ReadNumber, type Term } from "../core/types.ts";
+import { compareNodeIds, majority } from "../core/types.ts";
+import type {
+  Entry, EntryId, HardState, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term,
+} from "../core/types.ts";
 import { recoveredLog } from "../test/raft-notation.ts";
 
 type EffectOf<Type extends RaftEffect["type"]> = RaftEffect & { readonly type: Type };
@@ -38,10 +40,14 @@ export interface Host {
 
 const PROPOSAL_SIZE = 8;
 
+/** What happened, so that a run can show that it was not idle. */
+export function newTally() {
+  return { elections: 0, committed: 0, lost: 0, refused: 0, reads: 0, crashes: 0, readBacks: 0, truncations: 0 };
+}
+
 export class Soup {
   readonly hosts: readonly Host[];
-  /** What happened, so that a run can show that it was not idle. */
-  readonly tally = { elections: 0, committed: 0, lost: 0, refused: 0, reads: 0, crashes: 0, readBacks: 0, truncations: 0 };
+  readonly tally = newTally();
   private readonly random: Random;
   private readonly limits: RaftLimits;
   private now = 0 as Instant;
@@ -116,8 +122,8 @@ export class Soup {
     const { id, disk, hardState } = host;
     const voters = this.hosts.map((each) => each.id).sort(compareNodeIds);
     const seed = this.random.bytes(16);
-    const options = { id, voters, hardState, log: recoveredLog(disk), timing: DEFAULT_TIMING, limits: this.limits, seed };
-    host.raft = new Raft(options, this.now);
+    const options = { id, voters, hardState, timing: DEFAULT_TIMING, limits: this.limits, seed };
+    host.raft = new Raft({ ...options, log: recoveredLog(disk) }, this.now);
     Object.assign(host, { log: disk, writes: [], reads: [], timerAt: null, applied: 0, reported: 0 });
     Object.assign(host, { lastProposal: 0, lastRead: 0, proposing: { term: 0, predecessor: 0, rollBack: false } });
     host.readsAsked.clear();
@@ -170,7 +176,7 @@ export class Soup {
     const timers = this.hosts.filter(({ raft, timerAt }) => raft !== null && timerAt !== null);
     const earliest = timers.sort((a, b) => (a.timerAt ?? 0) - (b.timerAt ?? 0))[0];
     const fires = !faults || this.random.chance(70) ? earliest : host;
-    if (fires?.raft == null || fires.timerAt === null) return;
+    if (fires === undefined || fires.raft === null || fires.timerAt === null) return;
     this.now = Math.max(this.now, fires.timerAt) as Instant;
     fires.timerAt = null;
     this.step(fires, { type: "TimerFired" });
@@ -216,7 +222,10 @@ export class Soup {
     checkStep(before, after);
     invariant(effects.slice(1).every(({ type }) => type !== "Persist"), "at most one Persist, and it comes first");
     for (const effect of effects) this.take(host, effect);
-    invariant(String(recoveredLog(host.log).terms.map(text)) === String(after.terms.map(text)), "Persists tell the log");
+    if (effects[0]?.type === "Persist") {
+      const told = recoveredLog(host.log).terms.map(text).join();
+      invariant(told === after.terms.map(text).join(), "what is persisted is the log");
+    }
     if (after.role === "leader" && before.role !== "leader") this.elected(host, after.currentTerm);
     for (let index = before.commitIndex + 1; index <= after.commitIndex; index++) this.commit(host, index);
   }
@@ -249,8 +258,9 @@ export class Soup {
         return this.resolve(host, effect);
       case "ReadReady":
         this.tally.reads += 1;
-        invariant(effect.index >= (host.readsAsked.get(effect.read) ?? Infinity), "a read sees what was committed before it");
-        return;
+        return invariant(
+          effect.index >= (host.readsAsked.get(effect.read) ?? Infinity), "a read sees what was committed before it",
+        );
       default:
     }
   }
@@ -283,7 +293,7 @@ export class Soup {
     invariant(entry !== undefined, "what is committed stands in the log");
     const known = this.committed[index - 1];
     if (known !== undefined) return invariant(known === text(entry), "a committed entry never changes");
-    const holders = this.hosts.filter(({ disk }) => disk[index - 1] !== undefined && text(disk[index - 1]) === text(entry));
+    const holders = this.hosts.filter(({ disk }) => text(disk[index - 1]) === text(entry));
     invariant(holders.length >= majority(this.hosts.length), "what is committed is on the disks of a majority");
     this.committed.push(text(entry));
     this.tally.committed += 1;
@@ -306,6 +316,6 @@ export class Soup {
   }
 }
 
-function text(entry: { readonly term: number; readonly index: number; readonly payload?: Uint8Array } | undefined): string {
+function text(entry: (EntryId & { readonly payload?: Uint8Array }) | undefined): string {
   return entry === undefined ? "" : `${entry.term}/${entry.index}:${String(entry.payload ?? "")}`;
 }

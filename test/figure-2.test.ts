@@ -239,7 +239,7 @@ test("leaders: an inconsistency moves nextIndex back, and it is tried again", ()
   ]);
 });
 
-test("leaders: an entry of the current term that a majority has is committed; one of an older term is not, by itself", () => {
+test("leaders: what a majority has is committed if it is of the current term, and all before it with it", () => {
   const cluster = after("nodes a=[1 1] b=[1 1] c=[1 1]", "timeout a", "disk a", "deliver a→b", "disk b");
   cluster.command("deliver b→a");
   cluster.command("disk a");
