@@ -108,7 +108,9 @@ test("a damaged record in the middle names its file and offset, and the record t
   const run = restarted(MemoryDisk.of({ ...files, log: zeroed(files.log, 4100, 4110) }));
   expect(run.fault).toEqual({
     type: "corrupt", file: "log", offset: 4096,
-    detail: "not so: a header's checksum matches; and the record at 4400 vouches for everything below 4400",
+    detail:
+      'the rule "a header\'s checksum matches" is broken, ' +
+      "although the record at 4400 vouches for everything below 4400",
   });
   expect(run.orders).toEqual([]);
 });

@@ -63,7 +63,7 @@ export function* recoverLog(source: LogSource): DiskProcedure<Judged<RecoveredLo
   if (tail.ofLog !== null && tail.ofLog.mark.through > log.end) {
     const { offset, mark } = tail.ofLog;
     const vouched = `the record at ${offset} vouches for everything below ${mark.through}`;
-    return brokenRule(LOG_FILE, log.end, `${stop.rule}; and ${vouched}`);
+    return corrupt(LOG_FILE, log.end, `the rule "${stop.rule}" is broken, although ${vouched}`);
   }
   const missing = tail.ofTerm === null ? null : judgeGeneration(tail.ofTerm, source.term);
   if (missing !== null) return missing;
