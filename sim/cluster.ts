@@ -64,7 +64,7 @@ export class Cluster implements ClientWorld {
   private readonly workload: Workload;
   private readonly random: Random;
   private readonly scheduler = new Scheduler<WorldEvent>();
-  private readonly marks: MarkWatcher;
+  readonly marks: MarkWatcher;
   private readonly connections = new Map<string, Connection>();
   private connectionCount = 0;
 

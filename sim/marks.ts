@@ -13,6 +13,8 @@ interface TermCourse {
 }
 
 export class MarkWatcher {
+  /** Who listens to elections; null: nobody does. */
+  onElection: ((leader: NodeId) => void) | null = null;
   private readonly tally: Tally;
   private readonly terms = new Map<Term, TermCourse>();
   private highestTerm = 0 as Term;
@@ -53,6 +55,7 @@ export class MarkWatcher {
       if (this.leaderCrashed) this.tally.mark("reelectionsAfterCrash");
       this.leaderCrashed = false;
       this.leader = node;
+      this.onElection?.(node);
     }
   }
 

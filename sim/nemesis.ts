@@ -3,6 +3,7 @@
  * nothing of the others, so that they meet in every combination. Once `stop` is said nothing is broken any more.
  */
 import type { Random } from "../core/random.ts";
+import type { NodeId } from "../core/types.ts";
 import type { Cluster } from "./cluster.ts";
 import { drawDelay } from "./latency.ts";
 import type { Address } from "./network.ts";
@@ -41,11 +42,13 @@ export class Nemesis {
     this.repeat(faults.connectionReset, () => this.resetConnection());
     this.repeat(faults.clientDeath, () => this.killClient());
     this.repeat(faults.slowDisk, () => this.slowDisk());
+    this.cluster.marks.onElection = (leader) => this.awaitYoungLeader(leader);
   }
 
   /** No fault from now on; everything that is broken is mended, every process runs. */
   stop(): void {
     this.isActive = false;
+    this.cluster.marks.onElection = null;
     this.cluster.network.heal();
     for (const node of this.cluster.nodes) {
       node.disk.heal();
@@ -177,6 +180,24 @@ export class Nemesis {
     if (leader !== undefined) this.isolate("isolatedLeader", leader);
   }
 
+  /**
+   * A new leader is most dangerous before its first entry has reached the others: one struck after the other leaves
+   * logs behind that differ in every way that elections have to sort out (figures 7 and 8 of the paper).
+   */
+  private awaitYoungLeader(leader: NodeId): void {
+    if (!this.random.chance(this.plan.youngLeaderPercent)) return;
+    const node = this.cluster.nodes.find(({ id }) => id === leader)!;
+    const { life } = node;
+    const roundUs = 2 * this.plan.network.latencyUs + this.plan.disk.syncUs;
+    this.cluster.after(drawDelay(this.random, roundUs), () => {
+      if (!this.isActive || node.life !== life || !leads(node)) return;
+      this.tally.inject("youngLeader");
+      if (holdsAlone(node, this.cluster.nodes)) this.tally.effect("youngLeader");
+      if (this.random.oneIn(2)) this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
+      else this.isolate("isolatedLeader", node);
+    });
+  }
+
   /** From the other nodes, and sometimes from clients: one that they still reach can do more harm. */
   private isolate(kind: FaultKind, node: NodeProcess): void {
     const others = this.random.chance(30) ? this.addresses() : this.cluster.nodes.map((other) => other.address);
@@ -196,6 +217,16 @@ export class Nemesis {
   private addresses(): Address[] {
     return Array.from({ length: this.plan.nodes + this.plan.clients }, (_, address) => address);
   }
+}
+
+/** Whether its log ends in what no other running node has. */
+function holdsAlone(node: NodeProcess, nodes: readonly NodeProcess[]): boolean {
+  const own = node.machine?.inspect().raft?.last;
+  if (own === undefined) return false;
+  return nodes.every((other) => {
+    const last = other.machine?.inspect().raft?.last;
+    return other === node || last === undefined || last.term < own.term || last.index < own.index;
+  });
 }
 
 function leads(node: NodeProcess): boolean {

@@ -68,6 +68,8 @@ export interface Plan {
   readonly storage: StorageLimits;
   readonly database: DatabaseLimits;
   readonly callTimeoutMs: number;
+  /** Of a hundred new leaders: how many are struck within the time that it takes to replicate an entry. */
+  readonly youngLeaderPercent: number;
 }
 
 const KIB = 1024;
@@ -109,6 +111,7 @@ export function drawPlan(seed: number): Plan {
       transactionIdleMs: random.pick([200, 1000]),
     },
     callTimeoutMs: random.pick([1000, 5000]),
+    youngLeaderPercent: random.pick([0, 0, 30, 60]),
   };
 }
 

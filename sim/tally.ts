@@ -8,6 +8,8 @@ export const FAULT_KINDS = [
   "loss", "duplication", "reordering", "partition", "oneWayCut", "isolatedNode", "isolatedLeader",
   // Connections of clients. Effect: the connection carried something before / the news never came.
   "connectionReset", "newsLost",
+  // A leader, as soon as it is elected, crashed or isolated. Effect: it had entries that nobody else held.
+  "youngLeader",
   // Processes. Effect: a running node died (of several: at least two; of all: every one) / before it had recovered /
   // before it knew its cluster / in the middle of a transaction.
   "crashOfOne", "crashOfSeveral", "crashOfAll", "crashInRecovery", "crashInFounding", "clientDeath",
