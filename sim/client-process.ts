@@ -17,7 +17,7 @@ import type { Application, ApplicationEffect, ApplicationInput } from "./workloa
 export interface ClientWorld {
   readonly now: number;
   readonly hash: TraceHash;
-  sendToNode(client: ClientProcess, to: Endpoint, bytes: Uint8Array): void;
+  request(client: ClientProcess, to: Endpoint, bytes: Uint8Array): void;
   armClient(client: ClientProcess, timer: Timer, at: number): void;
   /** The application's history may have grown. */
   applicationStepped(client: ClientProcess, effects: readonly ApplicationEffect[]): void;
@@ -123,7 +123,7 @@ export class ClientProcess {
   private perform(effect: ClientEffect): void {
     switch (effect.type) {
       case "Send":
-        return this.world.sendToNode(this, effect.to, effect.bytes);
+        return this.world.request(this, effect.to, effect.bytes);
       case "SetTimer":
         return this.world.armClient(this, this.clientTimer, this.clock.worldTimeOf(effect.at));
       case "Return":

@@ -10,7 +10,7 @@ import { Random, SEED_SIZE } from "../core/random.ts";
 import type { DiskOrder } from "../core/storage/disk.ts";
 import type { Instant, NodeId, Ticket } from "../core/types.ts";
 import { ClientProcess, type ClientWorld } from "./client-process.ts";
-import { openConnection, type Connection } from "./connection.ts";
+import { ClientTraffic, type TrafficWorld } from "./client-traffic.ts";
 import { SimulatedDisk, type PendingOperation } from "./disk.ts";
 import type { Environment } from "./environment.ts";
 import { MarkWatcher } from "./marks.ts";
@@ -48,12 +48,13 @@ export interface Failure extends Violation {
   readonly type: "correctness" | "liveness";
 }
 
-export class Cluster implements ClientWorld {
+export class Cluster implements ClientWorld, TrafficWorld {
   readonly plan: Plan;
   readonly tally: Tally;
   readonly nodes: readonly NodeProcess[];
   readonly clients: readonly ClientProcess[];
   readonly network: SimulatedNetwork;
+  readonly traffic: ClientTraffic;
   readonly hash = new TraceHash();
   readonly judge: Judge;
   /** null: all is well so far. */
@@ -65,8 +66,6 @@ export class Cluster implements ClientWorld {
   private readonly random: Random;
   private readonly scheduler = new Scheduler<WorldEvent>();
   readonly marks: MarkWatcher;
-  private readonly connections = new Map<string, Connection>();
-  private connectionCount = 0;
 
   constructor(plan: Plan, environment: Environment, workload: Workload, random: Random, tally: Tally) {
     this.plan = plan;
@@ -87,6 +86,7 @@ export class Cluster implements ClientWorld {
     this.network = new SimulatedNetwork(plan.nodes + plan.clients, plan.network, random.fork(), tally, (at, packet) => {
       this.scheduler.schedule(at, packet);
     });
+    this.traffic = new ClientTraffic(this, tally);
   }
 
   get now(): number {
@@ -150,13 +150,10 @@ export class Cluster implements ClientWorld {
     node.disk.crash(losePower ? this.plan.powerLoss : null);
     this.marks.crashed(node.id);
     this.fail("correctness", this.judge.nodeCrashed(this.now as Instant, node.id));
-    const ended = [...this.connections.values()].filter((connection) => {
-      return connection.node === node.address && connection.nodeLife === node.life && connection.nodeOpen;
-    });
-    for (const connection of ended) this.closeAtNode(connection, !losePower);
+    this.traffic.nodeDied(node, !losePower);
   }
 
-  private stepNode(node: NodeProcess, input: NodeInput): void {
+  stepNode(node: NodeProcess, input: NodeInput): void {
     const { machine } = node;
     if (machine === null || this.failure !== null) return;
     this.inProgress = `${node.id} ${input.type} at ${this.now} us`;
@@ -184,11 +181,8 @@ export class Cluster implements ClientWorld {
         invariant(receiver !== undefined, "a node sends to nodes of its cluster");
         return this.network.send(this.now, node.address, receiver.address, null, effect.bytes);
       }
-      case "Respond": {
-        const connection = this.connections.get(effect.to);
-        if (connection === undefined || !connection.nodeOpen) return;
-        return this.network.send(this.now, node.address, connection.client, connection, effect.bytes);
-      }
+      case "Respond":
+        return this.traffic.respond(effect.to, effect.bytes);
       case "SetTimer": {
         const at = node.timer.set(Math.max(this.now, node.clock.worldTimeOf(effect.at)));
         if (at !== null) this.scheduler.schedule(at, { type: "nodeTimer", node });
@@ -240,22 +234,12 @@ export class Cluster implements ClientWorld {
   /** Kills the application. With `losePower` the nodes hear nothing of it. */
   killClient(client: ClientProcess, losePower: boolean): void {
     this.trace(`${client.application?.name} dies`);
-    const connections = [...client.connections.values()];
+    this.traffic.clientDied(client, !losePower);
     client.die();
-    for (const connection of connections) this.closeAtClient(connection, !losePower);
   }
 
-  sendToNode(client: ClientProcess, to: Endpoint, bytes: Uint8Array): void {
-    let connection = client.connections.get(to);
-    if (connection === undefined) {
-      const node = this.nodes.find((other) => other.id === to);
-      invariant(node !== undefined, "a client sends to endpoints that it was given");
-      connection = openConnection(++this.connectionCount, client.address, client.life, node.address);
-      client.connections.set(to, connection);
-      this.connections.set(connection.id, connection);
-    }
-    if (connection.abandoned) this.tally.effect("newsLost");
-    this.network.send(this.now, client.address, connection.node, connection, bytes);
+  request(client: ClientProcess, to: Endpoint, bytes: Uint8Array): void {
+    this.traffic.request(client, to, bytes);
   }
 
   armClient(client: ClientProcess, timer: Timer, at: number): void {
@@ -270,24 +254,13 @@ export class Cluster implements ClientWorld {
     this.fail("correctness", this.judge.clientsStepped(this.now as Instant));
   }
 
-  /** Breaks a connection that both sides use; either hears of it in its own time. False: there is none. */
-  resetConnection(random: Random): boolean {
-    const open = [...this.connections.values()].filter((connection) => connection.nodeLife > 0);
-    if (open.length === 0) return false;
-    const connection = random.pick(open);
-    this.network.send(this.now, connection.node, connection.client, connection, null);
-    this.network.send(this.now, connection.client, connection.node, connection, null);
-    return true;
-  }
-
   // Events.
 
   private dispatch(event: WorldEvent): void {
     switch (event.type) {
       case "packet":
         if (event.connection === null) return this.arriveAtPeer(event);
-        if (event.to === event.connection.node) return this.arriveAtNode(event, event.connection);
-        return this.arriveAtClient(event, event.connection);
+        return this.traffic.arrive(event, event.connection);
       case "disk": {
         const { node, pending } = event;
         if (node.life !== event.life || node.machine === null) return;
@@ -339,61 +312,5 @@ export class Cluster implements ClientWorld {
     if (node.machine === null || packet.bytes === null) return;
     this.network.received(packet);
     this.stepNode(node, { type: "PeerReceived", from: this.nodes[packet.from]!.id, bytes: packet.bytes });
-  }
-
-  private arriveAtNode(packet: Packet, connection: Connection): void {
-    const node = this.nodes[connection.node]!;
-    if (packet.bytes === null) {
-      if (connection.nodeOpen && connection.nodeLife === node.life) this.closeAtNode(connection, false);
-      return;
-    }
-    if (connection.nodeLife === 0 && node.machine !== null) connection.nodeLife = node.life;
-    if (connection.nodeLife !== node.life || !connection.nodeOpen || node.machine === null) {
-      // The operating system answers for a process that is gone; a computer without power does not.
-      if (node.powered) this.network.send(this.now, node.address, connection.client, connection, null);
-      return;
-    }
-    this.network.received(packet);
-    const wallMs = node.clock.wallMs(this.now);
-    this.stepNode(node, { type: "ClientReceived", from: connection.id, bytes: packet.bytes, wallMs });
-  }
-
-  private arriveAtClient(packet: Packet, connection: Connection): void {
-    const client = this.clients[connection.client - this.plan.nodes]!;
-    if (!connection.clientOpen || connection.clientLife !== client.life || client.application === null) return;
-    const endpoint = this.nodes[connection.node]!.id;
-    if (packet.bytes === null) {
-      this.closeAtClient(connection, false);
-      client.connections.delete(endpoint);
-      return client.stepClient({ type: "ConnectionLost", endpoint });
-    }
-    this.network.received(packet);
-    client.stepClient({ type: "Received", from: endpoint, bytes: packet.bytes });
-  }
-
-  // The ends of connections.
-
-  private closeAtNode(connection: Connection, tellClient: boolean): void {
-    connection.nodeOpen = false;
-    const node = this.nodes[connection.node]!;
-    if (tellClient) {
-      this.network.send(this.now, connection.node, connection.client, connection, null);
-    } else if (node.machine === null && connection.clientOpen) {
-      connection.abandoned = true;
-      this.tally.inject("newsLost");
-    }
-    this.forgetIfClosed(connection);
-    if (node.machine !== null) this.stepNode(node, { type: "ClientGone", from: connection.id });
-  }
-
-  private closeAtClient(connection: Connection, tellNode: boolean): void {
-    connection.clientOpen = false;
-    if (tellNode) this.network.send(this.now, connection.client, connection.node, connection, null);
-    if (connection.nodeLife === 0) connection.nodeOpen = false;
-    this.forgetIfClosed(connection);
-  }
-
-  private forgetIfClosed(connection: Connection): void {
-    if (!connection.clientOpen && !connection.nodeOpen) this.connections.delete(connection.id);
   }
 }

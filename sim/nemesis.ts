@@ -148,7 +148,7 @@ export class Nemesis {
   }
 
   private resetConnection(): void {
-    if (!this.cluster.resetConnection(this.random)) return;
+    if (!this.cluster.traffic.reset(this.random)) return;
     this.tally.inject("connectionReset");
     this.tally.effect("connectionReset");
   }
