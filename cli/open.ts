@@ -87,7 +87,7 @@ export class Connection extends Database {
 async function takeDirectory(directory: string): Promise<DirectoryLock> {
   const shown = path.resolve(directory);
   try {
-    fs.mkdirSync(directory, { recursive: true });
+    makeDirectory(shown);
     const result = await lockDirectory(directory);
     if (result.ok) return result.lock;
     const holder = result.holder === null ? "another process" : `process ${result.holder}`;
@@ -99,6 +99,16 @@ async function takeDirectory(directory: string): Promise<DirectoryLock> {
     const message = `directory ${shown} cannot be used: ${error.message}`;
     throw new OpenError("DirectoryUnusable", "directory", message, error);
   }
+}
+
+/**
+ * Makes what is missing of a path. Node's own `recursive` never comes back from a place where the system says ENOENT to
+ * whatever is made, as it does in /proc.
+ */
+function makeDirectory(directory: string): void {
+  if (fs.existsSync(directory)) return;
+  makeDirectory(path.dirname(directory));
+  fs.mkdirSync(directory);
 }
 
 function listenError(error: unknown, { address }: CheckedOptions): unknown {
