@@ -28,7 +28,8 @@ interface SeedLine {
 export async function hunt(root: string, database: DatabaseKind, firstSeed: number, runs: number): Promise<Hunt> {
   // Two seeds at least: only then each one is a line of its own.
   const args = ["--seed", firstSeed, "--runs", Math.max(2, runs), "--database", database, "--json"].map(String);
-  const child = spawn(process.execPath, [join(root, "dist/cli/sim.js"), ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const command = [join(root, "dist/cli/sim.js"), ...args];
+  const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
   let seeds = 0;
   let simulatedSeconds = 0;
   for await (const text of createInterface({ input: child.stdout })) {

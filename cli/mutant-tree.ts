@@ -1,6 +1,6 @@
 /**
- * A copy of the sources in a temporary folder, in which mutants are planted one after the other. The repository itself is
- * never touched. Unused names are no errors there: a patch may leave some behind.
+ * A copy of the sources in a temporary folder, in which mutants are planted one after the other. The repository itself
+ * is never touched. Unused names are no errors there: a patch may leave some behind.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -21,7 +21,8 @@ export class MutantTree {
     for (const item of COPIED) cpSync(join(source, item), join(this.root, item), { recursive: true });
     symlinkSync(join(source, "node_modules"), join(this.root, "node_modules"));
     const options = join(this.root, "tsconfig.base.json");
-    writeFileSync(options, readFileSync(options, "utf8").replaceAll(/"noUnused(Locals|Parameters)": true/g, '"noUnused$1": false'));
+    const strict = readFileSync(options, "utf8");
+    writeFileSync(options, strict.replaceAll(/"noUnused(Locals|Parameters)": true/g, '"noUnused$1": false'));
   }
 
   /** Plants and compiles; says why that is not possible, or null. The mutant before is taken out. */
@@ -49,7 +50,8 @@ export class MutantTree {
 
   private compile(): string | null {
     const compiler = join(this.source, "node_modules", "typescript", "bin", "tsc");
-    const { status, stdout } = spawnSync(process.execPath, [compiler, "-b", "cli"], { cwd: this.root, encoding: "utf8" });
+    const command = [compiler, "-b", "cli"];
+    const { status, stdout } = spawnSync(process.execPath, command, { cwd: this.root, encoding: "utf8" });
     return status === 0 ? null : `does not compile: ${stdout.split("\n")[0]}`;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * `npm run mutants`: plants each mutant of test/mutants/, lets the simulator look for it, and prints who found it and how
- * many seeds that took. The simulator's own test: exit code 1 if a mutant survives, a control is found, or a patch no
- * longer applies.
+ * `npm run mutants`: plants each mutant of test/mutants/, lets the simulator look for it, and prints who found it and
+ * how many seeds that took. The simulator's own test: exit code 1 if a mutant survives, a control is found, or a patch
+ * no longer applies.
  */
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
@@ -33,7 +33,8 @@ async function judge(tree: MutantTree, mutant: Mutant, firstSeed: number, runs: 
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { runs: { type: "string" }, seed: { type: "string" }, only: { type: "string" } } });
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({ options: { runs: text, seed: text, only: text } });
   const runs = Number(values.runs ?? 200);
   const seed = Number(values.seed ?? 1);
   if (!Number.isSafeInteger(runs) || !Number.isSafeInteger(seed) || runs < 1 || seed < 0) {

@@ -1,4 +1,7 @@
-/** All mutants, in the order in which they are planted. `npm run mutants` plants them, mutants.test.ts checks that they apply. */
+/**
+ * All mutants, in the order in which they are planted. `npm run mutants` plants them, mutants.test.ts checks that they
+ * apply.
+ */
 import type { Mutant } from "../../cli/mutant.ts";
 import { CLIENT_MUTANTS } from "./client.ts";
 import { DATABASE_MUTANTS } from "./database.ts";

@@ -34,7 +34,8 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
     "The answer leaves with the proposal, not with its entry's application.",
     EXECUTOR,
     "      this.outbox.proposed(proposal, first, at === commits.length - 1 ? answer : null);",
-    "      this.outbox.proposed(proposal, first, null);\n      if (at === commits.length - 1) this.outlet.send(answer);",
+    "      this.outbox.proposed(proposal, first, null);\n"
+      + "      if (at === commits.length - 1) this.outlet.send(answer);",
   ),
   mutant(
     "database: lets an answer that made no frames leave at once",

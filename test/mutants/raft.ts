@@ -13,7 +13,9 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     story: "Nothing happens: what finds it finds itself.",
     database: "model",
     isControl: true,
-    patches: [{ file: "core/raft/commit.ts", before: "How far the log is committed", after: "How much of it is committed" }],
+    patches: [
+      { file: "core/raft/commit.ts", before: "How far the log is committed", after: "How much of it is committed" },
+    ],
   },
   mutant(
     "raft: speaks before it is durable",
@@ -49,7 +51,11 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     database: "model",
     isControl: false,
     patches: [
-      { file: RAFT, before: "    votes.add(from);", after: "    votes.add(votes.has(from) ? (`${from}2` as NodeId) : from);" },
+      {
+        file: RAFT,
+        before: "    votes.add(from);",
+        after: "    votes.add(votes.has(from) ? (`${from}2` as NodeId) : from);",
+      },
       {
         file: "core/raft/election.ts",
         before: "  return count >= majority(voters.length);",
@@ -83,7 +89,8 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     "A follower takes leaderCommit for its own log, whose end may be a deposed leader's.",
     RAFT,
     "this.commit(followerCommitIndex(this.delivery.commitIndex, request));",
-    "this.commit(Math.max(this.delivery.commitIndex, Math.min(request.leaderCommit, this.log.last.index)) as LogIndex);",
+    "this.commit(Math.max(this.delivery.commitIndex, Math.min(request.leaderCommit, this.log.last.index)) as "
+      + "LogIndex);",
   ),
   mutant(
     "raft: an old message cuts what matches",

@@ -1,0 +1,71 @@
+/** The databases' oracle: replicas that agree pass, each way of differing is found, and so is a run without comparison. */
+import { expect, test } from "vitest";
+import type { FinalNode, ImageReader, Violation } from "../sim/oracles/boundary.ts";
+import { DatabaseOracle } from "../sim/oracles/database-oracle.ts";
+import type { LogIndex, NodeId } from "../core/types.ts";
+
+const [A, B] = ["a" as NodeId, "b" as NodeId];
+
+function reader(verdict: string): ImageReader {
+  return { open: () => ({ query: () => [], integrityCheck: () => verdict, close: () => undefined }) };
+}
+
+function oracle(): { readonly oracle: DatabaseOracle; readonly counts: { comparisons: number } } {
+  const counts = { comparisons: 0, entriesCommitted: 0, elections: 0, clientReads: 0 };
+  return { oracle: new DatabaseOracle(counts), counts };
+}
+
+/** Each step: node, applied index, checksum. */
+function play(steps: readonly (readonly [NodeId, number, number])[], judge = oracle()): Violation | null {
+  for (const [node, index, checksum] of steps) {
+    const found = judge.oracle.stepped(node, { appliedIndex: index as LogIndex, checksum }, 100 as LogIndex);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function end(node: NodeId, appliedIndex: number, checksum: number, bytes: readonly number[]): FinalNode {
+  return { node, appliedIndex: appliedIndex as LogIndex, checksum, image: Uint8Array.from(bytes) };
+}
+
+test("equal checksums at equal indexes pass, and are counted once each time that a node arrives", () => {
+  const judge = oracle();
+  expect(play([[A, 1, 10], [A, 2, 20], [B, 2, 20], [B, 2, 20], [A, 2, 20]], judge)).toBeNull();
+  expect(judge.counts.comparisons).toBe(1);
+});
+
+test("different checksums at one index are found, even of one node before and after a restart", () => {
+  expect(play([[A, 2, 20], [B, 2, 21]])).toMatchObject({ oracle: "checksum", nodes: [A, B], index: 2 });
+  const judge = oracle();
+  expect(play([[A, 2, 20]], judge)).toBeNull();
+  judge.oracle.started(A);
+  expect(play([[A, 2, 21]], judge)?.oracle).toBe("checksum");
+});
+
+test("an applied state neither falls nor runs ahead of what was handed out", () => {
+  expect(play([[A, 2, 20], [A, 1, 10]])?.oracle).toBe("monotonic");
+  const { oracle: databases } = oracle();
+  expect(databases.stepped(A, { appliedIndex: 3 as LogIndex, checksum: 0 }, 2 as LogIndex)?.oracle).toBe("order");
+});
+
+test.each([
+  ["checksum", "checksums", [end(A, 2, 20, [1]), end(B, 2, 21, [1])], "ok"],
+  ["checksum", "applied indexes", [end(A, 2, 20, [1]), end(B, 3, 20, [1])], "ok"],
+  ["image", "bytes", [end(A, 2, 20, [1, 2]), end(B, 2, 20, [1, 3])], "ok"],
+  ["image", "lengths", [end(A, 2, 20, [1, 2]), end(B, 2, 20, [1])], "ok"],
+  ["integrity", "nothing, but are broken", [end(A, 2, 20, [1]), end(B, 2, 20, [1])], "row 3 missing from index"],
+  ["image", "being there at all", [], "ok"],
+])("%s: databases that differ at the end in %s are found", (name, _what, nodes, verdict) => {
+  const judge = oracle();
+  expect(play([[A, 1, 10], [B, 1, 10]], judge)).toBeNull();
+  expect(judge.oracle.finished(nodes, reader(verdict))?.oracle).toBe(name);
+});
+
+test("equal databases pass at the end, unless nothing was ever compared", () => {
+  const nodes = [end(A, 2, 20, [1]), end(B, 2, 20, [1])];
+  const judge = oracle();
+  play([[A, 1, 10], [B, 1, 10]], judge);
+  expect(judge.oracle.finished(nodes, reader("ok"))).toBeNull();
+  expect(oracle().oracle.finished(nodes, reader("ok"))?.oracle).toBe("checksum");
+  expect(oracle().oracle.finished(nodes.slice(0, 1), reader("ok"))).toBeNull();
+});
