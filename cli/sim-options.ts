@@ -10,6 +10,7 @@ export const SIM_USAGE = `usage: npm run sim -- [options]
   --database D  "sqlite": real SQLite in every node; "model": a page model, faster (sqlite)
   --json        one line of JSON for each seed, nothing else
   --trace       print every event; for one seed
+  --help        print this
 
 exit codes: 0 passed, 1 wrong, 2 not live, 3 a throw of the code, 64 usage`;
 

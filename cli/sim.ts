@@ -54,8 +54,11 @@ function outcomeAsJson(outcome: SeedOutcome, options: SimOptions): string {
   return resultAsJson(outcome.result, outcome.wallSeconds, version, options.database);
 }
 
-const options = parseSimOptions(process.argv.slice(2), Date.now());
-if (typeof options === "string") {
+const args = process.argv.slice(2);
+const options = parseSimOptions(args, Date.now());
+if (args.includes("--help")) {
+  console.log(SIM_USAGE);
+} else if (typeof options === "string") {
   console.error(`${options}\n\n${SIM_USAGE}`);
   process.exitCode = EXIT.usage;
 } else {
