@@ -72,8 +72,11 @@ class Demo {
       cluster.start(id);
       screen.event("●", "cyan", `${id} started on port ${cluster.portOf(id)}`);
     }
+    // Three processes start at once, and found their cluster: on a busy machine that takes its time.
+    const founder = await connect(cluster.addresses, { callTimeoutMs: 60_000 });
+    await founder.exec(CREATE_JOURNAL);
+    await founder.close();
     const database = await connect(cluster.addresses, { callTimeoutMs: 10_000 });
-    await database.exec(CREATE_JOURNAL);
     const writers = new Writers(database);
     this.writers = writers;
     writers.start();

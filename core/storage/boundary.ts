@@ -71,6 +71,7 @@ export interface StorageLimits {
 }
 
 export const DEFAULT_STORAGE_LIMITS: StorageLimits = {
-  preallocateBytes: 16 * 1024 * 1024,
+  // A step is written as zeros and synced, and the commit behind it waits for so long: it must be short.
+  preallocateBytes: 1024 * 1024,
   maxWriteBytes: 4 * 1024 * 1024,
 };
