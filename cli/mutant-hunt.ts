@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { DatabaseKind } from "../sim/environment.ts";
 
 export interface Hunt {
-  /** Which oracle found it: null: it survived. */
+  /** Which oracle found it; null: it survived. */
   readonly foundBy: string | null;
   readonly message: string;
   /** The seed that found it. */
@@ -40,7 +40,9 @@ export async function hunt(root: string, database: DatabaseKind, firstSeed: numb
     child.kill();
     return { ...verdictOf(line), seed: line.seed, seeds, simulatedSeconds };
   }
-  return { foundBy: null, message: "", seed: firstSeed + seeds - 1, seeds, simulatedSeconds };
+  // Nothing is found by a simulator that did not run.
+  const isWhole = seeds >= runs;
+  return { foundBy: isWhole ? null : "did not run", message: "", seed: firstSeed + seeds - 1, seeds, simulatedSeconds };
 }
 
 function verdictOf({ failure, stack }: SeedLine): Pick<Hunt, "foundBy" | "message"> {

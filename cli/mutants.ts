@@ -26,7 +26,7 @@ async function judge(tree: MutantTree, mutant: Mutant, firstSeed: number, runs: 
   const refusal = tree.plant(mutant);
   if (refusal !== null) return { isRight: false, columns: ["NOT PLANTED", "", "", ""], message: refusal };
   const { foundBy, message, seed, seeds, simulatedSeconds } = await hunt(tree.root, mutant.database, firstSeed, runs);
-  const isRight = (foundBy === null) === mutant.isControl;
+  const isRight = foundBy !== "did not run" && (foundBy === null) === mutant.isControl;
   const found = foundBy ?? "survived";
   const columns = [isRight ? found : `${found} (WRONG)`, foundBy === null ? "" : String(seed), String(seeds)];
   return { isRight, columns: [...columns, `${simulatedSeconds.toFixed(1)} s`], message };

@@ -219,7 +219,8 @@ function judgeEnd(image: Uint8Array, tell: (teller: Teller) => void): Violation 
 const transfer: Write = { type: "transfer", id: 9, source: 1, target: 2, amount: 50 };
 
 test("a database that holds what was acknowledged, and no more, is right", () => {
-  const image = imageOf([[STATEMENTS.append, [1, 5]], [STATEMENTS.addItem, [6, 10]], [STATEMENTS.settleTransfer, [9, 1, 2, 50]]]);
+  const { append: appendValue, addItem, settleTransfer } = STATEMENTS;
+  const image = imageOf([[appendValue, [1, 5]], [addItem, [6, 10]], [settleTransfer, [9, 1, 2, 50]]]);
   const story = (t: Teller): void => {
     t.write("committed", append(5));
     t.write("unknown", item(6), transfer);

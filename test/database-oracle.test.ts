@@ -1,4 +1,6 @@
-/** The databases' oracle: replicas that agree pass, each way of differing is found, and so is a run without comparison. */
+/**
+ * The databases' oracle: replicas that agree pass, each way of differing is found, and so is a run without comparison.
+ */
 import { expect, test } from "vitest";
 import type { FinalNode, ImageReader, Violation } from "../sim/oracles/boundary.ts";
 import { DatabaseOracle } from "../sim/oracles/database-oracle.ts";
