@@ -2,12 +2,12 @@
  * The composition root of the package: options are judged, the directory locked, sql.js loaded, and a Driver (io/)
  * given a Node (core/) to run. What is opened here is closed here, in the opposite order, whichever step fails.
  */
-import fs from "node:fs";
 import path from "node:path";
 import type { EngineFactory } from "../core/database/engine.ts";
 import { sqliteEngineFactory } from "../core/sqlite/factory.ts";
 import { formatAddress } from "../io/address.ts";
 import { ClientDriver } from "../io/client-driver.ts";
+import { makeDirectory } from "../io/directory.ts";
 import { type DirectoryLock, lockDirectory } from "../io/lock.ts";
 import { isSystemError } from "../io/system-error.ts";
 import { Database } from "./database.ts";

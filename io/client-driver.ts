@@ -4,11 +4,12 @@
  * new one is made when the Client next sends.
  */
 import { Client } from "../core/client/client.ts";
-import type { CallNumber, CallResult, ClientInput, Endpoint, Operation } from "../core/client/boundary.ts";
+import type { CallNumber, CallResult, ClientEffect, ClientInput, Endpoint, Operation } from "../core/client/boundary.ts";
 import type { Hello } from "../core/wire/hello.ts";
 import type { Address } from "./address.ts";
 import { monotonicNow, Timer } from "./clock.ts";
 import type { ConnectionLimits } from "./connection.ts";
+import { crash } from "./crash.ts";
 import { Call } from "./dialer.ts";
 
 /** A way to the node of this very process. */
@@ -53,6 +54,8 @@ export class ClientDriver {
   private readonly returns = new Map<CallNumber, (result: CallResult) => void>();
   private readonly inputs: ClientInput[] = [];
   private isStepping = false;
+  /** A step threw: nothing is stepped any more. */
+  private isOver = false;
   private lastCall = 0;
 
   constructor(options: ClientDriverOptions) {
@@ -88,6 +91,7 @@ export class ClientDriver {
 
   /** Inputs that a step brings about (our own node answers at once) are taken after it, in order. */
   private input(input: ClientInput): void {
+    if (this.isOver) return;
     this.inputs.push(input);
     if (this.isStepping) return;
     this.isStepping = true;
@@ -96,7 +100,14 @@ export class ClientDriver {
   }
 
   private step(input: ClientInput): void {
-    for (const effect of this.client.step(monotonicNow(), input)) {
+    let effects: readonly ClientEffect[] = [];
+    try {
+      effects = this.client.step(monotonicNow(), input);
+    } catch (error) {
+      this.isOver = true;
+      crash(error, `a client, at ${input.type}`);
+    }
+    for (const effect of effects) {
       switch (effect.type) {
         case "Send":
           this.send(effect.to, effect.bytes);

@@ -18,6 +18,7 @@ import type { Address } from "./address.ts";
 import type { LocalConnection } from "./client-driver.ts";
 import { monotonicNow, Timer, wallClockMs } from "./clock.ts";
 import { BEAT_MS } from "./connection.ts";
+import { crash } from "./crash.ts";
 import { Disk } from "./disk.ts";
 import { Listener } from "./listener.ts";
 import { PeerLink, type PeerLinkStatus } from "./peer-link.ts";
@@ -207,7 +208,7 @@ export class Driver {
     try {
       effects = this.node.step(monotonicNow(), input);
     } catch (error) {
-      this.crash(error);
+      this.crashed(error);
       return;
     }
     for (const effect of effects) this.perform(effect);
@@ -256,16 +257,11 @@ export class Driver {
     void this.stop();
   }
 
-  private crash(error: unknown): void {
+  private crashed(error: unknown): void {
     this.isOver = true;
     const state = JSON.stringify(this.node.replica.inspect());
-    const inputs = this.trace.slice(-TRACE_LENGTH).join(" ");
-    console.error(`quorumlite: a bug, please report it.\nstate: ${state}\nlast inputs: ${inputs}`);
+    crash(error, `state: ${state}\nlast inputs: ${this.trace.slice(-TRACE_LENGTH).join(" ")}`);
     void this.stop();
-    // Outside of every promise of the application: this is no failure of one call.
-    setImmediate(() => {
-      throw error;
-    });
   }
 
   private stop(): Promise<void> {

@@ -100,12 +100,17 @@ test.each<[string, unknown, unknown, RegExp]>([
   expect(error.message).toMatch(message);
 });
 
-test("a directory that cannot be made is named", async () => {
-  const file = path.join(temporaryDirectory(), "file");
+test("directories above the directory are made, and one that cannot be made is named", async () => {
+  const above = temporaryDirectory();
+  await openForTest({ directory: path.join(above, "x", "y", "data") });
+  const file = path.join(above, "file");
   fs.writeFileSync(file, "");
-  const error = await refusal(open({ directory: path.join(file, "data") }));
-  expect([error.code, error.option]).toEqual(["DirectoryUnusable", "directory"]);
-  expect(error.message).toContain(path.join(file, "data"));
+  // Below /proc, mkdir says that the directory above is missing, though it is there.
+  for (const directory of [path.join(file, "data"), file, "/proc/nowhere/data"]) {
+    const error = await refusal(open({ directory }));
+    expect([error.code, error.option]).toEqual(["DirectoryUnusable", "directory"]);
+    expect(error.message).toContain(directory);
+  }
 });
 
 test("a directory in use is refused and its holder not disturbed; after close it is free", async () => {
