@@ -8,12 +8,13 @@ import { invariant } from "../../core/invariant.ts";
 import type {
   ApplyFault, Commit, Engine, EngineFactory, EngineLimits, SqlParameters, StatementResult, View,
 } from "../../core/database/engine.ts";
-import { SETUP_SCRIPT } from "../workload/statements.ts";
+import { ACCOUNT_COUNT, SETUP_SCRIPT } from "../workload/statements.ts";
 import { PageSpace } from "./page-space.ts";
 import { execute, recognise, recogniseLiteral, type Recognised } from "./statements.ts";
 import { createSchema, schemaExists } from "./tables.ts";
 
 const NO_ROWS = { columns: [], rows: [] };
+const DONE = { type: "done", rows: NO_ROWS, changes: 0, lastInsertRowid: 0 } as const;
 /** About what a value of a row weighs. */
 const VALUE_SIZE = 8;
 
@@ -26,7 +27,6 @@ export class ModelEngine implements Engine {
   private readonly space = new PageSpace();
   private random: Random;
   private commits: Commit[] = [];
-  private lastInsertRowid = 0;
 
   constructor(seed: Uint8Array, limits: EngineLimits) {
     this.limits = limits;
@@ -46,19 +46,21 @@ export class ModelEngine implements Engine {
     invariant(!this.space.inTransaction, "a script runs outside transactions");
     if (sql === SETUP_SCRIPT) return this.inItsTransaction(() => this.setUp());
     const statements = sql.split(";").map((statement) => statement.trim()).filter((statement) => statement !== "");
-    let result: StatementResult = this.done();
+    let result: StatementResult = DONE;
+    let changes = 0;
     for (const statement of statements) {
       result = this.scriptStatement(statement);
       if (result.type !== "done") break;
+      changes += result.changes;
     }
-    if (!this.space.inTransaction) return result.type === "done" ? this.done() : result;
+    if (!this.space.inTransaction) return result.type === "done" ? { ...result, rows: NO_ROWS, changes } : result;
     this.space.rollback();
     return result.type === "done" ? misuse("a script ends the transactions that it begins") : result;
   }
 
   begin(): StatementResult {
     this.space.begin();
-    return this.done();
+    return DONE;
   }
 
   commit(): StatementResult {
@@ -68,7 +70,7 @@ export class ModelEngine implements Engine {
     }
     const payload = this.space.commit();
     if (payload !== null) this.commits.push({ payload });
-    return this.done();
+    return DONE;
   }
 
   rollback(): void {
@@ -152,22 +154,18 @@ export class ModelEngine implements Engine {
   }
 
   private setUp(): StatementResult {
-    if (!schemaExists(this.space.writer)) createSchema(this.space.writer);
-    return this.done();
+    if (schemaExists(this.space.writer)) return DONE;
+    createSchema(this.space.writer);
+    return { ...DONE, changes: ACCOUNT_COUNT };
   }
 
   private finish(executed: ReturnType<typeof execute>): StatementResult {
     if (!executed.ok) return { type: "sqlError", code: executed.code, message: executed.message };
-    const { columns, rows, changes } = executed;
+    const { columns, rows, changes, lastInsertRowid } = executed;
     if (rows.length * columns.length * VALUE_SIZE > this.limits.maxResultBytes) {
       return { type: "tooLarge", message: `a result has at most ${this.limits.maxResultBytes} bytes` };
     }
-    this.lastInsertRowid = executed.lastInsertRowid ?? this.lastInsertRowid;
-    return { type: "done", rows: { columns, rows }, changes, lastInsertRowid: this.lastInsertRowid };
-  }
-
-  private done(): StatementResult {
-    return { type: "done", rows: NO_ROWS, changes: 0, lastInsertRowid: this.lastInsertRowid };
+    return { type: "done", rows: { columns, rows }, changes, lastInsertRowid };
   }
 }
 

@@ -15,8 +15,8 @@ export type Executed =
       readonly columns: readonly string[];
       readonly rows: readonly (readonly SqlValue[])[];
       readonly changes: number;
-      /** null: unchanged. */
-      readonly lastInsertRowid: number | null;
+      /** 0: it is no INSERT. */
+      readonly lastInsertRowid: number;
     }
   | { readonly ok: false; readonly code: string; readonly message: string };
 
@@ -156,11 +156,11 @@ function transferValues(pages: Pages, id: number): SqlValue[] {
 }
 
 function selected(columns: readonly string[], rows: readonly (readonly SqlValue[])[]): Executed {
-  return { ok: true, columns, rows, changes: 0, lastInsertRowid: null };
+  return { ok: true, columns, rows, changes: 0, lastInsertRowid: 0 };
 }
 
 function changed(changes: number): Executed {
-  return { ok: true, columns: [], rows: [], changes, lastInsertRowid: null };
+  return { ok: true, columns: [], rows: [], changes, lastInsertRowid: 0 };
 }
 
 function inserted(rowid: number): Executed & { ok: true } {
