@@ -29,7 +29,7 @@ function entries(terms: string, payload = 7): Entry[] {
 }
 
 /** A disk with this log and hard state, all of it synced. */
-function disk(node: NodeId, terms: string, hardState: HardState, payload = 7): DurableDisk {
+function disk(node: NodeId, terms: string, hardState: HardState, payload = 7, generation = 2): DurableDisk {
   const owner: Owner = { node, incarnation: INCARNATION, cluster: CLUSTER };
   const header = encodeLogHeader(owner);
   const log = new LogFile(checksumOf(header));
@@ -40,7 +40,7 @@ function disk(node: NodeId, terms: string, hardState: HardState, payload = 7): D
   logFile.set(header);
   logFile.set(records, header.length);
   const termFile = encodeNewTermFile(owner);
-  termFile.set(encodeSlot(owner, { generation: 2, hardState }), slotOffset(2));
+  termFile.set(encodeSlot(owner, { generation, hardState }), slotOffset(generation));
   return { durable: (file) => (file === LOG_FILE ? logFile : file === TERM_FILE ? termFile : null) };
 }
 
@@ -67,6 +67,7 @@ function observation(shown: Shown): RaftObservation {
 class World {
   readonly oracle = new RaftOracle(NODES, { comparisons: 0, entriesCommitted: 0, elections: 0, clientReads: 0 });
   found: Violation | null = null;
+  private generation = 2;
 
   starts(node: NodeId, log = "", term = 1, vote: NodeId | null = null, payload = 7): this {
     const hardState = { currentTerm: term as Term, votedFor: vote };
@@ -77,6 +78,21 @@ class World {
   shows(node: NodeId, shown: Shown, effects: readonly NodeEffect[] = []): this {
     this.found ??= this.oracle.stepped(node, observation(shown), effects);
     return this;
+  }
+
+  /** The votes of these nodes for a candidate are on their disks. */
+  votes(candidate: NodeId, term: number, voters: readonly NodeId[] = NODES): this {
+    this.generation++;
+    const hardState = { currentTerm: term as Term, votedFor: candidate };
+    for (const voter of voters) {
+      this.found ??= this.oracle.synced(voter, TERM_FILE, disk(voter, "", hardState, 7, this.generation));
+    }
+    return this;
+  }
+
+  /** Elected by everybody, it leads. */
+  leads(node: NodeId, { term = 1, ...shown }: Shown = {}): this {
+    return this.votes(node, term).shows(node, { ...shown, role: "leader", term, vote: node });
   }
 
   crashes(node: NodeId): this {
@@ -91,25 +107,26 @@ class World {
 }
 
 test("an election, replication, a commit and a restart are no violation", () => {
-  const world = new World().starts(A, "1 1", 1, A).starts(B, "1 1", 1, A).starts(C, "", 1, A);
-  world.shows(A, { role: "leader", vote: A, log: "1 1" }).shows(B, { vote: A, log: "1 1" }).shows(C, { vote: A });
+  const world = new World().starts(A, "1 1").starts(B, "1 1").starts(C, "");
+  world.leads(A, { log: "1 1" }).shows(B, { vote: A, log: "1 1" }).shows(C, { vote: A });
   world.shows(A, { role: "leader", vote: A, log: "1 1", commit: 2, applied: 2 });
   world.shows(B, { vote: A, log: "1 1", commit: 2, applied: 1 });
   world.crashes(A).starts(A, "1 1", 1, A).shows(A, { vote: A, log: "1 1" });
-  world.shows(B, { role: "leader", term: 2, vote: B, log: "1 1 2", commit: 2, applied: 2 });
+  world.leads(B, { term: 2, log: "1 1 2", commit: 2, applied: 2 });
   world.shows(C, { term: 2, vote: B, log: "1 1", commit: 2, applied: 2 });
   expect(world.found).toBeNull();
 });
 
 const BAD: readonly (readonly [oracle: string, string, () => World])[] = [
-  ["election-safety", "two nodes lead one term", () => {
-    return new World().shows(A, { role: "leader", vote: A }).shows(B, { role: "leader", vote: B });
-  }],
+  ["election-safety", "two nodes lead one term", () => new World().leads(A).leads(B)],
   ["election-safety", "one node leads a term in two lives", () => {
-    return new World().starts(A).shows(A, { role: "leader" }).crashes(A).starts(A).shows(A, { role: "leader" });
+    return new World().starts(A).leads(A).crashes(A).starts(A).leads(A);
+  }],
+  ["election-safety", "a node leads with the votes of a minority", () => {
+    return new World().votes(A, 1, [A]).votes(B, 1, [B, C]).shows(A, { role: "leader", vote: A });
   }],
   ["leader-append-only", "a leader cuts its log", () => {
-    return new World().shows(A, { role: "leader", log: "1 1" }).shows(A, { role: "leader", log: "1" });
+    return new World().leads(A, { log: "1 1" }).shows(A, { role: "leader", vote: A, log: "1" });
   }],
   ["log-matching", "a term begins at two places", () => {
     return new World().shows(A, { log: "1 1 2", term: 2 }).shows(B, { log: "1 2", term: 2 });
@@ -119,25 +136,23 @@ const BAD: readonly (readonly [oracle: string, string, () => World])[] = [
   }],
   ["leader-completeness", "a leader lacks what is committed", () => {
     const world = new World().starts(A, "1 1").starts(B, "1 1").starts(C, "");
-    world.shows(A, { role: "leader", log: "1 1", commit: 2 });
-    return world.shows(C, { role: "leader", term: 2, log: "2" });
+    return world.leads(A, { log: "1 1", commit: 2 }).leads(C, { term: 2, log: "2" });
   }],
   ["leader-completeness", "a node that lacks what is committed could be elected (figure 8)", () => {
-    const world = new World().starts(A, "1 2", 4).starts(B, "1 2", 4).starts(C, "1 3", 3);
-    return world.shows(A, { role: "leader", term: 4, log: "1 2", commit: 2 });
+    const world = new World().starts(A, "1 2", 2).starts(B, "1 2", 2).starts(C, "1 3", 3);
+    return world.leads(A, { term: 4, log: "1 2", commit: 2 });
   }],
   ["durable-quorum", "an entry is committed that one disk holds", () => {
-    return new World().starts(A, "1").starts(B, "").starts(C, "").shows(A, { role: "leader", log: "1", commit: 1 });
+    return new World().starts(A, "1").starts(B, "").starts(C, "").leads(A, { log: "1", commit: 1 });
   }],
   ["state-machine-safety", "two entries are committed at one index", () => {
     const world = new World().starts(A, "1 1").starts(B, "1 1").starts(C, "");
-    world.shows(A, { role: "leader", log: "1 1", commit: 2 });
-    return world.shows(C, { log: "1 2", term: 2, commit: 2 });
+    return world.leads(A, { log: "1 1", commit: 2 }).shows(C, { log: "1 2", term: 2, commit: 2 });
   }],
   ["committed-immutable", "a committed entry is given up", () => {
     const world = new World().starts(A, "1 1").starts(B, "1 1").starts(C, "");
-    world.shows(A, { role: "leader", log: "1 1" }).shows(B, { log: "1 1" });
-    return world.shows(A, { role: "leader", log: "1 1", commit: 2 }).shows(B, { log: "1" });
+    world.leads(A, { log: "1 1" }).shows(B, { vote: A, log: "1 1" });
+    return world.shows(A, { role: "leader", vote: A, log: "1 1", commit: 2 }).shows(B, { vote: A, log: "1" });
   }],
   ["recovery", "a restarted node forgets what its disk held", () => {
     return new World().starts(A, "1 1").shows(A, { log: "1" });

@@ -10,7 +10,7 @@ import {
   decodeRecordHeader, paddedSize, RECORD_HEADER_SIZE, recordSize, type RecordHeader,
 } from "../../core/storage/record.ts";
 import { SLOT_SIZE, slotOffset, TERM_FILE, TERM_VERSION } from "../../core/storage/term-file.ts";
-import type { EntryId, HardState, Term } from "../../core/types.ts";
+import type { EntryId, HardState, NodeId, Term } from "../../core/types.ts";
 import type { DurableDisk } from "./boundary.ts";
 
 const LOG_PLACE: BlockPlace = { file: LOG_FILE, offset: 0, magic: "qlitelog", version: LOG_VERSION };
@@ -22,6 +22,8 @@ const NO_HARD_STATE: HardState = { currentTerm: 0 as Term, votedFor: null };
 
 export class DurableNode {
   hardState: HardState = NO_HARD_STATE;
+  /** For whom it voted, by term, as its disk has ever said. */
+  private readonly votes = new Map<Term, NodeId>();
   private generation = 0;
   /** null: the file is not there yet. */
   private log: LogFile | null = null;
@@ -29,6 +31,11 @@ export class DurableNode {
 
   get last(): EntryId | null {
     return this.log?.entries.last ?? null;
+  }
+
+  /** Whether it has voted for this candidate, on disk: only such a vote ever leaves. */
+  votedFor(candidate: NodeId, term: Term): boolean {
+    return this.votes.get(term) === candidate;
   }
 
   holds(entry: EntryId): boolean {
@@ -64,6 +71,7 @@ export class DurableNode {
       if (opened.value.fault !== null || generation <= this.generation) continue;
       this.generation = generation;
       this.hardState = { currentTerm, votedFor };
+      if (votedFor !== null) this.votes.set(currentTerm, votedFor);
     }
   }
 

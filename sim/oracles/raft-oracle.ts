@@ -121,6 +121,11 @@ export class RaftOracle {
       return violation("election-safety", `${reign.node} and ${node} both led term ${term}`, [reign.node, node]);
     }
     this.reigns.set(term, { node, life });
+    const voters = [...this.subjects.values()].filter(({ disk }) => disk.votedFor(node, term));
+    if (voters.length < majority(this.subjects.size)) {
+      const message = `${node} leads term ${term} with the votes of [${names(voters)}] only`;
+      return violation("election-safety", message, [node]);
+    }
     const needed = this.committed.lastCommittedBefore(term);
     if (log.holds(needed)) return null;
     const message = `${node} leads term ${term} without ${show(needed)}, committed in an earlier term`;
