@@ -101,16 +101,6 @@ async function takeDirectory(directory: string): Promise<DirectoryLock> {
   }
 }
 
-/**
- * Makes what is missing of a path. Node's own `recursive` never comes back from a place where the system says ENOENT to
- * whatever is made, as it does in /proc.
- */
-function makeDirectory(directory: string): void {
-  if (fs.existsSync(directory)) return;
-  makeDirectory(path.dirname(directory));
-  fs.mkdirSync(directory);
-}
-
 function listenError(error: unknown, { address }: CheckedOptions): unknown {
   if (!isSystemError(error) || address === null) return error;
   const shown = formatAddress(address);
