@@ -198,10 +198,20 @@ function parseDemo(args: readonly string[]): DemoOptions | string {
   return { seconds, seed, keep: values.keep === true };
 }
 
+const USAGE = `usage: npm run demo -- [--seconds 24] [--seed N] [--keep]
+
+  --seconds N  how long processes are killed
+  --seed N     which are killed, and when; drawn from the clock if it is not given
+  --keep       leave the directories and the exported databases behind`;
+
 async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help")) {
+    console.log(USAGE);
+    return EXIT.ok;
+  }
   const options = parseDemo(args);
   if (typeof options === "string") {
-    console.error(`demo: ${options}\n\nnpm run demo -- [--seconds 24] [--seed N] [--keep]`);
+    console.error(`demo: ${options}\n\n${USAGE}`);
     return EXIT.usage;
   }
   const demo = new Demo(options);

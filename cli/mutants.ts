@@ -32,19 +32,37 @@ async function judge(tree: MutantTree, mutant: Mutant, firstSeed: number, runs: 
   return { isRight, columns: [...columns, `${simulatedSeconds.toFixed(1)} s`], message };
 }
 
-async function main(): Promise<number> {
+interface Options {
+  readonly runs: number;
+  readonly seed: number;
+  readonly only: string;
+}
+
+/** null: something is wrong with them. */
+function parseOptions(args: readonly string[]): Options | null {
   const text = { type: "string" } as const;
-  const { values } = parseArgs({ options: { runs: text, seed: text, only: text } });
-  const runs = Number(values.runs ?? 200);
-  const seed = Number(values.seed ?? 1);
-  if (!Number.isSafeInteger(runs) || !Number.isSafeInteger(seed) || runs < 1 || seed < 0) {
+  try {
+    const { values } = parseArgs({ args: [...args], options: { runs: text, seed: text, only: text } });
+    const runs = Number(values.runs ?? 200);
+    const seed = Number(values.seed ?? 1);
+    const areWhole = Number.isSafeInteger(runs) && Number.isSafeInteger(seed);
+    return areWhole && runs >= 1 && seed >= 0 ? { runs, seed, only: values.only ?? "" } : null;
+  } catch {
+    return null;
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args);
+  if (options === null) {
     console.error(USAGE);
     return 64;
   }
+  const { runs, seed, only } = options;
   const { MUTANTS } = (await import(new URL("../test/mutants/catalogue.js", import.meta.url).href)) as {
     MUTANTS: readonly Mutant[];
   };
-  const mutants = MUTANTS.filter((mutant) => mutant.name.includes(values.only ?? ""));
+  const mutants = MUTANTS.filter((mutant) => mutant.name.includes(only));
   const tree = new MutantTree(ROOT);
   let wrong = 0;
   try {
@@ -61,4 +79,4 @@ async function main(): Promise<number> {
   return wrong === 0 && mutants.length > 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+process.exitCode = await main(process.argv.slice(2));
