@@ -4,7 +4,9 @@
  * new one is made when the Client next sends.
  */
 import { Client } from "../core/client/client.ts";
-import type { CallNumber, CallResult, ClientEffect, ClientInput, Endpoint, Operation } from "../core/client/boundary.ts";
+import type {
+  CallNumber, CallResult, ClientEffect, ClientInput, Endpoint, Operation,
+} from "../core/client/boundary.ts";
 import type { Hello } from "../core/wire/hello.ts";
 import type { Address } from "./address.ts";
 import { monotonicNow, Timer } from "./clock.ts";
@@ -77,7 +79,7 @@ export class ClientDriver {
 
   /** Waits for open calls, which end by their own deadlines. */
   async settled(): Promise<void> {
-    while (this.returns.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (this.returns.size > 0 && !this.isOver) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   /** Answers all open calls with what is known of them. */

@@ -1,2 +1,0 @@
-/** Keeps this folder a project of the compiler until its first file is here. */
-export {};
