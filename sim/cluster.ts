@@ -59,6 +59,8 @@ export class Cluster implements ClientWorld, TrafficWorld {
   readonly judge: Judge;
   /** null: all is well so far. */
   failure: Failure | null = null;
+  /** Told of a process that has closed in good order and only has to end; null: nobody asks for that. */
+  onClosed: ((node: NodeProcess) => void) | null = null;
   /** Which step is being taken: for whoever has to explain a throw out of it. */
   inProgress = "nothing yet";
   private readonly environment: Environment;
@@ -141,6 +143,11 @@ export class Cluster implements ClientWorld, TrafficWorld {
     this.stepNode(node, { type: "Started" });
   }
 
+  /** Asks a node to finish what it has begun and then to end. */
+  closeNode(node: NodeProcess): void {
+    this.stepNode(node, { type: "Closing" });
+  }
+
   /** Kills the process of a node that runs; with `losePower` the computer too. */
   crashNode(node: NodeProcess, losePower: boolean): void {
     invariant(node.machine !== null, "what crashes was running");
@@ -199,8 +206,11 @@ export class Cluster implements ClientWorld, TrafficWorld {
         return this.failNode(node, "protocol", `${node.id} refused a message of ${effect.from}: ${effect.detail}`);
       case "Halt":
         return this.failNode(node, "halt", `${node.id} halted: ${JSON.stringify(effect.reason)}`);
+      case "Closed": {
+        const { life } = node;
+        return this.after(0, () => node.life === life && node.machine !== null && this.onClosed?.(node));
+      }
       case "LeadershipChanged":
-      case "Closed":
         return;
       default:
         unreachable(effect);

@@ -12,6 +12,7 @@ import type { NodeProcess } from "./process.ts";
 import type { FaultKind, Tally } from "./tally.ts";
 
 const US_PER_MS = 1000;
+const MAX_CLOSING_US = 500 * US_PER_MS;
 /** A client's place stands empty for so long, on average. */
 const CLIENT_PAUSE_US = 50 * US_PER_MS;
 
@@ -42,6 +43,11 @@ export class Nemesis {
     this.repeat(faults.connectionReset, () => this.resetConnection());
     this.repeat(faults.clientDeath, () => this.killClient());
     this.repeat(faults.slowDisk, () => this.slowDisk());
+    this.repeat(faults.orderlyStop, () => this.stopInOrder());
+    this.cluster.onClosed = (node) => {
+      this.tally.effect("orderlyStop");
+      this.crashNode(node, false);
+    };
     this.cluster.marks.onElection = (leader) => this.awaitYoungLeader(leader);
   }
 
@@ -115,6 +121,18 @@ export class Nemesis {
       if (!this.isActive || node.life !== life || node.machine === null || node.recovered) return;
       this.tally.effect("crashInRecovery");
       this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
+    });
+  }
+
+  /** As an operator restarts a node. One that does not end in time is killed, as by a service manager. */
+  private stopInOrder(): void {
+    const [node] = this.pickRunning(1);
+    if (node === undefined) return;
+    this.tally.inject("orderlyStop");
+    const { life } = node;
+    this.cluster.closeNode(node);
+    this.cluster.after(MAX_CLOSING_US, () => {
+      if (node.life === life && node.machine !== null) this.crashNode(node, false);
     });
   }
 

@@ -34,6 +34,7 @@ export interface FaultIntervals {
   readonly connectionReset: number;
   readonly clientDeath: number;
   readonly slowDisk: number;
+  readonly orderlyStop: number;
 }
 
 export interface Plan {
@@ -159,6 +160,7 @@ function drawFaults(random: Random): FaultIntervals {
     connectionReset: interval(40, [500, 3000]),
     clientDeath: interval(60, [1000, 4000]),
     slowDisk: interval(40, [1000, 4000]),
+    orderlyStop: interval(40, [2000, 6000]),
   };
 }
 

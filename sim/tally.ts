@@ -11,8 +11,8 @@ export const FAULT_KINDS = [
   // A leader, as soon as it is elected, crashed or isolated. Effect: it had entries that nobody else held.
   "youngLeader",
   // Processes. Effect: a running node died (of several: at least two; of all: every one) / before it had recovered /
-  // before it knew its cluster / in the middle of a transaction.
-  "crashOfOne", "crashOfSeveral", "crashOfAll", "crashInRecovery", "crashInFounding", "clientDeath",
+  // before it knew its cluster / ended by itself / in the middle of a transaction.
+  "crashOfOne", "crashOfSeveral", "crashOfAll", "crashInRecovery", "crashInFounding", "orderlyStop", "clientDeath",
   // Disks. Effect: bytes differ from what was written / a change of the directory is gone / an operation took longer.
   "lostWrite", "tornWrite", "garbledSector", "undoneDirectoryChange", "unansweredOperation", "slowDisk",
   // Clocks. Effect: a timer fired at another time than a true clock's.
