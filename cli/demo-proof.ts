@@ -99,11 +99,11 @@ async function examine(files: readonly string[], ledger: Ledger, report: (findin
     const found = count(acknowledged);
     const wrong = count(refused);
     const strangers = [...ids].filter((id) => !acknowledged.has(id) && !refused.has(id) && !unknown.has(id)).length;
-    const outcome = unknown.size === 0 ? "" : `, ${count(unknown)} of ${unknown.size} whose answer was lost`;
+    const outcome = unknown.size === 0 ? "" : `, ${count(unknown)} of ${unknown.size} unanswered`;
     report({
       holds: integrity === "ok" && found === acknowledged.size && wrong === 0 && strangers === 0,
-      text: `${NODES[at]}: integrity_check ${String(integrity)}; ${found} of ${acknowledged.size} acknowledged ` +
-        `inserts, ${wrong} of ${refused.size} refused ones${outcome}`,
+      text: `${NODES[at]}: integrity_check ${String(integrity)}; inserts: ${found} of ${acknowledged.size} ` +
+        `acknowledged, ${wrong} of ${refused.size} refused${outcome}`,
     });
   }
   report({ holds: acknowledged.size > 0, text: `${acknowledged.size} inserts had been acknowledged` });

@@ -14,6 +14,8 @@ const BARS = " ▁▂▃▄▅▆▇█";
 /** How many redraws a bar of the little chart stands for, and how many bars there are. */
 const DRAWS_PER_BAR = 3;
 const CHART_WIDTH = 30;
+/** What the rest of the live line may need. A line that wraps cannot be drawn anew. */
+const TEXT_WIDTH = 56;
 
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
 export type Style = keyof typeof CODES;
@@ -71,7 +73,8 @@ export class Screen {
 
   /** Inserts per time, latest last: a gap is a failover. */
   private chart(): string {
-    const recent = this.counts.slice(-CHART_WIDTH - 1);
+    const width = Math.max(0, Math.min(CHART_WIDTH, (process.stdout.columns ?? 80) - TEXT_WIDTH));
+    const recent = this.counts.slice(-width - 1);
     const rates = recent.slice(1).map((count, at) => count - recent[at]!);
     const highest = Math.max(1, ...rates);
     return rates.map((rate) => BARS[Math.ceil((rate / highest) * (BARS.length - 1))]).join("");

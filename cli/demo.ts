@@ -104,8 +104,11 @@ class Demo {
   private async killAgainAndAgain(cluster: ProcessCluster, writers: Writers): Promise<void> {
     const end = performance.now() + this.options.seconds * 1000;
     while (performance.now() < end) {
-      const victim = this.random.pick(cluster.ids);
-      const role = cluster.leader === victim ? "the leader" : "a follower";
+      const { leader } = cluster;
+      // Half of the kills hit the leader: that is what hurts.
+      const victim = leader !== null && this.random.oneIn(2)
+        ? leader : this.random.pick(cluster.ids.filter((id) => id !== leader));
+      const role = victim === leader ? "the leader" : "a follower";
       const count = writers.acknowledged.length;
       await cluster.kill(victim);
       this.kills++;

@@ -18,7 +18,7 @@ const SILENT_BEATS = 5;
 /** Idle connections of which the other side vanished are found by TCP itself, from then on. */
 const KEEP_ALIVE_MS = 30_000;
 /** A body up to so many bytes is copied behind its header: cheaper than a second buffer for the system. */
-const JOIN_BYTES = 16 * 1024;
+const JOIN_BYTES = 1024;
 const PULSE = encodeFrame(new Uint8Array(0));
 
 export interface ConnectionEvents {

@@ -1,0 +1,145 @@
+/**
+ * `npm run bench -- [--rounds 3] [--seconds 2] [--failovers 5] [--no-sim] [--json]`
+ *
+ * Three processes on this machine with real disks, and a client in a fourth, beside a probe of the disk before and
+ * after. Rounds are interleaved and medians printed, because disks and machines have moods: compare figures only with
+ * those of the same run. Nothing here is asserted.
+ */
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { connect, type Database } from "../cli/index.ts";
+import { ProcessCluster } from "../cli/process-cluster.ts";
+import { bytesWritten, probeDisk } from "./disk-probe.ts";
+import { CREATE_TABLE, failoverMs, insertFor, median, type LoadResult } from "./load.ts";
+
+const CLI = path.join(import.meta.dirname, "../cli");
+const WRITERS = [1, 64];
+const PROBE_SECONDS = 1;
+const NODES = 3;
+
+interface Options {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly failovers: number;
+  readonly sim: boolean;
+  readonly json: boolean;
+  /** Where the nodes keep their data: the disk that is measured. */
+  readonly directory: string;
+}
+
+interface Measured extends LoadResult {
+  /** The whole device's, so other programs' too; null: unknown. */
+  readonly bytesPerNodeAndInsert: number | null;
+}
+
+interface Report {
+  readonly fdatasyncPerSecond: { readonly before: number; readonly after: number };
+  readonly writers: Readonly<Record<string, readonly Measured[]>>;
+  readonly failoverMs: readonly number[];
+  /** The last words of the simulator, by its database; empty: not run. */
+  readonly simulator: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+async function measure(cluster: ProcessCluster, database: Database, options: Options): Promise<Report> {
+  const { directory, rounds, seconds } = options;
+  const before = await probeDisk(directory, PROBE_SECONDS);
+  const writers: Record<string, Measured[]> = {};
+  await database.exec(CREATE_TABLE);
+  // Until compilers and caches are warm.
+  await insertFor(database, 8, 1);
+  for (let round = 0; round < rounds; round++) {
+    for (const count of WRITERS) {
+      const from = bytesWritten(directory);
+      const load = await insertFor(database, count, seconds);
+      const end = bytesWritten(directory);
+      const bytesPerNodeAndInsert = from === null || end === null ? null : (end - from) / NODES / load.inserts;
+      (writers[count] ??= []).push({ ...load, bytesPerNodeAndInsert });
+    }
+  }
+  const failovers: number[] = [];
+  for (let at = 0; at < options.failovers; at++) {
+    if (!(await cluster.converged(30_000))) throw new Error("the nodes did not come to the same log");
+    const leader = cluster.leader!;
+    failovers.push(await failoverMs(database, 4, () => cluster.kill(leader)));
+    cluster.start(leader);
+  }
+  const after = await probeDisk(directory, PROBE_SECONDS);
+  const simulator = options.sim ? { sqlite: simulate("sqlite"), model: simulate("model") } : {};
+  return { fdatasyncPerSecond: { before, after }, writers, failoverMs: failovers, simulator };
+}
+
+/** What the simulator says in its last line. */
+function simulate(database: string): Record<string, string> {
+  const args = [path.join(CLI, "sim.js"), "--seed", "1", "--database", database];
+  const { stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  const last = stdout.trimEnd().split("\n").at(-1) ?? "";
+  return Object.fromEntries([...last.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]));
+}
+
+function print(report: Report): void {
+  const { before, after } = report.fdatasyncPerSecond;
+  console.log(`fdatasync of 4 KiB on this disk: ${before.toFixed(0)}/s before, ${after.toFixed(0)}/s after\n`);
+  console.log("three processes, one row an insert, medians (lowest to highest round)\n");
+  console.log("writers   inserts/s               p50 ms   p99 ms   bytes a node and insert");
+  for (const [writers, rounds] of Object.entries(report.writers)) {
+    const rates = rounds.map(({ perSecond }) => perSecond);
+    const range = `(${Math.min(...rates).toFixed(0)} to ${Math.max(...rates).toFixed(0)})`;
+    const bytes = rounds.map(({ bytesPerNodeAndInsert }) => bytesPerNodeAndInsert ?? Number.NaN);
+    console.log([
+      writers.padStart(7), `${median(rates).toFixed(0)} ${range}`.padEnd(22).padStart(24),
+      median(rounds.map(({ p50Ms }) => p50Ms)).toFixed(2).padStart(7),
+      median(rounds.map(({ p99Ms }) => p99Ms)).toFixed(2).padStart(8), median(bytes).toFixed(0).padStart(10),
+    ].join(" "));
+  }
+  const failovers = [...report.failoverMs].sort((a, b) => a - b).map((ms) => ms.toFixed(0));
+  console.log(`\nSIGKILL of the leader to the next acknowledged insert: median ${median(report.failoverMs).toFixed(0)} ms`);
+  console.log(`  (${failovers.join(", ")})`);
+  for (const [database, { events, simulated, wall, speed }] of Object.entries(report.simulator)) {
+    console.log(`\nsimulator, seed 1, ${database}: ${events} events, ${simulated} in ${wall}, ${speed} real time`);
+  }
+}
+
+function parseOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      rounds: { type: "string", default: "3" }, seconds: { type: "string", default: "2" },
+      failovers: { type: "string", default: "5" }, "no-sim": { type: "boolean", default: false },
+      json: { type: "boolean", default: false }, directory: { type: "string", default: os.tmpdir() },
+    },
+  });
+  const { rounds, seconds, failovers, json, directory } = values;
+  return {
+    rounds: Number(rounds), seconds: Number(seconds), failovers: Number(failovers), sim: !values["no-sim"], json,
+    directory: fs.mkdtempSync(path.join(directory, "quorumlite-bench-")),
+  };
+}
+
+async function main(options: Options): Promise<void> {
+  const cluster = await ProcessCluster.create(options.directory, path.join(CLI, "quorumlite.js"), {
+    leads: () => {},
+    died: (node, detail) => {
+      throw new Error(`${node} ended by itself: ${detail}`);
+    },
+  });
+  const cleanUp = async (): Promise<void> => {
+    await cluster.killAll();
+    fs.rmSync(options.directory, { recursive: true, force: true });
+  };
+  process.once("SIGINT", () => void cleanUp().then(() => process.exit(130)));
+  for (const id of cluster.ids) cluster.start(id);
+  const database = await connect(cluster.addresses, { callTimeoutMs: 30_000 });
+  try {
+    const report = await measure(cluster, database, options);
+    if (options.json) console.log(JSON.stringify(report, null, 2));
+    else print(report);
+  } finally {
+    await database.close();
+    await cleanUp();
+  }
+}
+
+await main(parseOptions(process.argv.slice(2)));
