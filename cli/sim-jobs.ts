@@ -1,4 +1,5 @@
 /** Many seeds: one after the other in this thread, or several at a time in threads of their own. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { SimOptions } from "./sim-options.ts";
 import { SeedRunner, type SeedOutcome } from "./sim-seed.ts";
@@ -7,7 +8,11 @@ import { SeedRunner, type SeedOutcome } from "./sim-seed.ts";
 export async function runSeeds(options: SimOptions, report: (outcome: SeedOutcome) => void): Promise<void> {
   if (options.jobs > 1) return runInThreads(options, report);
   const runner = await SeedRunner.load(options.database, null);
-  for (let seed = options.seed; seed < options.seed + options.runs; seed++) report(runner.run(seed));
+  for (let seed = options.seed; seed < options.seed + options.runs; seed++) {
+    report(runner.run(seed));
+    // The memories of dead SQLite engines are freed between two turns of the event loop, and at no other time.
+    await nextTurn();
+  }
 }
 
 async function runInThreads(options: SimOptions, report: (outcome: SeedOutcome) => void): Promise<void> {
