@@ -17,6 +17,8 @@ export interface Mutant {
   readonly name: string;
   /** What goes wrong, and what it would take to be seen, in one sentence. */
   readonly story: string;
+  /** Where it shipped: project and commit or issue; null: a classic, or one of our own making. */
+  readonly seenIn: string | null;
   /** What the simulator runs over: the page model unless the patch is in the SQLite engine. */
   readonly database: DatabaseKind;
   readonly patches: readonly Patch[];

@@ -3,19 +3,21 @@ import type { Mutant } from "../../cli/mutant.ts";
 
 const CALL = "core/client/call.ts";
 
-function mutant(name: string, story: string, before: string, after: string): Mutant {
-  return { name, story, database: "model", isControl: false, patches: [{ file: CALL, before, after }] };
+function mutant(name: string, seenIn: string | null, story: string, before: string, after: string): Mutant {
+  return { name, story, seenIn, database: "model", isControl: false, patches: [{ file: CALL, before, after }] };
 }
 
 export const CLIENT_MUTANTS: readonly Mutant[] = [
   mutant(
     "client: says no for maybe",
+    "go-dqlite #186",
     "A write without an answer is reported as surely not executed.",
     'return { ok: false, failure: failure("OutcomeUnknown", message) };',
     'return { ok: false, failure: failure("Timeout", message) };',
   ),
   mutant(
     "client: repeats a write whose outcome it does not know",
+    null,
     "The next leader is asked to do once more what the last one may have done.",
     '    case "script":\n    case "commit":\n      return "write";',
     '    case "script":\n      return "repeatable";\n    case "commit":\n      return "write";',

@@ -4,13 +4,16 @@ import type { Mutant } from "../../cli/mutant.ts";
 const EXECUTOR = "core/database/executor.ts";
 const OUTBOX = "core/database/outbox.ts";
 
-function mutant(name: string, story: string, file: string, before: string, after: string): Mutant {
-  return { name, story, database: "model", isControl: false, patches: [{ file, before, after }] };
+function mutant(
+  name: string, seenIn: string | null, story: string, file: string, before: string, after: string,
+): Mutant {
+  return { name, story, seenIn, database: "model", isControl: false, patches: [{ file, before, after }] };
 }
 
 export const DATABASE_MUTANTS: readonly Mutant[] = [
   mutant(
     "database: readers see what is not committed",
+    "kin: dqlite until 4dadac6f",
     "A read runs on the writer's view: it sees commits that are not replicated, and an open transaction besides.",
     "core/database/database.ts",
     'const result = this.engine.run("reader", body.sql, body.parameters);',
@@ -18,6 +21,7 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
   ),
   {
     name: "pages: frames are visible before they are committed",
+    seenIn: "kin: dqlite until 4dadac6f",
     story: "Readers are given the speculative header of the WAL: they see commits that a new leader may never have. "
       + "(The engine's own probe at start-up would refuse that at once; it is put to silence.)",
     database: "sqlite",
@@ -37,6 +41,7 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
   },
   mutant(
     "database: acknowledges what is only proposed",
+    null,
     "The answer leaves with the proposal, not with its entry's application.",
     EXECUTOR,
     "      this.outbox.proposed(proposal, first, at === commits.length - 1 ? answer : null);",
@@ -45,6 +50,7 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "database: lets an answer that made no frames leave at once",
+    null,
     "Rows, counts and errors computed on the writer's view may rest on commits that a new leader never has.",
     EXECUTOR,
     "    this.outbox.hold(answer, this.leadership.lastProposal, this.outlet.requestRead());",
@@ -52,6 +58,7 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "database: says no for maybe when leadership is lost",
+    "redisraft #23, dqlite #46",
     "Frames were undone, so the client is told that nothing was executed; the next leader commits the entry.",
     OUTBOX,
     "    for (const one of this.inFlight) this.orphans.set(one.proposal, one);\n    this.inFlight = [];\n"
@@ -61,6 +68,7 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "database: a new leader executes before it has caught up",
+    "dqlite until 71591e7a",
     "Its applied state may lack what its predecessor acknowledged: there is no barrier at its own no-op.",
     "core/database/leadership.ts",
     "return this.leads && this.prepared;",
@@ -68,6 +76,7 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "database: executes a repeated request again",
+    "redisraft #13",
     "A request that the network duplicates, or that the client repeats, counts twice.",
     "core/database/session.ts",
     "    if (this.isSettled(sequence)) return \"settled\";\n    const answer = this.answers.get(sequence);\n"
