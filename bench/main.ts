@@ -95,7 +95,8 @@ function print(report: Report): void {
     ].join(" "));
   }
   const failovers = [...report.failoverMs].sort((a, b) => a - b).map((ms) => ms.toFixed(0));
-  console.log(`\nSIGKILL of the leader to the next acknowledged insert: median ${median(report.failoverMs).toFixed(0)} ms`);
+  const failover = median(report.failoverMs).toFixed(0);
+  console.log(`\nSIGKILL of the leader to the next acknowledged insert: median ${failover} ms`);
   console.log(`  (${failovers.join(", ")})`);
   for (const [database, { events, simulated, wall, speed }] of Object.entries(report.simulator)) {
     console.log(`\nsimulator, seed 1, ${database}: ${events} events, ${simulated} in ${wall}, ${speed} real time`);

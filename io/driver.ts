@@ -225,6 +225,7 @@ export class Driver {
         return local === undefined ? this.listener?.respond(effect.to, effect.bytes) : local(effect.bytes);
       }
       case "Disconnect":
+        this.report({ type: "CallerRefused", caller: effect.client, detail: effect.detail });
         return this.listener?.disconnect(effect.client, effect.detail);
       case "SetTimer":
         return this.timer.set(effect.at);
