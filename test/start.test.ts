@@ -22,6 +22,7 @@ interface Command {
   printed(pattern: RegExp): Promise<void>;
 }
 
+const ANY_PORT = "127.0.0.1:0";
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
@@ -56,6 +57,7 @@ test.each<[string, string[], number, RegExp]>([
   ["no directory", ["start"], 64, /--directory is missing/],
   ["an unknown option", ["start", "--dir", "x"], 64, /Unknown option '--dir'/],
   ["an option without its value", ["start", "--directory"], 64, /--directory/],
+  ["an address that is missing", ["start", "--directory", "x"], 64, /--address is missing/],
   ["a cluster that is none", ["start", "--directory", "x", "--cluster", "a"], 64, /has "a": write ID=HOST:PORT/],
   ["a node named twice", ["start", "--directory", "x", "--cluster", "a=h:1,a=h:2"], 64, /names a twice/],
   ["an id that is missing", ["start", "--directory", "x", "--cluster", "a=h:1"], 64, /id is missing/],
@@ -83,8 +85,11 @@ test("it prints a line per event and a status on SIGUSR2, and SIGTERM closes it 
   const [port] = await freePorts(1);
   const node = run("start", "--directory", directory, "--address", `127.0.0.1:${port}`);
   await node.printed(/node leads term 1\n/);
-  node.child.kill("SIGUSR2");
+  // Asked again and again: at first the entry of the new leader is not committed yet.
+  const asking = setInterval(() => node.child.kill("SIGUSR2"), 50);
+  closing.push(() => clearInterval(asking));
   await node.printed(/node term 1, leader node; last entry 1, committed 1, applied 1\n/);
+  clearInterval(asking);
   node.child.kill("SIGTERM");
   const { code, stdout, stderr } = await node.ended;
   expect([code, stderr]).toEqual([0, ""]);
@@ -94,7 +99,7 @@ test("it prints a line per event and a status on SIGUSR2, and SIGTERM closes it 
 });
 
 test("with --json each line is an object", async () => {
-  const node = run("start", "--directory", temporaryDirectory(), "--json");
+  const node = run("start", "--directory", temporaryDirectory(), "--address", ANY_PORT, "--json");
   await node.printed(/"type":"LeadershipChanged","term":1,"leader":"node"/);
   node.child.kill("SIGINT");
   const { code, stdout } = await node.ended;
@@ -107,7 +112,7 @@ test("a directory in use by another process is named, with the process", async (
   const directory = temporaryDirectory();
   const node = await open({ directory });
   closing.push(() => node.close());
-  const { code, stderr } = await run("start", "--directory", directory).ended;
+  const { code, stderr } = await run("start", "--directory", directory, "--address", ANY_PORT).ended;
   expect(code).toBe(69);
   expect(stderr).toContain(`directory ${directory} is in use by process ${process.pid}`);
 });
@@ -127,7 +132,7 @@ test("data that cannot be used ends it with 65, and says which file", async () =
   const node = await open({ directory });
   await node.ready();
   await node.close();
-  const { code, stderr } = await run("start", "--directory", directory, "--id", "other").ended;
+  const { code, stderr } = await run("start", "--directory", directory, "--id", "other", "--address", ANY_PORT).ended;
   expect(code).toBe(65);
   expect(stderr).toContain(`${directory}/identity`);
 });
