@@ -280,6 +280,31 @@ test("calls after close are refused, and open ones end first", async () => {
   }
 });
 
+const linuxTest = test.runIf(process.platform === "linux");
+
+linuxTest("a disk that fails ends the node, and every call with what is known", async () => {
+  const directory = temporaryDirectory();
+  const node = await openForTest({ directory });
+  const db = node.database();
+  await db.exec("CREATE TABLE t (v)");
+  // From now on the log's place takes nothing.
+  const descriptors = node["driver"]["disk"]["descriptors"];
+  fs.closeSync(descriptors.get("log")!);
+  descriptors.set("log", fs.openSync("/dev/full", "r+"));
+  expect((await failureOf(db.run("INSERT INTO t VALUES (1)"))).code).toBe("OutcomeUnknown");
+  const sentence = new RegExp(`the disk failed at ${directory}/log \\(ENOSPC: .*\\): repair it, then start`);
+  for (const call of [db.run("INSERT INTO t VALUES (2)"), db.get("SELECT * FROM t"), node.ready()]) {
+    const error = await failureOf(call);
+    expect(error.code).toBe("Closed");
+    expect(error.message).toMatch(sentence);
+  }
+  expect(node.status().halted).toMatch(sentence);
+  await node.close();
+  // What was durable is there.
+  const again = await openForTest({ directory });
+  expect(await again.database().all("SELECT * FROM t")).toEqual([]);
+});
+
 test("a node without its majority says so in time, and its status why", async () => {
   const [own, other] = await freePorts(2);
   const cluster = { a: `127.0.0.1:${own}`, b: `127.0.0.1:${other}` };

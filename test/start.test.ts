@@ -149,3 +149,27 @@ test("a node that is not of the cluster that it calls is refused on both sides, 
   stranger.child.kill("SIGTERM");
   expect((await stranger.ended).code).toBe(0);
 });
+
+test("a step that throws ends the process, with what led to it, and answers nobody", async () => {
+  const dist = path.join(import.meta.dirname, "../dist");
+  const script = `
+    import { open } from "${dist}/cli/index.js";
+    import { Node } from "${dist}/core/node/node.js";
+    const node = await open({ directory: ${JSON.stringify(temporaryDirectory())} });
+    const { step } = Node.prototype;
+    Node.prototype.step = function (now, input) {
+      if (input.type === "ClientReceived") throw new Error("a planted bug");
+      return step.call(this, now, input);
+    };
+    await node.database().run("SELECT 1").finally(() => console.log("answered"));`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "pipe"] });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (bytes: Buffer) => (stdout += bytes.toString()));
+  child.stderr.on("data", (bytes: Buffer) => (stderr += bytes.toString()));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  expect([code, stdout]).toEqual([1, ""]);
+  expect(stderr).toMatch(/quorumlite: a bug, please report it\.\nstate: \{"phase":"[a-z]+"/);
+  expect(stderr).toMatch(/\nlast inputs: Started .*ClientReceived\n/);
+  expect(stderr).toMatch(/Error: a planted bug/);
+});
