@@ -18,14 +18,14 @@ import { Client } from "../core/client/client.ts";
 import type { CallResult, ClientEffect, ClientInput, Operation } from "../core/client/boundary.ts";
 import { failure, type FailureCode } from "../core/failure.ts";
 import { Random, SEED_SIZE } from "../core/random.ts";
-import { afterMs, type Instant, type NodeId, type Term } from "../core/types.ts";
+import type { NodeId, Term } from "../core/types.ts";
 import { decodeClientMessage, encodeNodeMessage } from "../core/wire/statement-codec.ts";
 import type { ClientMessage, NodeMessage, RequestBody } from "../core/wire/statement.ts";
+import { StoryClock } from "./story-clock.ts";
 
 export class ClientStory {
   readonly client: Client;
-  private now = 0 as Instant;
-  private timerAt: Instant | null = null;
+  private readonly clock = new StoryClock();
   private searchNonce = 0;
   private openingNonce = 0;
   private readonly sessionTerms = new Map<number, Term>();
@@ -43,7 +43,7 @@ export class ClientStory {
       case "lost":
         return this.step({ type: "ConnectionLost", endpoint: second });
       case "pass":
-        return this.pass(Number(second));
+        return this.clock.pass(Number(second), () => this.step({ type: "TimerFired" }));
       default:
         return this.nodeSays(first, second, rest);
     }
@@ -79,26 +79,14 @@ export class ClientStory {
     return this.step({ type: "Received", from, bytes: encodeNodeMessage(message) });
   }
 
-  private pass(ms: number): readonly string[] {
-    const end = afterMs(this.now, ms);
-    const lines: string[] = [];
-    while (this.timerAt !== null && this.timerAt <= end) {
-      this.now = this.timerAt;
-      this.timerAt = null;
-      lines.push(...this.step({ type: "TimerFired" }));
-    }
-    this.now = end;
-    return lines;
-  }
-
   private step(input: ClientInput): readonly string[] {
-    return this.client.step(this.now, input).flatMap((effect) => this.perform(effect));
+    return this.client.step(this.clock.now, input).flatMap((effect) => this.perform(effect));
   }
 
   private perform(effect: ClientEffect): readonly string[] {
     switch (effect.type) {
       case "SetTimer":
-        this.timerAt = effect.at;
+        this.clock.setTimer(effect.at);
         return [];
       case "Return":
         return [`Return ${effect.call}: ${describeResult(effect.result)}`];

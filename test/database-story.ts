@@ -30,12 +30,10 @@ import {
 import { ENGINE_SEED_SIZE, type Engine, type EngineFactory, type SqlValue } from "../core/database/engine.ts";
 import { Random, SEED_SIZE } from "../core/random.ts";
 import type { ProposalOutcome, RefusalReason } from "../core/raft/boundary.ts";
-import {
-  afterMs, type Entry, type EntryId, type Instant, type LogIndex, type NodeId, type ProposalNumber, type ReadNumber,
-  type Term,
-} from "../core/types.ts";
+import type { Entry, EntryId, LogIndex, NodeId, ProposalNumber, ReadNumber, Term } from "../core/types.ts";
 import { decodeNodeMessage, encodeClientMessage } from "../core/wire/statement-codec.ts";
 import type { ClientMessage, NodeMessage, RequestBody } from "../core/wire/statement.ts";
+import { StoryClock } from "./story-clock.ts";
 
 const SELF = "a" as NodeId;
 
@@ -59,8 +57,7 @@ export class DatabaseStory {
   private readonly clients = new Map<string, StoryClient>();
   private proposals: Proposal[] = [];
   private reads: ReadNumber[] = [];
-  private now = 0 as Instant;
-  private timerAt: Instant | null = null;
+  private readonly clock = new StoryClock();
   private term = 0 as Term;
   private lastIndex = 0;
   private committedIndex = 0;
@@ -109,7 +106,7 @@ export class DatabaseStory {
       case "unconfirmed":
         return this.answerReads(word === "confirm", rest[0] === undefined ? null : (number as ReadNumber));
       case "pass":
-        return this.pass(number);
+        return this.clock.pass(number, () => this.step({ type: "TimerFired" }));
       default:
         return this.clientCommand(word, rest);
     }
@@ -234,26 +231,14 @@ export class DatabaseStory {
     );
   }
 
-  private pass(ms: number): readonly string[] {
-    const end = afterMs(this.now, ms);
-    const lines: string[] = [];
-    while (this.timerAt !== null && this.timerAt <= end) {
-      this.now = this.timerAt;
-      this.timerAt = null;
-      lines.push(...this.step({ type: "TimerFired" }));
-    }
-    this.now = end;
-    return lines;
-  }
-
   private step(input: DatabaseInput): readonly string[] {
-    return this.database.step(this.now, input).flatMap((effect) => this.perform(effect));
+    return this.database.step(this.clock.now, input).flatMap((effect) => this.perform(effect));
   }
 
   private perform(effect: DatabaseEffect): readonly string[] {
     switch (effect.type) {
       case "SetTimer":
-        this.timerAt = effect.at;
+        this.clock.setTimer(effect.at);
         return [];
       case "ReportApplied":
         return [];

@@ -4,10 +4,8 @@
  *
  * Life: Started -> recovery (disk reads) -> Recovered -> bootstrap, if the directory was empty -> Raft -> Halt.
  */
-import type {
-  EntryId, Entry, Identity, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term,
-} from "../types.ts";
-import type { ProposalOutcome, RaftLimits, RaftTiming } from "../raft/boundary.ts";
+import type { EntryId, Identity, LogIndex, NodeId } from "../types.ts";
+import type { RaftEffect, RaftInput, RaftLimits, RaftTiming } from "../raft/boundary.ts";
 import type { RaftSnapshot } from "../raft/invariants.ts";
 import type { StorageFault, StorageLimits } from "../storage/boundary.ts";
 import type { DiskAnswer, DiskOrder } from "../storage/disk.ts";
@@ -21,31 +19,19 @@ export type ReplicaInput =
   | { readonly type: "Received"; readonly from: NodeId; readonly bytes: Uint8Array }
   | { readonly type: "TimerFired" }
   | DiskAnswer
-  | {
-      readonly type: "Proposed";
-      readonly proposal: ProposalNumber;
-      readonly term: Term;
-      readonly predecessor: ProposalNumber;
-      readonly payload: Uint8Array;
-    }
-  | { readonly type: "RolledBack"; readonly term: Term; readonly last: ProposalNumber }
-  | { readonly type: "ReadRequested"; readonly read: ReadNumber }
-  | { readonly type: "Applied"; readonly index: LogIndex }
+  /** What Database asks of consensus goes to Raft as it is. */
+  | Extract<RaftInput, { readonly type: "Proposed" | "RolledBack" | "ReadRequested" | "Applied" }>
   /** Write the closing mark; answered by Closed. */
   | { readonly type: "Closing" };
 
 export type ReplicaEffect =
   | ({ readonly type: "Disk" } & DiskOrder)
   | { readonly type: "Send"; readonly to: NodeId; readonly bytes: Uint8Array }
-  | { readonly type: "SetTimer"; readonly at: Instant }
   /** Recovery is over and the directory is sound. */
   | { readonly type: "Recovered"; readonly identity: Identity; readonly last: EntryId; readonly tornBytes: number }
-  | { readonly type: "Accept"; readonly proposal: ProposalNumber; readonly entry: EntryId }
-  | { readonly type: "Resolve"; readonly proposal: ProposalNumber; readonly outcome: ProposalOutcome }
-  | { readonly type: "Apply"; readonly entries: readonly Entry[] }
-  | { readonly type: "ReadReady"; readonly read: ReadNumber; readonly index: LogIndex }
-  | { readonly type: "ReadRefused"; readonly read: ReadNumber }
-  | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
+  /** And what Raft answers comes out as it is. */
+  | Extract<RaftEffect, { readonly type: "Accept" | "Resolve" | "Apply" | "ReadReady" | "ReadRefused" }>
+  | Extract<RaftEffect, { readonly type: "SetTimer" | "LeadershipChanged" }>
   /** Bytes from a peer that were dropped, and why. For operators: nothing is to be done. */
   | { readonly type: "Reject"; readonly from: NodeId; readonly reason: RejectReason; readonly detail: string }
   | { readonly type: "Closed" }
