@@ -3,30 +3,17 @@
  * directories and ports are replaced.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { open } from "../cli/index.ts";
+import { freePorts } from "../cli/process-cluster.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 
-/** Three ports that were free a moment ago. */
-async function freePorts(): Promise<number[]> {
-  const servers = [createServer(), createServer(), createServer()];
-  const ports: number[] = [];
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    if (address !== null && typeof address === "object") ports.push(address.port);
-  }
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return ports;
-}
-
 test("the README's example runs as it stands", async () => {
   const directory = mkdtempSync(join(tmpdir(), "quorumlite-readme-"));
-  const ports = await freePorts();
+  const ports = await freePorts(3);
   const ids = ["a", "b", "c"];
   const cluster = Object.fromEntries(ids.map((id, at) => [id, `127.0.0.1:${ports[at]}`]));
   const others = await Promise.all(["b", "c"].map((id) => open({ directory: join(directory, id), id, cluster })));
