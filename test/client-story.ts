@@ -5,6 +5,7 @@
  *     call 2 begin 1              interactive transaction 1; likewise: commit 1, rollback 1
  *     call 3 in 1 SELECT ...      a statement in transaction 1
  *     a leads 3                   a answers the latest search: it leads term 3
+ *     a led 3                     a answers the search before the latest, late: it leads term 3
  *     a follows 3                 a answers the latest search: it does not lead
  *     a opens 5 in 3              a opens session 5 in term 3
  *     a refuses Busy              a opens no session
@@ -12,6 +13,7 @@
  *     a answers 5/2 part 0/2 x    a part of the rows: one row of one text
  *     a forgot 5/2                a knows nothing of session 5
  *     lost a                      the connection to a broke
+ *     close                       the application has done with it
  *     pass 600                    600 ms pass, timers fire
  */
 import { Client } from "../core/client/client.ts";
@@ -27,6 +29,7 @@ export class ClientStory {
   readonly client: Client;
   private readonly clock = new StoryClock();
   private searchNonce = 0;
+  private earlierNonce = 0;
   private openingNonce = 0;
   private readonly sessionTerms = new Map<number, Term>();
 
@@ -42,6 +45,8 @@ export class ClientStory {
         return this.step({ type: "Called", call: Number(second), operation: parseOperation(rest) });
       case "lost":
         return this.step({ type: "ConnectionLost", endpoint: second });
+      case "close":
+        return this.step({ type: "Closing", reason: "the story ends" });
       case "pass":
         return this.clock.pass(Number(second), () => this.step({ type: "TimerFired" }));
       default:
@@ -54,10 +59,12 @@ export class ClientStory {
     const term = this.sessionTerms.get(session) ?? (0 as Term);
     switch (verb) {
       case "leads":
+      case "led":
       case "follows": {
-        const leader = verb === "leads" ? (from as NodeId) : null;
-        const leads = verb === "leads";
-        return this.say(from, { type: "Located", nonce: this.searchNonce, term: Number(word) as Term, leader, leads });
+        const leads = verb !== "follows";
+        const leader = leads ? (from as NodeId) : null;
+        const nonce = verb === "led" ? this.earlierNonce : this.searchNonce;
+        return this.say(from, { type: "Located", nonce, term: Number(word) as Term, leader, leads });
       }
       case "opens": {
         const opened = Number(rest[1]) as Term;
@@ -83,6 +90,12 @@ export class ClientStory {
     return this.client.step(this.clock.now, input).flatMap((effect) => this.perform(effect));
   }
 
+  private searched(nonce: number): void {
+    if (nonce === this.searchNonce) return;
+    this.earlierNonce = this.searchNonce;
+    this.searchNonce = nonce;
+  }
+
   private perform(effect: ClientEffect): readonly string[] {
     switch (effect.type) {
       case "SetTimer":
@@ -93,7 +106,7 @@ export class ClientStory {
       case "Send": {
         const decoded = decodeClientMessage(effect.bytes);
         if (!decoded.ok) throw new Error(`a message of ours does not decode: ${decoded.fault.rule}`);
-        if (decoded.value.type === "Locate") this.searchNonce = decoded.value.nonce;
+        if (decoded.value.type === "Locate") this.searched(decoded.value.nonce);
         if (decoded.value.type === "OpenSession") this.openingNonce = decoded.value.nonce;
         return [`→${effect.to} ${describeMessage(decoded.value)}`];
       }

@@ -2,8 +2,9 @@
  * Finding the leader: everybody is asked, and a session opened with the node that says that it leads the highest term.
  *
  * A node that wrongly believes that it leads harms nobody: it can neither commit nor confirm anything, and whoever
- * waits for it searches again. Answers carry the nonce of what they answer: those to an earlier question do not
- * count.
+ * waits for it searches again. Answers carry the nonce of what they answer: those to a question from before the
+ * present session do not count. Those to any question since do: the way there and back may take longer than the time
+ * until the next one.
  */
 import type { Failure } from "../failure.ts";
 import type { Random } from "../random.ts";
@@ -35,6 +36,8 @@ export class LeaderSearch {
   private readonly random: Random;
   private nonce: number;
   private searchNonce = 0;
+  /** Of the earliest search whose answers count. */
+  private earliestNonce = 0;
   private nextSearchAt: Instant | null = null;
   private opening: Opening | null = null;
 
@@ -44,6 +47,7 @@ export class LeaderSearch {
     this.random = random;
     // Answers to an earlier life of this client, still on their way, do not fit.
     this.nonce = random.u32();
+    this.earliestNonce = this.nonce + 1;
   }
 
   /** Asks everybody, unless that was done a moment ago. */
@@ -54,9 +58,9 @@ export class LeaderSearch {
     return this.endpoints.map((to) => ({ to, message: { type: "Locate", nonce: this.searchNonce } }));
   }
 
-  /** Whether this answers the latest search: the sender leads `term`, as far as it knows. */
-  isLeader(message: NodeMessage & { type: "Located" }): boolean {
-    return message.nonce === this.searchNonce && message.leads;
+  /** Whether this answers a search of ours: the sender leads `term`, as far as it knows. */
+  isLeader({ nonce, leads }: NodeMessage & { type: "Located" }): boolean {
+    return leads && nonce >= this.earliestNonce && nonce <= this.searchNonce;
   }
 
   /** A leader of a later term than ours was found: opens a session, unless one is being opened in as late a term. */
@@ -73,6 +77,7 @@ export class LeaderSearch {
     if (this.opening === null || message.nonce !== this.opening.nonce) return false;
     this.opening = null;
     this.nextSearchAt = null;
+    this.earliestNonce = this.searchNonce;
     this.lastRefusal = null;
     return true;
   }
