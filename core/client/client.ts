@@ -113,10 +113,12 @@ export class Client {
     this.emit({ type: "Send", to: call.sent.link.endpoint, bytes: call.sent.link.repeat(call) });
   }
 
-  private finish(call: Call, result: CallResult): void {
+  private finish(call: Call, known: CallResult): void {
     call.sent?.link.drop(call);
     this.calls.delete(call.number);
     const { operation } = call;
+    // Nothing of it stays without a COMMIT, whatever became of this request.
+    const result = operation.type === "rollback" ? EMPTY_RESULT : known;
     // A transaction that did not begin, or that is surely over, is no more.
     const over = !result.ok && (operation.type === "begin" || result.failure.code === "TransactionAborted");
     const transaction = transactionOf(operation);
