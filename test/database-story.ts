@@ -9,6 +9,7 @@
  *     c1 write INSERT ...   a statement that may write; likewise: read, script
  *     c1 begin 1            opens interactive transaction 1; likewise: commit 1, rollback 1
  *     c1 in 1 SELECT ...    a statement in transaction 1
+ *     c1 repeats 20 read .. the same request, under 20 sequence numbers, in silence
  *     c1 repeat 2           the request with sequence number 2 once more
  *     c1 forget 3           the next request says that everything below 3 is answered
  *     c1 locate             asks who leads
@@ -132,6 +133,9 @@ export class DatabaseStory {
         return this.request(name, { type: verb, transaction });
       case "repeat":
         return this.say(name, client.requests.get(transaction)!);
+      case "repeats":
+        for (let count = 0; count < transaction; count++) this.clientCommand(name, rest.slice(1));
+        return [];
       case "forget":
         client.lowestUnanswered = transaction;
         return [];

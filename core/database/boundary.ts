@@ -46,7 +46,7 @@ export interface DatabaseLimits extends EngineLimits {
   /** Requests that wait for the writer; beyond it Busy. */
   readonly maxQueuedWrites: number;
   readonly maxSessions: number;
-  /** Requests of one session that are remembered; beyond it Busy. */
+  /** Requests of one session that are remembered; beyond it Busy, and beyond twice as many silence. */
   readonly maxSessionRequests: number;
   /** A session that was not heard of for so long is forgotten. */
   readonly sessionExpiryMs: number;

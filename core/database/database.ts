@@ -15,7 +15,7 @@ import { invariant, unreachable } from "../invariant.ts";
 import { Random } from "../random.ts";
 import { afterMs, type Entry, type Instant, type LogIndex, type ReadNumber } from "../types.ts";
 import { decodeClientMessage, encodeNodeMessage } from "../wire/statement-codec.ts";
-import type { ClientMessage, NodeMessage } from "../wire/statement.ts";
+import type { ClientMessage, NodeMessage, RequestBody } from "../wire/statement.ts";
 import { answerTo, encodeAnswer, failed, type Answer, type Request } from "./answer.ts";
 import type { ClientId, DatabaseEffect, DatabaseInput, DatabaseLimits, DatabaseOptions } from "./boundary.ts";
 import { ENGINE_SEED_SIZE, type Engine } from "./engine.ts";
@@ -168,9 +168,11 @@ export class Database implements Outlet {
     }
     session.heard(client, this.now);
     session.forgetBelow(message.lowestUnanswered);
-    switch (session.admit(sequence)) {
+    // A refusal is remembered, too. Who asks on regardless is not heard before it has read some of its answers.
+    switch (session.admit(sequence, 2 * this.limits.maxSessionRequests)) {
       case "settled":
       case "working":
+      case "full":
         return;
       case "answered": {
         const bytes = session.answerPart(sequence, 0);
@@ -189,7 +191,8 @@ export class Database implements Outlet {
     if (!this.leadership.leads || this.leadership.term !== session.term) {
       return this.refuse(request, this.leadership.refusal());
     }
-    if (session.size > this.limits.maxSessionRequests) {
+    // A transaction goes on to its end: it holds the writer.
+    if (session.size > this.limits.maxSessionRequests && !isInside(body)) {
       const message = `the session has ${this.limits.maxSessionRequests} unanswered requests already`;
       return this.refuse(request, failure("Busy", message));
     }
@@ -288,13 +291,16 @@ export class Database implements Outlet {
 
   /** A refusal inside a transaction means that the transaction is over. */
   refuse(request: Request, refusal: Failure): void {
-    const { body } = request;
-    const inside = body.type === "commit" || (body.type === "write" && body.transaction !== 0);
-    const over = inside && (refusal.code === "NotLeader" || refusal.code === "Busy");
+    const over = isInside(request.body) && (refusal.code === "NotLeader" || refusal.code === "Busy");
     this.send(failed(request, over ? failure("TransactionAborted", refusal.message) : refusal));
   }
 
   private respond(client: ClientId, message: NodeMessage): void {
     this.emit({ type: "Respond", to: client, bytes: encodeNodeMessage(message) });
   }
+}
+
+/** Whether the request belongs to a transaction that has begun. */
+function isInside(body: RequestBody): boolean {
+  return body.type === "commit" || body.type === "rollback" || (body.type === "write" && body.transaction !== 0);
 }

@@ -45,11 +45,15 @@ export class Session {
     for (const sequence of this.answers.keys()) if (sequence < lowestUnanswered) this.answers.delete(sequence);
   }
 
-  /** "new": never seen, and now being worked on. "settled": too old to be of interest to anyone. */
-  admit(sequence: SequenceNumber): "new" | "working" | "answered" | "settled" {
+  /**
+   * "new": never seen, and now being worked on. "settled": too old to be of interest to anyone. "full": `capacity`
+   * requests are remembered, and this is none of them.
+   */
+  admit(sequence: SequenceNumber, capacity: number): "new" | "working" | "answered" | "settled" | "full" {
     if (this.isSettled(sequence)) return "settled";
     const answer = this.answers.get(sequence);
     if (answer !== undefined) return answer === null ? "working" : "answered";
+    if (this.answers.size >= capacity) return "full";
     this.answers.set(sequence, null);
     return "new";
   }
