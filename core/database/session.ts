@@ -13,6 +13,8 @@ import type { ClientId } from "./boundary.ts";
 
 /** How many ended transactions a session remembers, to say why they ended. */
 const MAX_ENDED = 32;
+/** How far sessions are counted: with 32 random bits behind it, the number is one that formats can hold. */
+const SESSION_COUNTS = 2097152;
 
 export class Session {
   readonly term: Term;
@@ -107,8 +109,13 @@ export class Sessions {
   }
 
   open(term: Term, client: ClientId, now: Instant): Session {
-    // Unique by its upper half, and by its lower half not to be guessed by another client.
-    const number = ++this.opened * 4294967296 + this.random.u32();
+    // Unique by its upper 21 bits, and by its lower 32 not to be guessed by another client. After two million sessions
+    // the count begins anew: whoever had the first of them has long been silent, and would have to have its 32 bits.
+    let number: SessionNumber;
+    do {
+      this.opened = (this.opened + 1) % SESSION_COUNTS;
+      number = this.opened * 4294967296 + this.random.u32();
+    } while (this.byNumber.has(number));
     const session = new Session(term, number, client, now);
     this.byNumber.set(session.number, session);
     return session;
