@@ -330,6 +330,9 @@ test("a client from outside uses the database of a node, and shares it", async (
   const numbers = "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 5000)";
   const rows = await db.all<{ i: number }>(`${numbers} SELECT i, hex(zeroblob(200)) AS text FROM n`);
   expect(rows.map(({ i }) => i)).toEqual(Array.from({ length: 5000 }, (_, at) => at + 1));
+  // A column without a name is called by its text.
+  const text = "x".repeat(100_000);
+  expect(await db.get(`SELECT '${text}'`)).toEqual({ [`'${text}'`]: text });
   await db.close();
   expect((await failureOf(db.get("SELECT 1"))).code).toBe("Closed");
 });

@@ -131,6 +131,11 @@ test("a result that exceeds its limit leaves nothing behind", () => {
   write(a, "CREATE TABLE t (a)");
   const tooLarge = { type: "tooLarge", message: "the statement's rows exceed 10000 bytes" };
   expect(a.run("reader", "SELECT zeroblob(10000)", [])).toEqual(tooLarge);
+  const name = "n".repeat(6000);
+  expect(a.run("reader", `SELECT 1 AS ${name}`, [])).toMatchObject({ type: "done" });
+  expect(a.run("reader", `SELECT 1 AS ${name}, 2 AS ${name}`, [])).toEqual(tooLarge);
+  expect(a.run("reader", `SELECT zeroblob(6000) AS ${name}`, [])).toEqual(tooLarge);
+  expect(a.run("reader", `SELECT zeroblob(6000) AS ${name}`, [])).toEqual(tooLarge);
   expect(a.run("reader", `${NUMBERS} SELECT x FROM n`, [])).toEqual(tooLarge);
   expect(a.run("writer", `${NUMBERS} INSERT INTO t SELECT x FROM n RETURNING a`, [])).toEqual(tooLarge);
   expect([value(a, "SELECT count(*) FROM t"), a.speculative()]).toEqual([0, 1]);

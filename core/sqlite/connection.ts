@@ -30,6 +30,8 @@ export interface Prepared {
   readonly parameterCount: number;
   /** As of its last execution. */
   columns: readonly string[];
+  /** Their size as UTF-8. */
+  columnBytes: number;
 }
 
 export type Failure =
@@ -104,6 +106,7 @@ export class Connection {
       kind: statementKind(sql),
       parameterCount: this.binder.countParameters(compiled.handle),
       columns: [],
+      columnBytes: 0,
     };
     this.cache.set(sql, prepared);
     if (this.cache.size > CACHED_STATEMENTS) this.evict();
@@ -165,7 +168,8 @@ export class Connection {
       address = compiled.tail;
       if (compiled.handle === 0) continue;
       const parameterCount = this.binder.countParameters(compiled.handle);
-      const result = this.execute({ handle: compiled.handle, kind, parameterCount, columns: [] }, []);
+      const { handle } = compiled;
+      const result = this.execute({ handle, kind, parameterCount, columns: [], columnBytes: 0 }, []);
       this.sqlite.finalize(compiled.handle);
       after(kind);
       if (result.type !== "done") failure = result;
@@ -208,9 +212,10 @@ export class Connection {
     // The first step may have prepared the statement anew, after a change of the schema.
     const columnCount = this.sqlite.columnCount(handle);
     if (columnCount === 0) return NO_ROWS;
-    prepared.columns = this.columnNames(prepared, columnCount);
+    const columns = this.columnNames(prepared, columnCount);
+    if (columns === null) return tooLarge(this.maxResultBytes);
     const rows: SqlValue[][] = [];
-    let room = this.maxResultBytes;
+    let room = this.maxResultBytes - prepared.columnBytes;
     for (; code === ROW; code = this.sqlite.step(handle)) {
       const row: SqlValue[] = [];
       for (let column = 0; column < columnCount; column++) {
@@ -221,7 +226,7 @@ export class Connection {
       }
       rows.push(row);
     }
-    return code === DONE ? { columns: prepared.columns, rows } : this.failure(code);
+    return code === DONE ? { columns, rows } : this.failure(code);
   }
 
   private columnValue(statement: number, column: number, type: number): SqlValue {
@@ -250,17 +255,28 @@ export class Connection {
     return decodeText(this.memory.u8, address, address + this.sqlite.columnBytes(statement, column));
   }
 
-  /** The names as they are now; those of the last execution if they have not changed. */
-  private columnNames(prepared: Prepared, count: number): readonly string[] {
+  /**
+   * The names as they are now; those of the last execution if they have not changed. null: they exceed the limit of a
+   * result, as a column without a name is called by its text, which may be long and given often.
+   */
+  private columnNames(prepared: Prepared, count: number): readonly string[] | null {
     const known = prepared.columns;
     let same = known.length === count;
     for (let column = 0; same && column < count; column++) {
       same = this.isAscii(this.sqlite.columnName(prepared.handle, column), known[column]!);
     }
     if (same) return known;
-    return Array.from({ length: count }, (_, column) =>
-      this.memory.cString(this.sqlite.columnName(prepared.handle, column)),
-    );
+    const names: string[] = [];
+    let bytes = 0;
+    for (let column = 0; column < count; column++) {
+      const name = this.memory.cString(this.sqlite.columnName(prepared.handle, column));
+      bytes += utf8Size(name);
+      if (bytes > this.maxResultBytes) return null;
+      names.push(name);
+    }
+    prepared.columns = names;
+    prepared.columnBytes = bytes;
+    return names;
   }
 
   private isAscii(address: number, text: string): boolean {

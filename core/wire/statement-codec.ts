@@ -221,8 +221,9 @@ function readOutcome(reader: ByteReader): Outcome | null {
     case "done": {
       const columns: string[] = [];
       const count = reader.u16();
-      reader.demand(count <= STATEMENT_LIMITS.maxColumns, "there are not too many columns");
-      for (let at = 0; at < count && reader.fault === null; at++) columns.push(reader.text(MAX_TEXT));
+      const { maxColumns, maxValueBytes } = STATEMENT_LIMITS;
+      reader.demand(count <= maxColumns, "there are not too many columns");
+      for (let at = 0; at < count && reader.fault === null; at++) columns.push(reader.text(maxValueBytes));
       const changes = reader.u64();
       const rowid = readValue(reader);
       const isNumber = typeof rowid === "number" || typeof rowid === "bigint";
