@@ -135,7 +135,7 @@ export class Node {
   }
 
   /**
-   * Waits for this node's own open calls, then stops in good order. May be called again.
+   * Waits for the calls of this node's own that are open now, then stops in good order. May be called again.
    *
    * @example
    * await node.close();
@@ -167,7 +167,18 @@ export class Node {
     if (event.type === "LeadershipChanged" && event.leader !== null) {
       for (const { resolve } of this.waiting.splice(0)) resolve();
     }
-    this.options.onEvent?.(event);
+    this.tell(event);
+  }
+
+  /** An error of the application is thrown where it ends no step of ours. */
+  private tell(event: NodeEvent): void {
+    try {
+      this.options.onEvent?.(event);
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
   }
 
   private rejectWaiting(): void {

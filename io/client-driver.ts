@@ -77,9 +77,11 @@ export class ClientDriver {
     });
   }
 
-  /** Waits for open calls, which end by their own deadlines. */
+  /** Waits for the calls that are open now, which end by their own deadlines. Later ones are not waited for. */
   async settled(): Promise<void> {
-    while (this.returns.size > 0 && !this.isOver) await new Promise((resolve) => setTimeout(resolve, 5));
+    const last = this.lastCall;
+    const isOpen = (): boolean => [...this.returns.keys()].some((call) => call <= last);
+    while (!this.isOver && isOpen()) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   /** Answers all open calls with what is known of them. */

@@ -204,14 +204,11 @@ export class Driver {
   private step(input: NodeInput): void {
     this.trace.push(input.type);
     if (this.trace.length > 2 * TRACE_LENGTH) this.trace.splice(0, TRACE_LENGTH);
-    let effects: readonly NodeEffect[];
     try {
-      effects = this.node.step(monotonicNow(), input);
+      for (const effect of this.node.step(monotonicNow(), input)) this.perform(effect);
     } catch (error) {
       this.crashed(error);
-      return;
     }
-    for (const effect of effects) this.perform(effect);
   }
 
   private perform(effect: NodeEffect): void {

@@ -3,6 +3,7 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { connect, type Database, open, OpenError, type OpenOptions, QuorumliteError } from "../cli/index.ts";
 import { freePorts } from "../cli/process-cluster.ts";
@@ -303,6 +304,44 @@ linuxTest("a disk that fails ends the node, and every call with what is known", 
   // What was durable is there.
   const again = await openForTest({ directory });
   expect(await again.database().all("SELECT * FROM t")).toEqual([]);
+});
+
+test("a node closes though the application goes on calling", async () => {
+  const node = await open({ directory: temporaryDirectory() });
+  const db = node.database();
+  await db.exec("CREATE TABLE t (v)");
+  let closed = false;
+  const callOn = async (): Promise<void> => {
+    while (!closed) await db.run("INSERT INTO t VALUES (1)").catch(() => setTimeout(1));
+  };
+  const callers = Array.from({ length: 8 }, callOn);
+  const end = await Promise.race([node.close().then(() => "closed"), setTimeout(2000, "still open")]);
+  closed = true;
+  await Promise.all(callers);
+  expect(end).toBe("closed");
+});
+
+test("an error of the application in onEvent is the application's, and harms no node", async () => {
+  const thrown: unknown[] = [];
+  const listeners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => thrown.push(error));
+  closing.push(() => {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of listeners) process.on("uncaughtException", listener);
+  });
+  const oops = new Error("oops");
+  const node = await openForTest({
+    directory: temporaryDirectory(),
+    onEvent: () => {
+      throw oops;
+    },
+  });
+  expect(await node.database().get("SELECT 1 AS one")).toEqual({ one: 1 });
+  await node.close();
+  await setTimeout(1);
+  expect(thrown.length).toBeGreaterThan(1);
+  expect(thrown.every((error) => error === oops)).toBe(true);
 });
 
 test("a node without its majority says so in time, and its status why", async () => {
