@@ -113,7 +113,10 @@ export class ProcessCluster {
     return this.member(id).process?.pid ?? null;
   }
 
-  /** Waits until each log has ended at the same entry, which each node has applied. False: it took too long. */
+  /**
+   * Waits until each log ends at the same entry, which each node has applied, and all name the same leader. False: it
+   * took too long.
+   */
   async converged(patienceMs: number): Promise<boolean> {
     const until = performance.now() + patienceMs;
     while (performance.now() < until) {
@@ -125,7 +128,11 @@ export class ProcessCluster {
       const states = this.members.map(({ status }) => status);
       const ends = new Set(states.map((status) => (status === null ? 0 : status.lastIndex)));
       const applied = states.every((status) => status !== null && status.appliedIndex === status.lastIndex);
-      if (ends.size === 1 && !ends.has(0) && applied) return true;
+      const leaders = new Set(states.map((status) => status?.leader ?? null));
+      const [leader] = leaders;
+      if (ends.size > 1 || ends.has(0) || !applied || leaders.size > 1 || !leader) continue;
+      this.leading = { node: leader, term: Math.max(...states.map((status) => status?.term ?? 0)) };
+      return true;
     }
     return false;
   }
