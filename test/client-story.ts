@@ -2,6 +2,7 @@
  * Tells one Client's story in text: nodes that say what the story says, and calls. Commands (an example each):
  *
  *     call 1 run INSERT ...       call 1 of the application: a statement; likewise: get (expects rows), script
+ *     call 1 run SELECT half      the word "half" stands for half of a surrogate pair
  *     call 2 begin 1              interactive transaction 1; likewise: commit 1, rollback 1
  *     call 3 in 1 SELECT ...      a statement in transaction 1
  *     a leads 3                   a answers the latest search: it leads term 3
@@ -115,7 +116,7 @@ export class ClientStory {
 }
 
 function parseOperation([verb = "", ...rest]: string[]): Operation {
-  const sql = rest.join(" ");
+  const sql = rest.join(" ").replace("half", "\ud83d");
   const transaction = Number(rest[0]);
   switch (verb) {
     case "run":

@@ -46,3 +46,13 @@ test("there may be as many parameters as SQLite takes, and no more", () => {
   expect(parametersFault(Array.from({ length: 32766 }, () => 1))).toBeNull();
   expect(parametersFault(Array.from({ length: 32767 }, () => 1))).toContain("32767 parameters");
 });
+
+test("what is passed to one statement fits into one message, whatever its parts", () => {
+  const half = 33 * 1024 * 1024;
+  for (const large of [new Uint8Array(half), "x".repeat(half), "€".repeat(half / 3)]) {
+    expect(parametersFault([large, "x".repeat(31 * 1024 * 1024)])).toBeNull();
+    expect(parametersFault([large, large])).toContain("together, the limit is 67108864");
+    expect(parametersFault({ a: large, b: large })).toContain("together, the limit is 67108864");
+  }
+  expect(parametersFault({ ["n".repeat(2 * half)]: 1 })).toContain("together, the limit is 67108864");
+});

@@ -14,7 +14,7 @@ import { afterMs, type Instant, type Term } from "../types.ts";
 import { parametersFault } from "../wire/sql-value.ts";
 import { decodeNodeMessage, encodeClientMessage } from "../wire/statement-codec.ts";
 import { STATEMENT_LIMITS, type ClientMessage, type NodeMessage } from "../wire/statement.ts";
-import { utf8Size } from "../utf8.ts";
+import { isWellFormed, utf8Size } from "../utf8.ts";
 import type {
   CallNumber, CallResult, ClientEffect, ClientInput, ClientOptions, ClientTransaction, Endpoint, Operation,
 } from "./boundary.ts";
@@ -366,6 +366,9 @@ function operationFault(operation: Operation): Failure | null {
   if (operation.type !== "execute" && operation.type !== "script") return null;
   if (typeof operation.sql !== "string") {
     return failure("Misuse", `the statement is of type ${typeof operation.sql}: pass SQL as a string`);
+  }
+  if (!isWellFormed(operation.sql)) {
+    return failure("Misuse", "the statement contains half of a surrogate pair, which is no text: pass a blob");
   }
   const size = utf8Size(operation.sql);
   if (size > STATEMENT_LIMITS.maxSqlBytes) {

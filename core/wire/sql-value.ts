@@ -55,11 +55,16 @@ export function parametersFault(parameters: unknown): string | null {
   if (entries.length > STATEMENT_LIMITS.maxParameters) {
     return `there are ${entries.length} parameters, SQLite takes at most ${STATEMENT_LIMITS.maxParameters}`;
   }
+  let size = Array.isArray(parameters) ? 0 : utf8Size(Object.keys(parameters).join(""));
   for (const [name, value] of entries) {
     const fault = valueFault(value, name);
     if (fault !== null) return fault;
+    if (typeof value === "string") size += utf8Size(value);
+    else if (value instanceof Uint8Array) size += value.length;
   }
-  return null;
+  // More than that no frame has room for, and no transaction.
+  const { maxValueBytes } = STATEMENT_LIMITS;
+  return size <= maxValueBytes ? null : `the parameters have ${size} bytes together, the limit is ${maxValueBytes}`;
 }
 
 function typeOf(value: unknown): string {
@@ -141,7 +146,7 @@ export function readParameters(reader: ByteReader): SqlParameters {
   // fromEntries defines own properties: a parameter named "__proto__" is a parameter like any other.
   const entries: [string, SqlValue][] = [];
   for (let at = 0; at < count && reader.fault === null; at++) {
-    entries.push([reader.text(STATEMENT_LIMITS.maxSqlBytes), readValue(reader)]);
+    entries.push([reader.text(STATEMENT_LIMITS.maxValueBytes), readValue(reader)]);
   }
   return Object.fromEntries(entries);
 }
