@@ -5,7 +5,7 @@
  * - operations on one file take effect in the order given; operations on different files in any order;
  * - every operation is answered exactly once, by DiskDone or DiskFailed of its ticket, in any order across files;
  * - a write is not durable until a later `sync` of that file is answered. A crash keeps, drops or tears each write that
- *   is not (at 512-byte granularity), in any combination;
+ *   is not (at 512-byte granularity), in any combination; one sector of a torn write may hold garbage;
  * - a file created, renamed or removed is so durably only after `syncDirectory`;
  * - names are plain file names in the one directory that the node owns: `[a-z0-9][a-z0-9.-]*`.
  */
