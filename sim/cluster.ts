@@ -133,6 +133,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
       storage: plan.storage,
       engine: this.environment.engine,
       database: plan.database,
+      checkInvariants: true,
       seed: this.random.bytes(SEED_SIZE),
     });
     node.begin(machine, drawClock(this.random, plan.maxDriftPpm));

@@ -99,6 +99,9 @@ function checkLeaderStep(before: RaftSnapshot, after: RaftSnapshot): void {
   const kept = before.terms.every((run, at) => sameEntry(run, after.terms[at] ?? NO_ENTRY));
   invariant(kept && new TermRuns(after.terms, after.last).holds(before.last), "a leader only appends to its log");
   invariant(before.durable.index <= after.durable.index, "what a leader has on disk stays");
+  const advanced = after.commitIndex > before.commitIndex;
+  const committedTerm = advanced ? new TermRuns(after.terms, after.last).idAt(after.commitIndex).term : null;
+  invariant(!advanced || committedTerm === after.currentTerm, "a leader counts only for entries of its own term");
   const matches = new Map(after.matchIndex);
   for (const [node, index] of before.matchIndex) {
     invariant((matches.get(node) ?? -1) >= index, "a match index never falls within a term");
