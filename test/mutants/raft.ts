@@ -137,4 +137,20 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     "    if (this.log.termAt(commitIndex) !== this.term || !this.reads.begin(commitIndex)) return;",
     "    if (!this.reads.begin(commitIndex)) return;",
   ),
+  mutant(
+    "raft: accepts a proposal whose predecessor was refused",
+    null,
+    "The transaction was executed on a state that never came to be: its pages overwrite what stands there instead.",
+    "core/raft/proposals.ts",
+    '    if (this.awaitingRollback || predecessor !== this.lastAccepted) return "outOfOrder";\n',
+    "    if (predecessor < 0) return null;\n",
+  ),
+  mutant(
+    "raft: keeps what it held back when the term moves on",
+    "kin: canonical/raft until 634cb11",
+    "An acknowledgement that waited for the disk leaves after its entry was cut, and the deposed leader counts it.",
+    RAFT,
+    "    this.setHardState(term, votedFor);\n    this.outbox.clear();\n",
+    "    this.setHardState(term, votedFor);\n",
+  ),
 ];
