@@ -112,7 +112,7 @@ export function drawPlan(seed: number): Plan {
       transactionIdleMs: random.pick([200, 1000]),
     },
     callTimeoutMs: random.pick([1000, 5000]),
-    youngLeaderPercent: random.pick([0, 0, 30, 60]),
+    youngLeaderPercent: random.pick([0, 30, 60, 90]),
   };
 }
 

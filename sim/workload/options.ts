@@ -30,6 +30,8 @@ export function drawWorkloadOptions(random: Random): WorkloadOptions {
   // Every run writes something in one step and reads something: what is compared must exist.
   weights.append += 2;
   weights.readList += 2;
+  // It holds the writer for long: often, and there would be little else.
+  weights.transferLingering = Math.min(weights.transferLingering, 1);
   return {
     actors: random.integer(1, 5),
     maxThinkMs: random.pick([5, 50, 200, 500]),
