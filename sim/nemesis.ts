@@ -6,7 +6,7 @@ import type { Random } from "../core/random.ts";
 import type { NodeId } from "../core/types.ts";
 import type { Cluster } from "./cluster.ts";
 import { drawDelay } from "./latency.ts";
-import type { Address } from "./network.ts";
+import type { Address, Cut } from "./network.ts";
 import type { Plan } from "./plan.ts";
 import type { NodeProcess } from "./process.ts";
 import type { FaultKind, Tally } from "./tally.ts";
@@ -22,6 +22,8 @@ export class Nemesis {
   private readonly random: Random;
   private readonly tally: Tally;
   private isActive = false;
+  /** What isolates the leader that was struck last; null: none was. */
+  private struck: Cut | null = null;
 
   constructor(cluster: Cluster, random: Random, tally: Tally) {
     this.cluster = cluster;
@@ -206,30 +208,41 @@ export class Nemesis {
     if (!this.random.chance(this.plan.youngLeaderPercent)) return;
     const node = this.cluster.nodes.find(({ id }) => id === leader)!;
     const { life } = node;
-    const roundUs = 2 * this.plan.network.latencyUs + this.plan.disk.syncUs;
-    this.cluster.after(drawDelay(this.random, roundUs), () => {
+    const { network, disk } = this.plan;
+    // Before its first messages have arrived, or about when they are answered.
+    const meanUs = this.random.pick([network.latencyUs / 2, 2 * network.latencyUs + disk.syncUs]);
+    this.cluster.after(drawDelay(this.random, meanUs), () => {
       if (!this.isActive || node.life !== life || !leads(node)) return;
       this.tally.inject("youngLeader");
       if (holdsAlone(node, this.cluster.nodes)) this.tally.effect("youngLeader");
-      if (this.random.oneIn(2)) this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
-      else this.isolate("isolatedLeader", node);
+      if (this.random.oneIn(4)) this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
+      else this.isolateInTurn(node);
     });
   }
 
-  /** From the other nodes, and sometimes from clients: one that they still reach can do more harm. */
-  private isolate(kind: FaultKind, node: NodeProcess): void {
-    const others = this.random.chance(30) ? this.addresses() : this.cluster.nodes.map((other) => other.address);
-    this.cut(kind, [node.address], others.filter((address) => address !== node.address), false);
+  /** One struck leader at a time, so that the others are enough to elect the next; then the one before comes back. */
+  private isolateInTurn(node: NodeProcess): void {
+    if (this.struck !== null) this.cluster.network.mend(this.struck);
+    this.struck = this.isolate("isolatedLeader", node);
   }
 
-  private cut(kind: FaultKind, sources: readonly Address[], targets: readonly Address[], oneWay: boolean): void {
-    if (sources.length === 0 || targets.length === 0) return;
+  /** From the other nodes, and sometimes from clients: one that they still reach can do more harm. */
+  private isolate(kind: FaultKind, node: NodeProcess): Cut | null {
+    const others = this.random.chance(30) ? this.addresses() : this.cluster.nodes.map((other) => other.address);
+    return this.cut(kind, [node.address], others.filter((address) => address !== node.address), false);
+  }
+
+  private cut(
+    kind: FaultKind, sources: readonly Address[], targets: readonly Address[], oneWay: boolean,
+  ): Cut | null {
+    if (sources.length === 0 || targets.length === 0) return null;
     const cut = this.cluster.network.cut(kind, sources, targets, oneWay);
     this.cluster.trace(`${kind} ${sources.join(",")} ${oneWay ? "->" : "<->"} ${targets.join(",")}`);
     this.cluster.after(drawDelay(this.random, this.plan.cutMs * US_PER_MS), () => {
       this.cluster.network.mend(cut);
       this.cluster.trace(`${kind} mended`);
     });
+    return cut;
   }
 
   private addresses(): Address[] {

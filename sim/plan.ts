@@ -93,8 +93,8 @@ export function drawPlan(seed: number): Plan {
     powerLossPercent: random.pick([0, 50, 80, 100]),
     crashInRecoveryPercent: random.pick([0, 10, 30]),
     crashInFoundingPercent: random.pick([0, 0, 30, 70]),
-    downMs: random.pick([50, 500, 2000]),
-    cutMs: random.pick([200, 1000, 3000]),
+    downMs: random.pick([50, 300, 1000]),
+    cutMs: random.pick([200, 700, 2000]),
     stallMs: random.pick([50, 300, 1000]),
     maxDriftPpm: random.pick([0, 50, 500]),
     faults: drawFaults(random),
@@ -112,7 +112,7 @@ export function drawPlan(seed: number): Plan {
       transactionIdleMs: random.pick([200, 1000]),
     },
     callTimeoutMs: random.pick([1000, 5000]),
-    youngLeaderPercent: random.pick([0, 30, 60, 90]),
+    youngLeaderPercent: random.pick([0, 40, 60, 70]),
   };
 }
 
@@ -150,13 +150,13 @@ function drawFaults(random: Random): FaultIntervals {
     return random.chance(percent) ? random.pick(values) : 0;
   };
   return {
-    crashOfOne: interval(70, [700, 2000, 5000]),
-    crashOfSeveral: interval(35, [3000, 8000]),
-    crashOfAll: interval(35, [4000, 10_000]),
-    partition: interval(40, [1500, 5000]),
-    oneWayCut: interval(40, [1500, 5000]),
-    isolatedNode: interval(40, [1500, 5000]),
-    isolatedLeader: interval(50, [1500, 5000]),
+    crashOfOne: interval(50, [700, 2000, 5000]),
+    crashOfSeveral: interval(20, [3000, 8000]),
+    crashOfAll: interval(20, [4000, 10_000]),
+    partition: interval(25, [1500, 5000]),
+    oneWayCut: interval(25, [1500, 5000]),
+    isolatedNode: interval(25, [1500, 5000]),
+    isolatedLeader: interval(35, [1500, 5000]),
     connectionReset: interval(40, [500, 3000]),
     clientDeath: interval(60, [1000, 4000]),
     slowDisk: interval(40, [1000, 4000]),
