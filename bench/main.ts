@@ -18,6 +18,9 @@ import { CREATE_TABLE, failoverMs, insertFor, median, type LoadResult } from "./
 const CLI = path.join(import.meta.dirname, "../cli");
 const WRITERS = [1, 64];
 const PROBE_SECONDS = 1;
+const WARM_UP_SECONDS = 3;
+/** Seeds 1 to 16: ten clusters of three nodes, five of five, one of one. */
+const SIMULATED_SEEDS = 16;
 const NODES = 3;
 
 interface Options {
@@ -39,8 +42,23 @@ interface Report {
   readonly fdatasyncPerSecond: { readonly before: number; readonly after: number };
   readonly writers: Readonly<Record<string, readonly Measured[]>>;
   readonly failoverMs: readonly number[];
-  /** The last words of the simulator, by its database; empty: not run. */
-  readonly simulator: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** By the simulator's database; empty: not run. */
+  readonly simulator: Readonly<Record<string, SimulatorSpeeds>>;
+}
+
+/** By the number of nodes. */
+type SimulatorSpeeds = Readonly<Record<string, {
+  readonly seeds: number;
+  readonly eventsPerSecond: number;
+  readonly timesRealTime: number;
+}>>;
+
+/** What of the simulator's JSON is read here. */
+interface SimulatedSeed {
+  readonly plan: { readonly nodes: number };
+  readonly events: number;
+  readonly simulatedSeconds: number;
+  readonly wallSeconds: number;
 }
 
 async function measure(cluster: ProcessCluster, database: Database, options: Options): Promise<Report> {
@@ -48,8 +66,8 @@ async function measure(cluster: ProcessCluster, database: Database, options: Opt
   const before = await probeDisk(directory, PROBE_SECONDS);
   const writers: Record<string, Measured[]> = {};
   await database.exec(CREATE_TABLE);
-  // Until compilers and caches are warm.
-  await insertFor(database, 8, 1);
+  // Until compilers and caches are warm, on each of the ways that are measured.
+  for (const count of WRITERS) await insertFor(database, count, WARM_UP_SECONDS);
   for (let round = 0; round < rounds; round++) {
     for (const count of WRITERS) {
       const from = bytesWritten(directory);
@@ -71,12 +89,22 @@ async function measure(cluster: ProcessCluster, database: Database, options: Opt
   return { fdatasyncPerSecond: { before, after }, writers, failoverMs: failovers, simulator };
 }
 
-/** What the simulator says in its last line. */
-function simulate(database: string): Record<string, string> {
-  const args = [path.join(CLI, "sim.js"), "--seed", "1", "--database", database];
-  const { stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
-  const last = stdout.trimEnd().split("\n").at(-1) ?? "";
-  return Object.fromEntries([...last.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]));
+/** How fast the simulator runs clusters of each size, in one thread. */
+function simulate(database: string): SimulatorSpeeds {
+  const args = [path.join(CLI, "sim.js"), "--seed", "1", "--runs", String(SIMULATED_SEEDS), "--database", database];
+  const { stdout } = spawnSync(process.execPath, [...args, "--json"], { encoding: "utf8", maxBuffer: 2 ** 28 });
+  const sums: Record<string, { seeds: number; events: number; simulated: number; wall: number }> = {};
+  for (const line of stdout.trimEnd().split("\n")) {
+    const { plan, events, simulatedSeconds, wallSeconds } = JSON.parse(line) as SimulatedSeed;
+    const sum = (sums[plan.nodes] ??= { seeds: 0, events: 0, simulated: 0, wall: 0 });
+    sum.seeds += 1;
+    sum.events += events;
+    sum.simulated += simulatedSeconds;
+    sum.wall += wallSeconds;
+  }
+  return Object.fromEntries(Object.entries(sums).map(([nodes, { seeds, events, simulated, wall }]) => {
+    return [nodes, { seeds, eventsPerSecond: events / wall, timesRealTime: simulated / wall }];
+  }));
 }
 
 function print(report: Report): void {
@@ -98,8 +126,12 @@ function print(report: Report): void {
   const failover = median(report.failoverMs).toFixed(0);
   console.log(`\nSIGKILL of the leader to the next acknowledged insert: median ${failover} ms`);
   console.log(`  (${failovers.join(", ")})`);
-  for (const [database, { events, simulated, wall, speed }] of Object.entries(report.simulator)) {
-    console.log(`\nsimulator, seed 1, ${database}: ${events} events, ${simulated} in ${wall}, ${speed} real time`);
+  for (const [database, speeds] of Object.entries(report.simulator)) {
+    console.log(`\nsimulator with ${database}, one thread, seeds 1 to ${SIMULATED_SEEDS}`);
+    for (const [nodes, { seeds, eventsPerSecond, timesRealTime }] of Object.entries(speeds)) {
+      const rate = `${timesRealTime.toFixed(1)}x real time, ${eventsPerSecond.toFixed(0)} events/s`;
+      console.log(`  ${nodes} nodes: ${rate} (${seeds} seeds)`);
+    }
   }
 }
 
