@@ -5,7 +5,7 @@
 import { invariant } from "../invariant.ts";
 import { NO_ENTRY, sameEntry, type EntryId, type LogIndex, type NodeId, type Term } from "../types.ts";
 import { quorumIndex } from "./commit.ts";
-import { TermRuns } from "./term-runs.ts";
+import { TermRuns } from "../term-runs.ts";
 
 /** What can be seen of a Raft from outside. Cheap to take: nothing in it grows with the log. */
 export interface RaftSnapshot {

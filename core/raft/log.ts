@@ -9,7 +9,7 @@
 import { invariant } from "../invariant.ts";
 import type { Entry, EntryId, LogIndex, Term } from "../types.ts";
 import type { RaftLimits, RecoveredLog } from "./boundary.ts";
-import { TermRuns } from "./term-runs.ts";
+import { TermRuns } from "../term-runs.ts";
 
 export class Log {
   private readonly terms: TermRuns;

@@ -3,7 +3,7 @@
  * out as U+FFFD, as from every SQLite library. What goes in is judged first: SQLite has to be able to give it back
  * unchanged.
  */
-import { decodeUtf8 } from "../utf8.ts";
+import { decodeUtf8, isWellFormed } from "../utf8.ts";
 
 const REPLACEMENT = "\ufffd";
 /** Arguments of one fromCharCode; more would need a deep stack. */
@@ -38,13 +38,7 @@ function repair(bytes: Uint8Array, from: number, end: number): string {
 
 /** Why SQLite cannot keep this text as it is; null: it can. */
 export function textFault(text: string): string | null {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0) return "it contains a NUL character, at which SQLite's functions would end it";
-    if (code < 0xd800 || code > 0xdfff) continue;
-    const next = text.charCodeAt(at + 1);
-    if (code > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return "it contains a lone surrogate, which has no UTF-8";
-    at++;
-  }
+  if (text.includes("\0")) return "it contains a NUL character, at which SQLite's functions would end it";
+  if (!isWellFormed(text)) return "it contains a lone surrogate, which has no UTF-8";
   return null;
 }

@@ -2,7 +2,7 @@
  * The committed log, as the run has learnt it: which entry stands where, and by the leader of which term each stretch
  * was committed first. Once known, never different.
  */
-import { TermRuns } from "../../core/raft/term-runs.ts";
+import { TermRuns } from "../../core/term-runs.ts";
 import { type EntryId, type LogIndex, NO_ENTRY, type Term } from "../../core/types.ts";
 
 export class CommittedLog {

@@ -8,7 +8,7 @@
  *   any other reply              the term
  *   append accepted              besides, the sender's log up to matchIndex
  */
-import type { TermRuns } from "../../core/raft/term-runs.ts";
+import type { TermRuns } from "../../core/term-runs.ts";
 import { unreachable } from "../../core/invariant.ts";
 import type { NodeId, Term } from "../../core/types.ts";
 import { decodeLetter } from "../../core/wire/peer-codec.ts";

@@ -5,7 +5,7 @@
  * Each check costs what the step changed: runs of terms rather than entries, and one place of the log at a time, as Log
  * Matching, which is checked for every new run, carries it to all places before.
  */
-import { TermRuns } from "../../core/raft/term-runs.ts";
+import { TermRuns } from "../../core/term-runs.ts";
 import type { NodeEffect } from "../../core/node/boundary.ts";
 import type { RecordHeader } from "../../core/storage/record.ts";
 import type { EntryId, LogIndex, NodeId, Term } from "../../core/types.ts";

@@ -4,8 +4,8 @@
  *
  * The array of runs is never changed in place, so that an inspection may keep it.
  */
-import { invariant } from "../invariant.ts";
-import { NO_ENTRY, type EntryId, type LogIndex, type Term } from "../types.ts";
+import { invariant } from "./invariant.ts";
+import { NO_ENTRY, type EntryId, type LogIndex, type Term } from "./types.ts";
 
 export class TermRuns {
   /** The first entry of each run; index and term both ascend. Empty: the log is empty. */
