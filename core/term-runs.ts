@@ -2,26 +2,34 @@
  * The terms of the whole log, by runs of equal terms: a log of a million entries written under three leaders is three
  * runs. So any prevLog can be judged without an entry in memory. Knows no payload.
  *
- * The array of runs is never changed in place, so that an inspection may keep it.
+ * The log begins behind its *base*, the last entry that was compacted away: of what lies before that nothing is known,
+ * and nobody may ask. The array of runs is never changed in place, so that an inspection may keep it.
  */
 import { invariant } from "./invariant.ts";
 import { NO_ENTRY, type EntryId, type LogIndex, type Term } from "./types.ts";
 
 export class TermRuns {
-  /** The first entry of each run; index and term both ascend. Empty: the log is empty. */
+  /** 0/0: nothing has been compacted. */
+  private baseEntry: EntryId;
+  /** The first entry of each run, all above the base; index and term both ascend. Empty: nothing follows the base. */
   private starts: readonly EntryId[];
   private lastEntry: EntryId;
 
-  constructor(starts: readonly EntryId[], last: EntryId) {
+  constructor(starts: readonly EntryId[], last: EntryId, base: EntryId = NO_ENTRY) {
+    this.baseEntry = base;
     this.starts = starts;
     this.lastEntry = last;
+  }
+
+  get base(): EntryId {
+    return this.baseEntry;
   }
 
   get runs(): readonly EntryId[] {
     return this.starts;
   }
 
-  /** 0/0: the log is empty. */
+  /** The base: nothing follows it. */
   get last(): EntryId {
     return this.lastEntry;
   }
@@ -29,7 +37,7 @@ export class TermRuns {
   append(entry: EntryId): void {
     invariant(entry.index === this.lastEntry.index + 1, "an entry is appended right behind the last one");
     invariant(entry.term >= this.lastEntry.term, "terms never fall along the log");
-    if (entry.term > this.lastEntry.term) this.starts = [...this.starts, entry];
+    if (this.starts.length === 0 || entry.term > this.lastEntry.term) this.starts = [...this.starts, entry];
     this.lastEntry = entry;
   }
 
@@ -40,20 +48,46 @@ export class TermRuns {
     this.lastEntry = kept;
   }
 
-  /** The entry at an index of the log; 0/0 at 0. */
+  /** Forgets everything up to an entry of the log, which becomes the base. */
+  compact(through: EntryId): void {
+    invariant(this.holds(through), "only entries of the log are compacted");
+    const run = this.runAt(through.index);
+    const rest = this.starts.slice(run + 1);
+    const next = (through.index + 1) as LogIndex;
+    const isCut = next <= this.lastEntry.index && rest[0]?.index !== next;
+    this.starts = isCut ? [{ term: through.term, index: next }, ...rest] : rest;
+    this.baseEntry = through;
+  }
+
+  /** The log is empty again, behind another base. */
+  reset(base: EntryId): void {
+    this.baseEntry = base;
+    this.starts = [];
+    this.lastEntry = base;
+  }
+
+  /** The entry at an index of the log, or its base. */
   idAt(index: LogIndex): EntryId {
-    invariant(index >= 0 && index <= this.lastEntry.index, "the index lies within the log");
+    invariant(index >= this.baseEntry.index && index <= this.lastEntry.index, "the index lies within the log");
     if (index === this.lastEntry.index) return this.lastEntry;
     const run = this.starts[this.runAt(index)];
-    return run === undefined ? NO_ENTRY : { term: run.term, index };
+    return run === undefined ? this.baseEntry : { term: run.term, index };
   }
 
-  /** Whether the log holds just this entry. 0/0, what precedes the first entry, is in every log. */
+  /** Like idAt(index).term, which makes no value. */
+  termAt(index: LogIndex): Term {
+    invariant(index >= this.baseEntry.index && index <= this.lastEntry.index, "the index lies within the log");
+    if (index === this.lastEntry.index) return this.lastEntry.term;
+    return (this.starts[this.runAt(index)] ?? this.baseEntry).term;
+  }
+
+  /** Whether the log holds just this entry, or has it as its base. Of what lies before the base it is not known. */
   holds(entry: EntryId): boolean {
-    return entry.index <= this.lastEntry.index && this.idAt(entry.index).term === entry.term;
+    if (entry.index < this.baseEntry.index || entry.index > this.lastEntry.index) return false;
+    return this.termAt(entry.index) === entry.term;
   }
 
-  /** The last entry that is neither above the index nor of a later term; 0/0 if there is none. */
+  /** The last entry that is neither above the index nor of a later term, the base included; 0/0 if there is none. */
   lastAtMost(index: LogIndex, term: Term): EntryId {
     const from = Math.min(index, this.lastEntry.index) as LogIndex;
     for (let at = this.runAt(from); at >= 0; at--) {
@@ -61,10 +95,10 @@ export class TermRuns {
       const next = this.starts[at + 1];
       return this.idAt(next === undefined ? from : (Math.min(next.index - 1, from) as LogIndex));
     }
-    return NO_ENTRY;
+    return this.baseEntry.index <= from && this.baseEntry.term <= term ? this.baseEntry : NO_ENTRY;
   }
 
-  /** Which run covers the index; -1: it lies before the first entry. */
+  /** Which run covers the index; -1: it is the base. */
   private runAt(index: LogIndex): number {
     let low = 0;
     let high = this.starts.length;

@@ -30,6 +30,16 @@ export type ReadNumber = Kind<number, "ReadNumber">;
 /** A node's name: `[A-Za-z0-9][A-Za-z0-9_.-]{0,62}`, ordered by code unit. */
 export type NodeId = Kind<string, "NodeId">;
 
+/**
+ * One life of one node's disk, as consensus counts it: `name@incarnation`. A node that comes back with an empty disk is
+ * another member: neither a vote nor an acknowledgement of the old disk can be taken for one of the new. To core/raft
+ * it is opaque, and ordered by code unit.
+ */
+export type MemberId = Kind<string, "MemberId">;
+
+/** Names one request to change the configuration, or to hand over leadership, in this process life. */
+export type RequestNumber = Kind<number, "RequestNumber">;
+
 /** 16 random bytes as 32 hex digits: which cluster this is. Made once, at bootstrap. */
 export type ClusterId = Kind<string, "ClusterId">;
 
@@ -45,8 +55,11 @@ export interface EntryId {
 /** What precedes the first entry. */
 export const NO_ENTRY: EntryId = { term: 0 as Term, index: 0 as LogIndex };
 
-/** "noop": what a new leader appends first (§8). "payload": one proposal, opaque to consensus. */
-export type EntryKind = "noop" | "payload";
+/**
+ * "noop": what a new leader appends first (§8). "payload": one proposal, opaque to consensus. "configuration": who is of
+ * the cluster from here on (core/raft/configuration-codec.ts).
+ */
+export type EntryKind = "noop" | "payload" | "configuration";
 
 export interface Entry {
   readonly term: Term;
@@ -60,7 +73,7 @@ export interface Entry {
 export interface HardState {
   readonly currentTerm: Term;
   /** The candidate that received our vote in currentTerm; null: none yet. */
-  readonly votedFor: NodeId | null;
+  readonly votedFor: MemberId | null;
 }
 
 /** Which data this is, and which life of whose disk. In the header of every file and of every message. */
@@ -74,23 +87,56 @@ export interface Identity {
 /** What all founding nodes agreed on at bootstrap. */
 export interface ClusterIdentity {
   readonly id: ClusterId;
-  /** The voters with the incarnation that each had when the cluster was founded, sorted by node. */
-  readonly members: readonly Member[];
+  /** The first voters with the incarnation that each had then, sorted by node. Never changes; who is of the cluster now
+   * stands in its configuration. */
+  readonly founders: readonly Founder[];
 }
 
-export interface Member {
+export interface Founder {
   readonly node: NodeId;
   readonly incarnation: Incarnation;
 }
 
 export const MICROSECONDS_PER_MS = 1000;
 
+const MEMBER_SEPARATOR = "@";
+
+/**
+ * @example
+ * memberIdOf("a" as NodeId, "0123456789abcdef" as Incarnation); // "a@0123456789abcdef"
+ */
+export function memberIdOf(node: NodeId, incarnation: Incarnation): MemberId {
+  return `${node}${MEMBER_SEPARATOR}${incarnation}` as MemberId;
+}
+
+/**
+ * @example
+ * nodeOf("a@0123456789abcdef" as MemberId); // "a"
+ */
+export function nodeOf(member: MemberId): NodeId {
+  const at = member.indexOf(MEMBER_SEPARATOR);
+  return (at === -1 ? member : member.slice(0, at)) as string as NodeId;
+}
+
+/**
+ * @example
+ * incarnationOf("a@0123456789abcdef" as MemberId); // "0123456789abcdef"
+ */
+export function incarnationOf(member: MemberId): Incarnation {
+  return member.slice(member.indexOf(MEMBER_SEPARATOR) + 1) as string as Incarnation;
+}
+
+/** What stands in formats: a node's name, "@", 16 hex digits. */
+export function isMemberId(text: string): text is MemberId {
+  return isNodeId(nodeOf(text as MemberId)) && /^[^@]*@[0-9a-f]{16}$/.test(text);
+}
+
 export function isNodeId(text: string): text is NodeId {
   return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(text);
 }
 
 /** Code-unit order: the same on every machine, unlike a locale's. */
-export function compareNodeIds(a: NodeId, b: NodeId): number {
+export function compareNodeIds<Id extends NodeId | MemberId>(a: Id, b: Id): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

@@ -7,15 +7,17 @@
  * and only when it is durable.
  */
 import type {
-  Entry, EntryId, HardState, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term, Ticket,
+  Entry, EntryId, HardState, Instant, LogIndex, MemberId, ProposalNumber, ReadNumber, RequestNumber, Term, Ticket,
 } from "../types.ts";
-import type { Message } from "./message.ts";
+import type { Configuration, ConfigurationFault, ConfigurationOperation } from "./configuration.ts";
+import type { Message, SnapshotId } from "./message.ts";
+import type { RoleTargets } from "./roles.ts";
 
 /** Who is to receive entries that have left memory. */
-export type ReadPurpose = { readonly type: "apply" } | { readonly type: "replicate"; readonly to: NodeId };
+export type ReadPurpose = { readonly type: "apply" } | { readonly type: "replicate"; readonly to: MemberId };
 
 export type RaftInput =
-  | { readonly type: "MessageReceived"; readonly from: NodeId; readonly message: Message }
+  | { readonly type: "MessageReceived"; readonly from: MemberId; readonly message: Message }
   /** The timer set last has fired. An early or stale one is harmless. */
   | { readonly type: "TimerFired" }
   /** The write named by the ticket is durable. Tickets are answered in the order in which they were given. */
@@ -31,11 +33,36 @@ export type RaftInput =
     }
   /** The proposer has undone everything above the last accepted proposal: it may propose again in this term. */
   | { readonly type: "RolledBack"; readonly term: Term; readonly last: ProposalNumber }
+  /** On any member: one that does not lead asks the leader. */
   | { readonly type: "ReadRequested"; readonly read: ReadNumber }
   /** Answers ReadEntries. */
   | { readonly type: "EntriesRead"; readonly purpose: ReadPurpose; readonly entries: readonly Entry[] }
-  /** Everything up to `index` has been applied: its payloads may leave memory. */
-  | { readonly type: "Applied"; readonly index: LogIndex };
+  /** Everything up to `index` has been applied, or restored: its payloads may leave memory. */
+  | { readonly type: "Applied"; readonly index: LogIndex }
+  /** Answered by ChangeResolved: all operations in one step, or none. */
+  | {
+      readonly type: "ChangeRequested";
+      readonly request: RequestNumber;
+      readonly operations: readonly ConfigurationOperation[];
+    }
+  /** Answered by TransferResolved. `target` null: the voter that suits best. */
+  | { readonly type: "TransferRequested"; readonly request: RequestNumber; readonly target: MemberId | null }
+  /** This process is about to stop: hand over leadership and the vote, as far as possible. Answered by Leave. */
+  | { readonly type: "LeaveRequested" }
+  /** Answers TakeSnapshot: this snapshot is durable in the place of any older one. */
+  | { readonly type: "SnapshotStored"; readonly snapshot: SnapshotId }
+  /** Answers ReadSnapshot. `bytes` null: that snapshot is no longer there. */
+  | {
+      readonly type: "SnapshotRead";
+      readonly to: MemberId;
+      readonly entry: EntryId;
+      readonly offset: number;
+      readonly bytes: Uint8Array | null;
+    }
+  /** Answers StoreChunk: it is written (it need not be durable). */
+  | { readonly type: "ChunkStored"; readonly entry: EntryId; readonly end: number }
+  /** The clock stood still for a time that nobody knows: no lease from before is worth anything. */
+  | { readonly type: "ClockStopped" };
 
 export type RefusalReason =
   | "notLeader"
@@ -43,7 +70,9 @@ export type RefusalReason =
   | "outOfOrder"
   /** Too many bytes are waiting to be committed. */
   | "busy"
-  | "tooLarge";
+  | "tooLarge"
+  /** Leadership is being handed over. */
+  | "transferring";
 
 export type ProposalOutcome =
   /** Never appended: surely not executed. */
@@ -53,18 +82,50 @@ export type ProposalOutcome =
   /** Another entry is committed at its index: surely not executed. */
   | { readonly type: "lost"; readonly entry: EntryId };
 
+export type ChangeRefusal =
+  | ConfigurationFault
+  | "notLeader"
+  /** Nothing of this term is committed yet: ask again soon. */
+  | "notReady"
+  /** Another change is under way: one at a time. */
+  | "pending"
+  /** Somebody who is to vote lags behind, or has not been heard of. Make it a standby first. */
+  | "notCaughtUp"
+  /** A new member does not understand the feature version in force. */
+  | "version";
+
+export type ChangeOutcome =
+  | { readonly type: "refused"; readonly reason: ChangeRefusal }
+  /** It is in force, and no longer joint. */
+  | { readonly type: "committed"; readonly index: LogIndex }
+  /** Leadership was lost before it was known to be committed: it may yet be. */
+  | { readonly type: "unknown" };
+
+export type TransferOutcome =
+  /** Somebody else leads a later term. */
+  | { readonly type: "done" }
+  /** `noTarget`: nobody else may lead. `notVoter`: the target is a stranger or does not vote. */
+  | { readonly type: "refused"; readonly reason: "notLeader" | "noTarget" | "notVoter" | "pending" }
+  /** It did not come about in time: this member leads on and takes proposals again. */
+  | { readonly type: "aborted" };
+
 export type RaftEffect =
-  /** Make durable, in this order: hard state, truncation, entries. Answered by Persisted{ticket}. */
+  /** Make durable, in this order: hard state, snapshot, truncation, entries. Answered by Persisted{ticket}. */
   | {
       readonly type: "Persist";
       readonly ticket: Ticket;
       /** null: unchanged. */
       readonly hardState: HardState | null;
+      /**
+       * The snapshot of which all chunks have been stored: it takes the place of any older one and of the log, of which
+       * remains what follows its entry, if the log holds that very entry. null: none.
+       */
+      readonly snapshot: SnapshotId | null;
       /** The last entry to keep before `entries` are appended; null: nothing is cut. */
       readonly truncateTo: LogIndex | null;
       readonly entries: readonly Entry[];
     }
-  | { readonly type: "Send"; readonly to: NodeId; readonly message: Message }
+  | { readonly type: "Send"; readonly to: MemberId; readonly message: Message }
   /** Replaces any timer set before. */
   | { readonly type: "SetTimer"; readonly at: Instant }
   /** The proposal stands in the log at `entry`: its outcome is open from now on. */
@@ -73,6 +134,11 @@ export type RaftEffect =
   | { readonly type: "Resolve"; readonly proposal: ProposalNumber; readonly outcome: ProposalOutcome }
   /** Committed entries, each index once and in order within one process life. */
   | { readonly type: "Apply"; readonly entries: readonly Entry[] }
+  /**
+   * The state becomes that of the stored snapshot; in one order with Apply. Nothing is applied before it is answered by
+   * Applied with the snapshot's index.
+   */
+  | { readonly type: "Restore"; readonly snapshot: SnapshotId }
   /** Read entries [from, end) back from disk, at least one, at most about maxBytes. Answered by EntriesRead. */
   | {
       readonly type: "ReadEntries";
@@ -83,10 +149,32 @@ export type RaftEffect =
     }
   /** The state as of `index`, once applied, may answer the read linearizably. */
   | { readonly type: "ReadReady"; readonly read: ReadNumber; readonly index: LogIndex }
-  /** The read was not confirmed: this node does not lead. */
+  /** The read was not confirmed: nobody leads here, or the leader was not heard. */
   | { readonly type: "ReadRefused"; readonly read: ReadNumber }
   /** Who leads, as far as this node knows; leader null: unknown. Emitted when term, leader or own role changes. */
-  | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null };
+  | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: MemberId | null }
+  /** Emitted when another configuration is in force, be it by an entry, its loss, or a snapshot; and at the start. */
+  | { readonly type: "ConfigurationChanged"; readonly configuration: Configuration }
+  | { readonly type: "ChangeResolved"; readonly request: RequestNumber; readonly outcome: ChangeOutcome }
+  | { readonly type: "TransferResolved"; readonly request: RequestNumber; readonly outcome: TransferOutcome }
+  /** Nothing more is to be handed over: the process may stop. */
+  | { readonly type: "Leave" }
+  /** Store the applied state as of now, with `snapshotAt`. Answered by SnapshotStored; one at a time. */
+  | { readonly type: "TakeSnapshot" }
+  /** Entries up to this one may leave the disk: the stored snapshot has them. Not answered. */
+  | { readonly type: "Compact"; readonly through: EntryId }
+  /** Store a piece of a snapshot that is being received; one of another entry discards what there was. */
+  | { readonly type: "StoreChunk"; readonly snapshot: SnapshotId; readonly offset: number; readonly bytes: Uint8Array }
+  /** Read a piece of the stored snapshot. Answered by SnapshotRead. */
+  | {
+      readonly type: "ReadSnapshot";
+      readonly to: MemberId;
+      readonly entry: EntryId;
+      readonly offset: number;
+      readonly maxBytes: number;
+    }
+  /** A message that no correct member sends was dropped. For operators: nothing is to be done. */
+  | { readonly type: "Reject"; readonly from: MemberId; readonly rule: string };
 
 export interface RaftTiming {
   readonly heartbeatMs: number;
@@ -98,11 +186,22 @@ export interface RaftLimits {
   /** AppendEntries carries at most so many payload bytes unless its one entry is larger. */
   readonly maxMessageBytes: number;
   readonly maxMessageEntries: number;
+  /** Messages with entries, and payload bytes in them, under way to one follower; one message always may be. */
+  readonly maxInFlightMessages: number;
+  readonly maxInFlightBytes: number;
   /** Payload bytes appended but not committed; beyond it proposals are refused as busy. One is always admitted. */
   readonly maxUncommittedBytes: number;
   /** Payload bytes of applied and durable entries kept in memory; older ones come back through ReadEntries. */
   readonly maxCachedBytes: number;
   readonly maxPayloadBytes: number;
+  /** A snapshot is taken after so many payload bytes, and after so many entries, have been applied since the last. */
+  readonly snapshotBytes: number;
+  readonly snapshotEntries: number;
+  /** So many entries that the snapshot has are kept for members that lag behind. */
+  readonly maxTrailingEntries: number;
+  /** How much of a snapshot one message carries, and to how many members one is sent at a time. */
+  readonly snapshotChunkBytes: number;
+  readonly maxSnapshotTransfers: number;
 }
 
 export const DEFAULT_TIMING: RaftTiming = { heartbeatMs: 100, electionTimeoutMs: 400 };
@@ -111,26 +210,54 @@ const MIB = 1024 * 1024;
 export const DEFAULT_LIMITS: RaftLimits = {
   maxMessageBytes: MIB,
   maxMessageEntries: 4096,
+  maxInFlightMessages: 256,
+  maxInFlightBytes: 16 * MIB,
   maxUncommittedBytes: 128 * MIB,
   maxCachedBytes: 64 * MIB,
   maxPayloadBytes: 64 * MIB,
+  snapshotBytes: 64 * MIB,
+  snapshotEntries: 65_536,
+  maxTrailingEntries: 8_192,
+  snapshotChunkBytes: MIB,
+  maxSnapshotTransfers: 2,
 };
+
+/** A configuration entry of the log. */
+export interface ConfigurationRecord {
+  readonly index: LogIndex;
+  readonly configuration: Configuration;
+}
 
 /** What recovery found of the log: enough to run Raft without a payload in memory. */
 export interface RecoveredLog {
-  /** Where each run of equal terms begins, ascending; empty: the log is empty. */
+  /** The last entry that has been compacted away; 0/0: none. */
+  readonly base: EntryId;
+  /** Where each run of equal terms begins, ascending; none at or below the base. Empty: nothing follows the base. */
   readonly terms: readonly EntryId[];
   readonly last: EntryId;
+  /** The configuration entries above the base, ascending. */
+  readonly configurations: readonly ConfigurationRecord[];
 }
 
 export interface RaftOptions {
-  readonly id: NodeId;
-  /** Sorted by code unit; contains id unless this node is a stranger to its cluster. */
-  readonly voters: readonly NodeId[];
+  readonly id: MemberId;
+  /** In force where no snapshot and no entry says otherwise: the founders'. */
+  readonly founding: Configuration;
   readonly hardState: HardState;
   readonly log: RecoveredLog;
+  /** At or above the log's base; null: none has been taken, and the base is 0/0. */
+  readonly snapshot: SnapshotId | null;
   readonly timing: RaftTiming;
   readonly limits: RaftLimits;
+  /** The highest feature version that this member understands (features.ts). */
+  readonly version: number;
+  /**
+   * Leases let a leader read without asking anybody, as long as no two clocks of the cluster drift apart by more than
+   * this. null: off, as is the default.
+   */
+  readonly leaseDriftPpm: number | null;
+  /** What the leader makes of the members' roles by itself; null: nothing. */
+  readonly roles: RoleTargets | null;
   /** 16 bytes for the election timeouts. */
   readonly seed: Uint8Array;
 }

@@ -3,21 +3,21 @@
  * laws across nodes (figure 3) and across crashes are the simulator's.
  */
 import { invariant } from "../invariant.ts";
-import { NO_ENTRY, sameEntry, type EntryId, type LogIndex, type NodeId, type Term } from "../types.ts";
+import { NO_ENTRY, sameEntry, type EntryId, type LogIndex, type MemberId, type Term } from "../types.ts";
 import { quorumIndex } from "./commit.ts";
 import { TermRuns } from "../term-runs.ts";
 
 /** What can be seen of a Raft from outside. Cheap to take: nothing in it grows with the log. */
 export interface RaftSnapshot {
-  readonly id: NodeId;
-  readonly voters: readonly NodeId[];
+  readonly id: MemberId;
+  readonly voters: readonly MemberId[];
   readonly currentTerm: Term;
-  readonly votedFor: NodeId | null;
+  readonly votedFor: MemberId | null;
   /** Whether currentTerm and votedFor are on disk as they stand here. */
   readonly hardStateDurable: boolean;
   readonly role: "follower" | "candidate" | "leader";
   /** null: unknown. */
-  readonly leader: NodeId | null;
+  readonly leader: MemberId | null;
   readonly commitIndex: LogIndex;
   /** The last entry handed out by Apply. */
   readonly lastApplied: LogIndex;
@@ -30,7 +30,7 @@ export interface RaftSnapshot {
   readonly firstCached: LogIndex;
   readonly cachedBytes: number;
   /** A leader's followers, sorted by id; empty unless this node leads. */
-  readonly matchIndex: readonly (readonly [NodeId, LogIndex])[];
+  readonly matchIndex: readonly (readonly [MemberId, LogIndex])[];
   /** Proposals without an outcome. */
   readonly openProposals: number;
 }

@@ -6,7 +6,7 @@
  * All AppendEntries are made here, in one place (`send`). They need not wait for our own disk: they vouch for the term
  * alone, and that is durable by our own vote. So the followers' writes overlap our own.
  */
-import { afterMs, NO_ENTRY, type Entry, type Instant, type LogIndex, type NodeId, type Term } from "../types.ts";
+import { afterMs, NO_ENTRY, type Entry, type Instant, type LogIndex, type MemberId, type Term } from "../types.ts";
 import type { RaftEffect, RaftLimits, RaftOptions } from "./boundary.ts";
 import { limitBatch, type Log } from "./log.ts";
 import type { AppendEntriesReply } from "./message.ts";
@@ -38,7 +38,7 @@ export class Leader {
     return [own, ...this.followers.map((progress) => progress.matchIndex)];
   }
 
-  matchIndexByNode(): readonly (readonly [NodeId, LogIndex])[] {
+  matchIndexByNode(): readonly (readonly [MemberId, LogIndex])[] {
     return this.followers.map((progress) => [progress.node, progress.matchIndex] as const);
   }
 
@@ -47,7 +47,7 @@ export class Leader {
   }
 
   /** A reply of this term. From a stranger, or about what was never sent, it is dropped. */
-  replied(from: NodeId, reply: AppendEntriesReply): void {
+  replied(from: MemberId, reply: AppendEntriesReply): void {
     const at = this.followers.findIndex((progress) => progress.node === from);
     const progress = this.followers[at];
     if (progress === undefined || reply.round > this.reads.round) return;
@@ -87,7 +87,7 @@ export class Leader {
   }
 
   /** Entries that were read back in this term: to be sent if the follower still stands where it stood. */
-  entriesRead(to: NodeId, entries: readonly Entry[], commitIndex: LogIndex, effects: RaftEffect[]): void {
+  entriesRead(to: MemberId, entries: readonly Entry[], commitIndex: LogIndex, effects: RaftEffect[]): void {
     const progress = this.followers.find(({ node }) => node === to);
     if (progress === undefined || progress.nextIndex !== entries[0]?.index || !hasRoom(progress)) return;
     this.send(progress, limitBatch(entries, this.limits), commitIndex, effects);

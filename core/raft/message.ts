@@ -1,19 +1,43 @@
 /**
- * What nodes say to each other, under the paper's names (figure 2). Sender and receiver stand outside: the transport
- * knows them. Each message vouches for something (what must be durable at the sender before it leaves):
+ * What members say to each other, under the paper's names (figure 2; §7; thesis §3.10, §6.4, §9.6). Sender and receiver
+ * stand outside: the transport knows them. `term` is always the sender's current term. Each message vouches for
+ * something (what must be durable at the sender before it leaves):
  *
- *   RequestVote         the sender's term and its vote for itself
- *   RequestVoteReply    granted: term and vote. Not granted: term
- *   AppendEntries       the sender's term (an elected leader's term is durable by its own vote)
- *   AppendEntriesReply  accepted: the sender's log up to matchIndex. Otherwise: term
+ *   RequestPreVote       the candidate's log
+ *   RequestPreVoteReply  term
+ *   RequestVote          the sender's term, its vote for itself, its log
+ *   RequestVoteReply     granted: term and vote. Not granted: term
+ *   AppendEntries        the sender's term (an elected leader's term is durable by its own vote)
+ *   AppendEntriesReply   accepted: the sender's log up to matchIndex. Otherwise: term
+ *   InstallSnapshot      the sender's term
+ *   InstallSnapshotReply installed: the snapshot. Otherwise: nothing
+ *   TimeoutNow           the sender's term
+ *   ReadIndex, Leaving   nothing
+ *   ReadIndexReply       a quorum has confirmed the sender's term since it was asked
  */
 import type { Entry, EntryId, LogIndex, Term } from "../types.ts";
+import type { Configuration } from "./configuration.ts";
+
+/** "Would you vote for me in the next term?" Nothing is promised and nothing changes (thesis §9.6). */
+export interface RequestPreVote {
+  readonly type: "RequestPreVote";
+  readonly term: Term;
+  readonly lastLog: EntryId;
+}
+
+export interface RequestPreVoteReply {
+  readonly type: "RequestPreVoteReply";
+  readonly term: Term;
+  readonly granted: boolean;
+}
 
 export interface RequestVote {
   readonly type: "RequestVote";
   readonly term: Term;
   /** The candidate's last entry (§5.4.1). */
   readonly lastLog: EntryId;
+  /** The leader has asked for this election (TimeoutNow): who hears that leader votes all the same. */
+  readonly isTransfer: boolean;
 }
 
 export interface RequestVoteReply {
@@ -30,10 +54,7 @@ export interface AppendEntries {
   /** Consecutive from prevLog.index + 1; empty: a heartbeat. */
   readonly entries: readonly Entry[];
   readonly leaderCommit: LogIndex;
-  /**
-   * The leader's latest ReadIndex round in this term, echoed by the reply (§6.4 of the thesis). Never reused in a
-   * term.
-   */
+  /** The leader's latest round in this term, echoed by the reply (rounds.ts). Never reused in a term. */
   readonly round: number;
 }
 
@@ -41,6 +62,8 @@ export interface AppendEntriesReply {
   readonly type: "AppendEntriesReply";
   readonly term: Term;
   readonly round: number;
+  /** The highest feature version that the sender understands (features.ts). */
+  readonly version: number;
   readonly result:
     | { readonly accepted: true; readonly matchIndex: LogIndex }
     /**
@@ -50,4 +73,74 @@ export interface AppendEntriesReply {
     | { readonly accepted: false; readonly rejected: LogIndex; readonly hint: EntryId };
 }
 
-export type Message = RequestVote | RequestVoteReply | AppendEntries | AppendEntriesReply;
+/** What a snapshot is of. */
+export interface SnapshotId {
+  /** The last entry whose effect is in it. */
+  readonly entry: EntryId;
+  /** As of that entry. */
+  readonly configuration: Configuration;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/** A piece of a snapshot (§7). */
+export interface InstallSnapshot {
+  readonly type: "InstallSnapshot";
+  readonly term: Term;
+  readonly snapshot: SnapshotId;
+  /** Where in the snapshot `bytes` begin. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface InstallSnapshotReply {
+  readonly type: "InstallSnapshotReply";
+  readonly term: Term;
+  readonly entry: EntryId;
+  /** Where to go on: all before it is there. */
+  readonly received: number;
+  /** Whether the snapshot, or a longer log that agrees with it, is durably in force. */
+  readonly installed: boolean;
+}
+
+/** "Stand for election at once": the leader hands over (thesis §3.10). */
+export interface TimeoutNow {
+  readonly type: "TimeoutNow";
+  readonly term: Term;
+}
+
+/** "As of which index may I read?" To the leader (thesis §6.4). */
+export interface ReadIndex {
+  readonly type: "ReadIndex";
+  readonly term: Term;
+  /** Never used before by this member, not in an earlier process life either. */
+  readonly request: number;
+}
+
+export interface ReadIndexReply {
+  readonly type: "ReadIndexReply";
+  readonly term: Term;
+  readonly request: number;
+  /** null: it cannot say, ask again. */
+  readonly index: LogIndex | null;
+}
+
+/** "I am about to stop: give my role to somebody else." To the leader. */
+export interface Leaving {
+  readonly type: "Leaving";
+  readonly term: Term;
+}
+
+export type Message =
+  | RequestPreVote
+  | RequestPreVoteReply
+  | RequestVote
+  | RequestVoteReply
+  | AppendEntries
+  | AppendEntriesReply
+  | InstallSnapshot
+  | InstallSnapshotReply
+  | TimeoutNow
+  | ReadIndex
+  | ReadIndexReply
+  | Leaving;

@@ -5,12 +5,12 @@
  * the step that made it, and leaves in the order in which it was made. When the term moves on it is dropped: its
  * promise is about an office that nobody holds any more, and silence is always allowed.
  */
-import type { NodeId, Ticket } from "../types.ts";
+import type { MemberId, Ticket } from "../types.ts";
 import type { RaftEffect } from "./boundary.ts";
 import type { Message } from "./message.ts";
 
 interface Held {
-  readonly to: NodeId;
+  readonly to: MemberId;
   readonly message: Message;
   /** It may leave once this write is durable; null: made in the current step, whose write has no ticket yet. */
   after: Ticket | null;
@@ -19,7 +19,7 @@ interface Held {
 export class Outbox {
   private held: Held[] = [];
 
-  post(to: NodeId, message: Message): void {
+  post(to: MemberId, message: Message): void {
     this.held.push({ to, message, after: null });
   }
 

@@ -13,7 +13,7 @@
  * accepted, it acknowledges whatever was in flight; rejected, it tells that something was lost, and where to resume.
  */
 import { unreachable } from "../invariant.ts";
-import type { LogIndex, NodeId } from "../types.ts";
+import type { LogIndex, MemberId } from "../types.ts";
 import type { AppendEntriesReply } from "./message.ts";
 import type { Log } from "./log.ts";
 
@@ -21,7 +21,7 @@ import type { Log } from "./log.ts";
 export const MAX_IN_FLIGHT = 8;
 
 export type Progress = {
-  readonly node: NodeId;
+  readonly node: MemberId;
   /** The last entry that the follower has durably and in agreement with us. Never falls. */
   matchIndex: LogIndex;
   /** The latest round that the follower has answered in this term; 0: none. Never falls. */
@@ -35,7 +35,7 @@ type Phase =
   /** `inFlight`: the last index of each message that was sent and is not acknowledged, ascending. */
   | { phase: "replicate"; nextIndex: LogIndex; inFlight: LogIndex[] };
 
-export function newProgress(node: NodeId, nextIndex: LogIndex): Progress {
+export function newProgress(node: MemberId, nextIndex: LogIndex): Progress {
   const none = 0 as LogIndex;
   return { node, matchIndex: none, round: 0, commitSent: none, phase: "probe", nextIndex, awaitingReply: false };
 }

@@ -15,7 +15,7 @@
  */
 import { invariant, unreachable } from "../invariant.ts";
 import { Random } from "../random.ts";
-import type { Entry, EntryId, EntryKind, Instant, LogIndex, NodeId, Term, Ticket } from "../types.ts";
+import type { Entry, EntryId, EntryKind, Instant, LogIndex, MemberId, Term, Ticket } from "../types.ts";
 import { afterMs, NO_ENTRY } from "../types.ts";
 import { Alarm } from "./alarm.ts";
 import { judgeAppend } from "./append.ts";
@@ -36,9 +36,9 @@ import { Writes } from "./writes.ts";
 /** What belongs to a role exists only in that role. */
 type Role =
   /** `leader` null: not known yet in this term. */
-  | { readonly type: "follower"; readonly leader: NodeId | null }
+  | { readonly type: "follower"; readonly leader: MemberId | null }
   /** `votes`: who granted, ourselves only once our own vote is durable. */
-  | { readonly type: "candidate"; readonly votes: Set<NodeId> }
+  | { readonly type: "candidate"; readonly votes: Set<MemberId> }
   | { readonly type: "leader"; readonly leader: Leader };
 
 type InputOf<Type extends RaftInput["type"]> = RaftInput & { readonly type: Type };
@@ -59,7 +59,7 @@ export class Raft {
   private readonly alarm = new Alarm();
 
   private currentTerm: Term;
-  private votedFor: NodeId | null;
+  private votedFor: MemberId | null;
   private role: Role = { type: "follower", leader: null };
 
   private now: Instant;
@@ -67,7 +67,7 @@ export class Raft {
   private electionDeadline: Instant;
   /** Of the current step, besides Persist and LeadershipChanged, which stand before them. */
   private effects: RaftEffect[] = [];
-  private announced: { readonly term: Term; readonly leader: NodeId | null };
+  private announced: { readonly term: Term; readonly leader: MemberId | null };
 
   constructor(options: RaftOptions, now: Instant) {
     const { id, voters, hardState } = options;
@@ -173,7 +173,7 @@ export class Raft {
     for (const voter of this.options.voters) if (voter !== this.options.id) this.outbox.post(voter, request);
   }
 
-  private requestVoteReceived(from: NodeId, request: RequestVote): void {
+  private requestVoteReceived(from: MemberId, request: RequestVote): void {
     const voter = { currentTerm: this.currentTerm, votedFor: this.votedFor, lastLog: this.log.last };
     const granted = grantsVote(voter, from, request);
     if (granted) {
@@ -183,13 +183,13 @@ export class Raft {
     this.outbox.post(from, { type: "RequestVoteReply", term: this.currentTerm, granted });
   }
 
-  private requestVoteReplied(from: NodeId, reply: RequestVoteReply): void {
+  private requestVoteReplied(from: MemberId, reply: RequestVoteReply): void {
     // A reply of an earlier term is a vote in an election that is over.
     if (reply.term !== this.currentTerm || this.role.type !== "candidate" || !reply.granted) return;
     this.countVote(this.role.votes, from);
   }
 
-  private countVote(votes: Set<NodeId>, from: NodeId): void {
+  private countVote(votes: Set<MemberId>, from: MemberId): void {
     votes.add(from);
     // Our own vote is needed too: a leader's messages do not wait for it to be durable.
     if (votes.has(this.options.id) && electsLeader(votes, this.options.voters)) this.becomeLeader();
@@ -204,7 +204,7 @@ export class Raft {
   }
 
   /** A leader stands in this term, or nobody known does. */
-  private becomeFollower(leader: NodeId | null): void {
+  private becomeFollower(leader: MemberId | null): void {
     if (this.role.type === "leader") {
       this.role.leader.reads.refuse(this.effects);
       this.proposals.lead(null);
@@ -213,13 +213,13 @@ export class Raft {
     this.role = { type: "follower", leader };
   }
 
-  private beginTerm(term: Term, votedFor: NodeId | null): void {
+  private beginTerm(term: Term, votedFor: MemberId | null): void {
     invariant(term > this.currentTerm, "the term never falls");
     this.setHardState(term, votedFor);
     this.outbox.clear();
   }
 
-  private setHardState(currentTerm: Term, votedFor: NodeId | null): void {
+  private setHardState(currentTerm: Term, votedFor: MemberId | null): void {
     this.currentTerm = currentTerm;
     this.votedFor = votedFor;
     this.writes.saveHardState({ currentTerm, votedFor });
@@ -231,7 +231,7 @@ export class Raft {
 
   // Messages
 
-  private messageReceived(from: NodeId, message: Message): void {
+  private messageReceived(from: MemberId, message: Message): void {
     if (from === this.options.id || !isPlausible(message)) return;
     // Figure 2, all servers: a later term makes a follower of anybody.
     if (message.term > this.currentTerm) {
@@ -252,7 +252,7 @@ export class Raft {
     }
   }
 
-  private appendEntriesReceived(from: NodeId, request: AppendEntries): void {
+  private appendEntriesReceived(from: MemberId, request: AppendEntries): void {
     if (request.term < this.currentTerm) return this.replyToAppend(from, request, rejection(request, NO_ENTRY));
     // A term has one leader: no correct peer claims to be a second.
     const known = this.knownLeader();
@@ -279,11 +279,11 @@ export class Raft {
     }
   }
 
-  private replyToAppend(to: NodeId, { round }: AppendEntries, result: AppendEntriesReply["result"]): void {
+  private replyToAppend(to: MemberId, { round }: AppendEntries, result: AppendEntriesReply["result"]): void {
     this.outbox.post(to, { type: "AppendEntriesReply", term: this.currentTerm, round, result });
   }
 
-  private appendEntriesReplied(from: NodeId, reply: AppendEntriesReply): void {
+  private appendEntriesReplied(from: MemberId, reply: AppendEntriesReply): void {
     // An earlier term's reply speaks of a log that may have been cut since.
     if (reply.term !== this.currentTerm || this.role.type !== "leader") return;
     this.role.leader.replied(from, reply);
@@ -374,7 +374,7 @@ export class Raft {
     return this.role.leader.hasFollowers ? this.role.leader.heartbeatDeadline : null;
   }
 
-  private knownLeader(): NodeId | null {
+  private knownLeader(): MemberId | null {
     switch (this.role.type) {
       case "follower":
         return this.role.leader;

@@ -19,7 +19,7 @@
  * 1. The coordinator crashes before its write is durable: nobody has heard of the id that it drew. Its incarnation is
  *    the same afterwards, it asks again and draws another. (The write is atomic, by core/storage.)
  * 2. It crashes after that: the id is found on its disk, and each empty node that asks is told.
- * 3. A node was down when it was founded: it had said Empty, its incarnation is among the members, it asks and is told.
+ * 3. A node was down when it was founded: it had said Empty, its incarnation is among the founders, it asks and is told.
  * 4. A node's disk is lost after it said Empty: its new incarnation is a stranger. The others go on as a cluster of
  *    which one member is missing; the new disk is told so whenever it asks, and stays empty.
  * 5. The *coordinator's* disk is lost after it has founded cluster X. Its new incarnation founds another cluster Y only
@@ -34,7 +34,7 @@
  */
 import { invariant } from "../invariant.ts";
 import type { Random } from "../random.ts";
-import type { ClusterId, ClusterIdentity, Identity, Incarnation, Instant, Member, NodeId } from "../types.ts";
+import type { ClusterId, ClusterIdentity, Identity, Incarnation, Instant, Founder, NodeId } from "../types.ts";
 import { afterMs } from "../types.ts";
 import type { BootstrapMessage, Empty, Envelope, Founded } from "../wire/peer.ts";
 import type { RejectReason } from "./boundary.ts";
@@ -111,29 +111,29 @@ export class Bootstrap {
 
   private found(): BootstrapEffect[] {
     const { nodes, random } = this.options;
-    const members = nodes.map((node): Member => {
+    const founders = nodes.map((node): Founder => {
       const incarnation = this.heard.get(node);
       invariant(incarnation !== undefined, "a cluster is founded by nodes that have all been heard");
       return { node, incarnation };
     });
-    return [{ type: "Found", cluster: { id: drawDigits(random, 16) as ClusterId, members } }];
+    return [{ type: "Found", cluster: { id: drawDigits(random, 16) as ClusterId, founders } }];
   }
 
-  private judgeFounded(from: NodeId, envelope: Envelope, { members }: Founded): BootstrapEffect[] {
-    const nodes = members.map((member) => member.node);
+  private judgeFounded(from: NodeId, envelope: Envelope, { founders }: Founded): BootstrapEffect[] {
+    const nodes = founders.map((member) => member.node);
     if (!sameNodes(nodes, this.options.nodes)) return [this.differs(from, nodes)];
-    const own = memberOf(members, this.options.node);
+    const own = memberOf(founders, this.options.node);
     if (own?.incarnation !== this.options.incarnation) {
       const detail =
         `cluster ${envelope.cluster} was founded with disk ${own?.incarnation} of this node, ` +
         `this one is ${this.options.incarnation}: its data was lost or replaced`;
       return [{ type: "Reject", reason: "wrongIncarnation", detail }];
     }
-    if (memberOf(members, from)?.incarnation !== envelope.sender) {
+    if (memberOf(founders, from)?.incarnation !== envelope.sender) {
       return [{ type: "Reject", reason: "wrongIncarnation", detail: "it is not the member that it says was founded" }];
     }
     invariant(envelope.cluster !== null, "the decoder lets no Founded through without a cluster");
-    return [{ type: "Found", cluster: { id: envelope.cluster, members } }];
+    return [{ type: "Found", cluster: { id: envelope.cluster, founders } }];
   }
 
   private sayEmpty(to: NodeId): BootstrapEffect {
@@ -149,7 +149,7 @@ export class Bootstrap {
 
 /** A founded node's word to one that says Empty: true for a member, and for a stranger the reason why it stays one. */
 export function tellFounded(cluster: ClusterIdentity, to: NodeId, receiver: Incarnation | null): BootstrapEffect {
-  return { type: "Send", to, receiver, message: { type: "Founded", members: cluster.members } };
+  return { type: "Send", to, receiver, message: { type: "Founded", founders: cluster.founders } };
 }
 
 /** The identity of a new directory. */
@@ -157,8 +157,8 @@ export function drawIdentity(node: NodeId, random: Random): Identity {
   return { node, incarnation: drawDigits(random, 8) as Incarnation, cluster: null };
 }
 
-function memberOf(members: readonly Member[], node: NodeId): Member | undefined {
-  return members.find((member) => member.node === node);
+function memberOf(founders: readonly Founder[], node: NodeId): Founder | undefined {
+  return founders.find((member) => member.node === node);
 }
 
 /** Never all zeros, which mean "none" in every format. */

@@ -31,7 +31,7 @@ export class Correspondence {
   constructor(identity: Identity, nodes: readonly NodeId[]) {
     this.identity = identity;
     this.nodes = nodes;
-    this.incarnations = new Map(identity.cluster?.members.map((member) => [member.node, member.incarnation]));
+    this.incarnations = new Map(identity.cluster?.founders.map((member) => [member.node, member.incarnation]));
   }
 
   /** The bytes of a message to a member, meant for the disk that it was founded with. */

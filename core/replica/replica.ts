@@ -170,7 +170,7 @@ export class Replica {
     // To save the others a round of asking.
     const { cluster } = identity;
     if (cluster === null || this.options.cluster[0] !== this.options.id) return;
-    const others = cluster.members.filter((member) => member.node !== this.options.id);
+    const others = cluster.founders.filter((member) => member.node !== this.options.id);
     for (const { node, incarnation } of others) this.follow([tellFounded(cluster, node, incarnation)], node);
   }
 
@@ -191,7 +191,7 @@ export class Replica {
       this.phase = { type: "empty", recovered, letters, bootstrap };
       return this.follow(bootstrap.ask(this.now), id);
     }
-    const voters = identity.cluster.members.map((member) => member.node);
+    const voters = identity.cluster.founders.map((member) => member.node);
     const { hardState, log } = recovered;
     const raft = new Raft({ id, voters, hardState, log, timing, limits, seed: this.raftSeed }, this.now);
     this.phase = { type: "running", letters, cluster: identity.cluster, raft };

@@ -5,8 +5,9 @@
  * all that waits), reads entries back, and says which Persists are durable. It holds no payload longer than a write
  * needs it.
  */
-import type { Entry, HardState, Identity, LogIndex, NodeId, Ticket } from "../types.ts";
+import type { Entry, EntryId, HardState, Identity, LogIndex, MemberId, NodeId, Ticket } from "../types.ts";
 import type { ReadPurpose, RecoveredLog } from "../raft/boundary.ts";
+import type { SnapshotId } from "../raft/message.ts";
 import type { DiskOrder } from "./disk.ts";
 
 /** Why a data directory cannot be used. Each names the file, and the offset where one is known. */
@@ -22,6 +23,8 @@ export interface Recovered {
   readonly identity: Identity | null;
   readonly hardState: HardState;
   readonly log: RecoveredLog;
+  /** At or above the log's base; null: the base is 0/0. */
+  readonly snapshot: SnapshotId | null;
   /** How many bytes of a torn write were cut from the end of the log; 0: it was whole. */
   readonly tornBytes: number;
 }
@@ -30,6 +33,8 @@ export interface Recovered {
 export interface PersistOrder {
   readonly ticket: Ticket;
   readonly hardState: HardState | null;
+  /** All its chunks have been stored: it replaces the snapshot, and the log unless that holds its entry. */
+  readonly snapshot: SnapshotId | null;
   readonly truncateTo: LogIndex | null;
   readonly entries: readonly Entry[];
 }
@@ -37,8 +42,6 @@ export interface PersistOrder {
 export interface StorageOptions {
   /** Whose directory it has to be. */
   readonly node: NodeId;
-  /** All founding voters, sorted by code unit: a directory of another cluster is refused. */
-  readonly cluster: readonly NodeId[];
   readonly limits: StorageLimits;
 }
 
@@ -58,10 +61,23 @@ export type StorageEffect =
   | { readonly type: "Persisted"; readonly ticket: Ticket }
   /** Answers `requestRead`: at least one entry, consecutive from the index asked for. */
   | { readonly type: "EntriesRead"; readonly purpose: ReadPurpose; readonly entries: readonly Entry[] }
+  /** Answers `storeSnapshot`: it is durable, in the place of any older one. */
+  | { readonly type: "SnapshotStored"; readonly snapshot: SnapshotId }
+  /** Answers `storeChunk`: written, not necessarily durable. */
+  | { readonly type: "ChunkStored"; readonly entry: EntryId; readonly end: number }
+  /** Answers `readSnapshot`, in the order of the requests. `bytes` null: that snapshot is no longer there. */
+  | { readonly type: "SnapshotRead"; readonly reader: SnapshotReader; readonly bytes: Uint8Array | null }
   /** Answers `close`: every order is durable, no disk operation is under way. The last effect. */
   | { readonly type: "Closed" }
   /** An operation failed or a file is unsound. The last effect: nothing is retried, nothing more is done. */
   | { readonly type: "Failed"; readonly fault: StorageFault };
+
+/** Who wants a piece of the stored snapshot, and which. */
+export type SnapshotReader =
+  /** A member that lags behind. */
+  | { readonly type: "member"; readonly to: MemberId; readonly entry: EntryId; readonly offset: number }
+  /** This node's own state: all of it. */
+  | { readonly type: "restore"; readonly entry: EntryId };
 
 export interface StorageLimits {
   /** The log file grows by zero-filled steps of so many bytes, so that a commit's sync writes no metadata. */

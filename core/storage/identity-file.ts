@@ -6,14 +6,14 @@
  *   12   4  CRC-32C of all other bytes of the file
  *   16   8  incarnation
  *   24  64  node (block.ts)
- *   88   4  number of members; 0: this node belongs to no cluster yet
+ *   88   4  number of founders; 0: this node belongs to no cluster yet
  *   92   4  zero
  *   96  16  cluster id; zero where there is no cluster
  *  112  72  for each member, ascending by name: incarnation (8), node (64)
  */
 import type { ByteReader } from "../bytes.ts";
 import { invariant } from "../invariant.ts";
-import type { ClusterId, Identity, Incarnation, Member, NodeId } from "../types.ts";
+import type { ClusterId, Identity, Incarnation, Founder, NodeId } from "../types.ts";
 import {
   type BlockPlace, type Judged, beginBlock, brokenField, brokenRule, openBlock, readNode, sealBlock, writeNode,
 } from "./block.ts";
@@ -30,14 +30,14 @@ export const MAX_IDENTITY_SIZE = HEADER_SIZE + MAX_MEMBERS * MEMBER_SIZE;
 const PLACE: BlockPlace = { file: IDENTITY_FILE, offset: 0, magic: "qliteidn", version: IDENTITY_VERSION };
 
 export function encodeIdentity(identity: Identity): Uint8Array {
-  const members = identity.cluster?.members ?? [];
-  invariant(identity.cluster === null || members.length > 0, "a cluster has members");
-  invariant(members.length <= MAX_MEMBERS, "a cluster has at most a thousand members");
-  invariant(identity.cluster === null || names(members, identity), "a node is a member of its own cluster");
-  invariant(areSorted(members), "members ascend by name");
+  const founders = identity.cluster?.founders ?? [];
+  invariant(identity.cluster === null || founders.length > 0, "a cluster has founders");
+  invariant(founders.length <= MAX_MEMBERS, "a cluster has at most a thousand founders");
+  invariant(identity.cluster === null || names(founders, identity), "a node is a member of its own cluster");
+  invariant(areSorted(founders), "founders ascend by name");
   const writer = beginBlock(PLACE).hex(identity.incarnation);
-  writeNode(writer, identity.node).u32(members.length).u32(0).hex(identity.cluster?.id ?? "00".repeat(16));
-  for (const member of members) writeNode(writer.hex(member.incarnation), member.node);
+  writeNode(writer, identity.node).u32(founders.length).u32(0).hex(identity.cluster?.id ?? "00".repeat(16));
+  for (const member of founders) writeNode(writer.hex(member.incarnation), member.node);
   return sealBlock(writer);
 }
 
@@ -49,35 +49,35 @@ export function decodeIdentity(bytes: Uint8Array): Judged<Identity> {
   const node = readNode(reader);
   reader.demand(node !== null, "an identity names its node", 24);
   const count = reader.u32();
-  reader.demand(count <= MAX_MEMBERS, "a cluster has at most a thousand members", 88);
+  reader.demand(count <= MAX_MEMBERS, "a cluster has at most a thousand founders", 88);
   reader.demand(reader.u32() === 0, "reserved bytes are zero", 92);
   const id = reader.hex(16) as ClusterId;
-  const members = readMembers(reader, count);
+  const founders = readMembers(reader, count);
   const finished = reader.finish(null);
   if (!finished.ok) return brokenField(PLACE, finished.fault);
-  const identity: Identity = { node: node as NodeId, incarnation, cluster: count === 0 ? null : { id, members } };
-  if (!areSorted(members)) return brokenRule(IDENTITY_FILE, HEADER_SIZE, "members ascend by name");
-  if (count > 0 && !names(members, identity)) {
+  const identity: Identity = { node: node as NodeId, incarnation, cluster: count === 0 ? null : { id, founders } };
+  if (!areSorted(founders)) return brokenRule(IDENTITY_FILE, HEADER_SIZE, "founders ascend by name");
+  if (count > 0 && !names(founders, identity)) {
     return brokenRule(IDENTITY_FILE, HEADER_SIZE, "a node is a member of its own cluster");
   }
   return { ok: true, value: identity };
 }
 
-function readMembers(reader: ByteReader, count: number): Member[] {
-  const members: Member[] = [];
+function readMembers(reader: ByteReader, count: number): Founder[] {
+  const founders: Founder[] = [];
   for (let read = 0; read < count && reader.fault === null; read++) {
     const incarnation = reader.hex(8) as Incarnation;
     const node = readNode(reader);
     reader.demand(node !== null, "a member has a name");
-    if (node !== null) members.push({ node, incarnation });
+    if (node !== null) founders.push({ node, incarnation });
   }
-  return members;
+  return founders;
 }
 
-function areSorted(members: readonly Member[]): boolean {
-  return members.every((member, at) => at === 0 || (members[at - 1] as Member).node < member.node);
+function areSorted(founders: readonly Founder[]): boolean {
+  return founders.every((member, at) => at === 0 || (founders[at - 1] as Founder).node < member.node);
 }
 
-function names(members: readonly Member[], identity: Identity): boolean {
-  return members.some((member) => member.node === identity.node && member.incarnation === identity.incarnation);
+function names(founders: readonly Founder[], identity: Identity): boolean {
+  return founders.some((member) => member.node === identity.node && member.incarnation === identity.incarnation);
 }

@@ -72,7 +72,7 @@ function* recoverIdentity(options: StorageOptions): DiskProcedure<Judged<Identit
   const { node, cluster } = decoded.value;
   if (node !== options.node) return wrongIdentity(`node ${node}`, `node ${options.node}`);
   if (cluster === null) return decoded;
-  const found = describeCluster(cluster.members.map((member) => member.node));
+  const found = describeCluster(cluster.founders.map((member) => member.node));
   const expected = describeCluster(options.cluster);
   return found === expected ? decoded : wrongIdentity(found, expected);
 }

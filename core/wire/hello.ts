@@ -128,7 +128,7 @@ function judgePeer(hello: Hello, caller: NodeId, self: Doorkeeper): Judgement {
   if (caller === self.node || !self.nodes.includes(caller)) {
     return refuse("stranger", `node ${self.node} knows of no other node ${caller}; it lists ${self.nodes.join(", ")}`);
   }
-  const member = self.identity?.cluster?.members.find((one) => one.node === caller);
+  const member = self.identity?.cluster?.founders.find((one) => one.node === caller);
   if (member !== undefined && hello.incarnation !== null && member.incarnation !== hello.incarnation) {
     const known = `node ${caller} is known with disk ${member.incarnation}, not ${hello.incarnation}`;
     return refuse("wrongIncarnation", `${known}: its data was lost or replaced`);

@@ -28,7 +28,7 @@
  * Nothing is allocated by a length that the bytes do not bear out: payloads are views into the bytes given, so
  * whoever passes bytes to the decoder gives them up.
  */
-import type { ClusterId, Entry, EntryId, Incarnation, LogIndex, Member, NodeId, Term } from "../types.ts";
+import type { ClusterId, Entry, EntryId, Incarnation, LogIndex, Founder, NodeId, Term } from "../types.ts";
 import { compareNodeIds, isNodeId } from "../types.ts";
 import { ByteReader, ByteWriter, type DecodeFault } from "../bytes.ts";
 import { crc32c } from "../checksum.ts";
@@ -132,9 +132,9 @@ function writeBody(writer: ByteWriter, message: PeerMessage): void {
       for (const node of message.nodes) writeNode(writer, node);
       return;
     case "Founded":
-      invariant(message.members.length <= PEER_LIMITS.maxNodes, "a cluster's list of members fits its format");
-      writer.u8(message.members.length);
-      for (const member of message.members) writeNode(writer, member.node).hex(member.incarnation);
+      invariant(message.founders.length <= PEER_LIMITS.maxNodes, "a cluster's list of founders fits its format");
+      writer.u8(message.founders.length);
+      for (const member of message.founders) writeNode(writer, member.node).hex(member.incarnation);
       return;
     default:
       return unreachable(message);
@@ -241,16 +241,16 @@ function readEmpty(reader: ByteReader): Empty {
 }
 
 function readFounded(reader: ByteReader): Founded {
-  const members: Member[] = [];
+  const founders: Founder[] = [];
   const count = reader.u8();
-  while (reader.fault === null && members.length < count) {
-    const node = readNode(reader, members.at(-1)?.node);
+  while (reader.fault === null && founders.length < count) {
+    const node = readNode(reader, founders.at(-1)?.node);
     const incarnation = reader.hex(8) as Incarnation;
     reader.demand(incarnation !== NO_INCARNATION, "a member has an incarnation", reader.offset - 8);
-    members.push({ node, incarnation });
+    founders.push({ node, incarnation });
   }
-  reader.demand(count > 0, "a cluster has members", HEADER_SIZE);
-  return { type: "Founded", members };
+  reader.demand(count > 0, "a cluster has founders", HEADER_SIZE);
+  return { type: "Founded", founders };
 }
 
 /** A node's name, which has to stand behind the one before it. */

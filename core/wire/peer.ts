@@ -6,7 +6,7 @@
  * the transport knows that from the hello of the connection, and the sender's incarnation has to agree with it. The
  * bytes are in peer-codec.ts.
  */
-import type { ClusterId, Incarnation, Member, NodeId } from "../types.ts";
+import type { ClusterId, Incarnation, Founder, NodeId } from "../types.ts";
 import type { Message } from "../raft/message.ts";
 
 export interface Envelope {
@@ -27,10 +27,10 @@ export interface Empty {
   readonly nodes: readonly NodeId[];
 }
 
-/** "The envelope's cluster is founded, with these members." Whoever says it has it on disk. */
+/** "The envelope's cluster is founded, with these founders." Whoever says it has it on disk. */
 export interface Founded {
   readonly type: "Founded";
-  readonly members: readonly Member[];
+  readonly founders: readonly Founder[];
 }
 
 export type BootstrapMessage = Empty | Founded;
