@@ -2,10 +2,10 @@
  * A node in one thread: Replica and Database joined by queues of values. The same wiring runs in the simulator and in
  * production; what is left to a driver is files, sockets and timers.
  */
-import type { EntryId, Identity, Instant, NodeId, Term } from "../types.ts";
+import type { EntryId, Identity, Instant, NodeId } from "../types.ts";
 import type { ClientId, DatabaseLimits } from "../database/boundary.ts";
 import type { EngineFactory } from "../database/engine.ts";
-import type { HaltReason, RejectReason, ReplicaOptions } from "../replica/boundary.ts";
+import type { HaltReason, RejectReason, ReplicaEffect, ReplicaInput, ReplicaOptions } from "../replica/boundary.ts";
 import type { DiskAnswer, DiskOrder } from "../storage/disk.ts";
 
 export type NodeInput =
@@ -15,6 +15,8 @@ export type NodeInput =
   | { readonly type: "ClientGone"; readonly from: ClientId }
   | { readonly type: "TimerFired" }
   | DiskAnswer
+  /** What operators and drivers ask of consensus goes to Replica as it is. */
+  | Extract<ReplicaInput, { readonly type: "ChangeRequested" | "TransferRequested" | "ClockStopped" }>
   | { readonly type: "Closing" };
 
 export type NodeEffect =
@@ -25,7 +27,8 @@ export type NodeEffect =
   /** One timer for the whole node; replaces the one set before. */
   | { readonly type: "SetTimer"; readonly at: Instant }
   | { readonly type: "Recovered"; readonly identity: Identity; readonly last: EntryId; readonly tornBytes: number }
-  | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
+  | Extract<ReplicaEffect, { readonly type: "LeadershipChanged" | "ConfigurationChanged" }>
+  | Extract<ReplicaEffect, { readonly type: "ChangeResolved" | "TransferResolved" }>
   | { readonly type: "Reject"; readonly from: NodeId; readonly reason: RejectReason; readonly detail: string }
   | { readonly type: "Closed" }
   | { readonly type: "Halt"; readonly reason: HaltReason };

@@ -1,12 +1,20 @@
 /**
- * The boundary of Replica: one node's consensus machine with its log, hard state and identity. It makes proposals
- * durable on a quorum and hands committed entries out in order. It never hears of a page or of SQL.
+ * The boundary of Replica: one node's consensus machine with its log, snapshot, hard state and identity. It makes
+ * proposals durable on a quorum and hands committed entries out in order. It never hears of a page or of SQL.
  *
- * Life: Started -> recovery (disk reads) -> Recovered -> bootstrap, if the directory was empty -> Raft -> Halt.
+ * Out here a node is its name. In there it is one life of one disk (MemberId), and only Replica knows both: nobody
+ * else has to notice that a node came back with another disk, except who admits it.
+ *
+ * Life: Started -> recovery (disk reads) -> Recovered -> bootstrap, if the directory was empty -> Raft -> Closing ->
+ * leadership and vote handed over -> Closed; or Halt at any time.
  */
-import type { EntryId, Identity, LogIndex, NodeId } from "../types.ts";
-import type { RaftEffect, RaftInput, RaftLimits, RaftTiming } from "../raft/boundary.ts";
+import type { EntryId, Identity, Incarnation, LogIndex, NodeId, RequestNumber, Term } from "../types.ts";
+import type {
+  ChangeOutcome, ChangeRefusal, RaftEffect, RaftInput, RaftLimits, RaftTiming, TransferOutcome,
+} from "../raft/boundary.ts";
+import type { Configuration, MemberRole } from "../raft/configuration.ts";
 import type { RaftSnapshot } from "../raft/invariants.ts";
+import type { RoleTargets } from "../raft/roles.ts";
 import type { StorageFault, StorageLimits } from "../storage/boundary.ts";
 import type { DiskAnswer, DiskOrder } from "../storage/disk.ts";
 
@@ -21,8 +29,39 @@ export type ReplicaInput =
   | DiskAnswer
   /** What Database asks of consensus goes to Raft as it is. */
   | Extract<RaftInput, { readonly type: "Proposed" | "RolledBack" | "ReadRequested" | "Applied" }>
-  /** Write the closing mark; answered by Closed. */
+  /** Answers TakeSnapshot: the state with everything applied up to `index`, and nothing above. */
+  | { readonly type: "SnapshotTaken"; readonly index: LogIndex; readonly bytes: Uint8Array }
+  /** All operations in one step, or none; in the order given. Answered by ChangeResolved. */
+  | {
+      readonly type: "ChangeRequested";
+      readonly request: RequestNumber;
+      readonly operations: readonly MemberOperation[];
+    }
+  /** Answered by TransferResolved. `target` null: the voter that suits best. */
+  | { readonly type: "TransferRequested"; readonly request: RequestNumber; readonly target: NodeId | null }
+  /** The clock stood still for a time that nobody knows: the process slept, or the machine did. */
+  | Extract<RaftInput, { readonly type: "ClockStopped" }>
+  /** Hand over what can be handed over, then write the closing mark; answered by Closed. */
   | { readonly type: "Closing" };
+
+export type MemberOperation =
+  | { readonly type: "put"; readonly member: MemberRequest }
+  | { readonly type: "remove"; readonly node: NodeId };
+
+/**
+ * A member as it is wanted: one that there is, changed, or a new one. To replace the disk of a node, remove the node
+ * and put it, in one request: then it is a new one.
+ */
+export interface MemberRequest {
+  readonly node: NodeId;
+  /** Which disk of it. null: the one that is a member; of a new node the one that has said last that it is empty. */
+  readonly incarnation: Incarnation | null;
+  readonly role: MemberRole;
+  /** null, here and below: as it is; of a new node, what it says of itself. */
+  readonly address: string | null;
+  readonly failureDomain: string | null;
+  readonly priority: number | null;
+}
 
 export type ReplicaEffect =
   | ({ readonly type: "Disk" } & DiskOrder)
@@ -31,21 +70,47 @@ export type ReplicaEffect =
   | { readonly type: "Recovered"; readonly identity: Identity; readonly last: EntryId; readonly tornBytes: number }
   /** And what Raft answers comes out as it is. */
   | Extract<RaftEffect, { readonly type: "Accept" | "Resolve" | "Apply" | "ReadReady" | "ReadRefused" }>
-  | Extract<RaftEffect, { readonly type: "SetTimer" | "LeadershipChanged" }>
+  /** Store the applied state: answered by SnapshotTaken. One at a time; stands in one order with Apply and Restore. */
+  | Extract<RaftEffect, { readonly type: "SetTimer" | "TakeSnapshot" }>
+  /**
+   * The state becomes that of these bytes, which a SnapshotTaken has once held, here or on another node. In one order
+   * with Apply; answered by Applied{index}, and nothing is applied before.
+   */
+  | { readonly type: "Restore"; readonly index: LogIndex; readonly bytes: Uint8Array }
+  /** Who leads, as far as this node knows; leader null: unknown. */
+  | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
+  /**
+   * Another configuration is in force, or the one in force is committed now; and at the start of Raft. Drivers find
+   * addresses in it. isCommitted: the last configuration that is known to be committed says the same.
+   */
+  | { readonly type: "ConfigurationChanged"; readonly configuration: Configuration; readonly isCommitted: boolean }
+  | { readonly type: "ChangeResolved"; readonly request: RequestNumber; readonly outcome: MemberChangeOutcome }
+  | { readonly type: "TransferResolved"; readonly request: RequestNumber; readonly outcome: TransferOutcome }
   /** Bytes from a peer that were dropped, and why. For operators: nothing is to be done. */
   | { readonly type: "Reject"; readonly from: NodeId; readonly reason: RejectReason; readonly detail: string }
   | { readonly type: "Closed" }
   /** Nothing more may be asked of this machine. Final for the process. */
   | { readonly type: "Halt"; readonly reason: HaltReason };
 
+export type MemberChangeOutcome =
+  | Exclude<ChangeOutcome, { readonly type: "refused" }>
+  /** notHeard: the node is new, and this one has not heard from it that its disk is empty. */
+  | { readonly type: "refused"; readonly reason: ChangeRefusal | "notHeard" };
+
 /** Why a peer's message was dropped. */
 export type RejectReason =
   | "malformed"
   | "wrongVersion"
   | "wrongCluster"
+  /** It is of a disk that another has replaced, or this node's disk is not the one that was founded. */
   | "wrongIncarnation"
+  /** It says that it is empty, and is no member: it has to be admitted by a change of the configuration. */
+  | "notAdmitted"
+  /** It bears this node's own name. */
   | "stranger"
-  | "notAddressedToUs";
+  | "notAddressedToUs"
+  /** No correct member sends it; `detail` is the rule that it breaks. */
+  | "implausible";
 
 export type HaltReason =
   /** Recovery found a directory that it must not use. */
@@ -57,13 +122,23 @@ export type HaltReason =
 
 export interface ReplicaOptions {
   readonly id: NodeId;
-  /** All founding voters, this one included, sorted by code unit. */
+  /**
+   * Sorted by code unit, and only looked at while the directory is empty. With this node: all founding voters. Without
+   * it: the nodes to ask for admission to the cluster that they are.
+   */
   readonly cluster: readonly NodeId[];
+  /** Where others reach this node, for the member that it becomes by being admitted. Empty unless told. */
+  readonly address?: string;
   readonly timing: RaftTiming;
   readonly limits: RaftLimits;
   readonly storage: StorageLimits;
   /** 16 bytes, others in each process life: election timeouts, incarnation, cluster id. */
   readonly seed: Uint8Array;
+  /** The feature version that this node understands; that of the code (core/raft/features.ts) unless told. */
+  readonly version?: number;
+  /** See RaftOptions. Both off unless told. */
+  readonly leaseDriftPpm?: number | null;
+  readonly roles?: RoleTargets | null;
   /** Run the laws of core/raft/invariants.ts after every step, as tests and the simulator do. Off unless told. */
   readonly checkInvariants?: boolean;
 }
@@ -75,6 +150,16 @@ export interface ReplicaSnapshot {
   readonly identity: Identity | null;
   /** null: Raft is not running (yet, or any more). */
   readonly raft: RaftSnapshot | null;
+  /** Empty nodes that have asked for admission, sorted by node. */
+  readonly strangers: readonly Stranger[];
+}
+
+/** An empty node that is no member. */
+export interface Stranger {
+  readonly node: NodeId;
+  readonly incarnation: Incarnation;
+  /** What it says of itself. */
+  readonly address: string;
 }
 
 export type ReplicaPhase =
@@ -87,6 +172,8 @@ export type ReplicaPhase =
   /** The cluster is known, and being written. */
   | "founding"
   | "running"
+  /** Told to close: Raft runs on until it has handed over leadership and vote. */
+  | "leaving"
   | "closing"
   | "closed"
   | "halted";
