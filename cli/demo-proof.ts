@@ -55,7 +55,7 @@ function termAt(log: RecoveredLog, index: number): Term {
 /** Writes DIRECTORY/a.db and so on. */
 async function exportDatabases(directory: string, report: (finding: Finding) => void): Promise<string[]> {
   const logs: OfflineLog[] = [];
-  for (const node of NODES) logs.push(await OfflineLog.open(path.join(directory, node), node, NODES));
+  for (const node of NODES) logs.push(await OfflineLog.open(path.join(directory, node), node));
   const recovered = logs.map((log) => log.recovered);
   const last = commonPrefix(recovered.map(({ log }) => log));
   recovered.forEach(({ log, tornBytes, hardState }, at) => {

@@ -27,24 +27,21 @@ export class OfflineLog {
   private heard: (news: StorageEffect) => void = () => {};
   private found: Recovered | null = null;
 
-  private constructor(directory: string, node: NodeId, cluster: readonly NodeId[]) {
+  private constructor(directory: string, node: NodeId) {
     this.directory = directory;
     this.copy = fs.mkdtempSync(path.join(os.tmpdir(), `quorumlite-${node}-`));
-    this.storage = new Storage({ node, cluster, limits: DEFAULT_STORAGE_LIMITS });
+    this.storage = new Storage({ node, limits: DEFAULT_STORAGE_LIMITS });
     this.disk = new Disk(this.copy, (answer) => this.answered(answer));
   }
 
-  /**
-   * @param cluster all nodes, sorted
-   * @throws OpenError if a process has the directory open, or if recovery refuses it
-   */
-  static async open(directory: string, node: NodeId, cluster: readonly NodeId[]): Promise<OfflineLog> {
+  /** @throws OpenError if a process has the directory open, or if recovery refuses it */
+  static async open(directory: string, node: NodeId): Promise<OfflineLog> {
     const locked = await lockDirectory(directory);
     if (!locked.ok) {
       const message = `${directory} is in use by process ${locked.holder ?? "(unknown)"}: stop it first`;
       throw new OpenError("DirectoryInUse", "directory", message);
     }
-    const log = new OfflineLog(directory, node, cluster);
+    const log = new OfflineLog(directory, node);
     try {
       fs.cpSync(directory, log.copy, { recursive: true });
       await log.recover();
@@ -62,9 +59,9 @@ export class OfflineLog {
     return this.found;
   }
 
-  /** The entries up to `last`, in order. */
+  /** The entries behind the log's base up to `last`, in order. */
   async *entries(last: LogIndex): AsyncGenerator<Entry> {
-    let from = 1;
+    let from = this.recovered.log.base.index + 1;
     while (from <= last) {
       const news = await this.ask(
         () => this.storage.requestRead({ type: "apply" }, from as LogIndex, (last + 1) as LogIndex, READ_BYTES),

@@ -12,12 +12,12 @@ import { decodeLogHeader } from "../core/storage/log-file.ts";
 import type { Identity, Incarnation, NodeId } from "../core/types.ts";
 import { IDENTITY, bootstrapped, entry, hardState, order } from "./storage-run.ts";
 
-const MEMBERS = ["a", "b.example", "c_3"].map((node, at) => ({
+const FOUNDERS = ["a", "b.example", "c_3"].map((node, at) => ({
   node: node as NodeId, incarnation: `000000000000000${at}` as Incarnation,
 }));
 const FOUNDER: Identity = {
-  node: "b.example" as NodeId, incarnation: MEMBERS[1]!.incarnation,
-  cluster: { id: IDENTITY.cluster!.id, members: MEMBERS },
+  node: "b.example" as NodeId, incarnation: FOUNDERS[1]!.incarnation,
+  cluster: { id: IDENTITY.cluster!.id, founders: FOUNDERS },
 };
 
 /** 32 bytes a line with their offset; lines of zeros are left out; last the size. */
@@ -60,11 +60,11 @@ test("the formats of log and hard state are the golden ones, each kind of record
 
   const owner = ownerOf(IDENTITY);
   expect(decodeTermFile(term, owner)).toEqual({ ok: true, value: { generation: 3, hardState: hardState(2, null) } });
-  const seed = decodeLogHeader(log.subarray(0, 4096), owner);
-  if (!seed.ok) throw new Error("the log's header is intact");
+  const header = decodeLogHeader(log.subarray(0, 4096), owner);
+  if (!header.ok) throw new Error("the log's header is intact");
   const kinds: string[] = [];
   for (let at = 4096; log[at + 56] !== 0; ) {
-    const record = decodeRecordHeader(log.subarray(at), at, seed.value);
+    const record = decodeRecordHeader(log.subarray(at), at, header.value.seed);
     if (!record.ok) throw new Error(`record at ${at}: ${record.fault.rule}`);
     kinds.push(record.value.kind);
     at += 64 + Math.ceil(record.value.payloadSize / 8) * 8;

@@ -6,8 +6,9 @@ import { invariant } from "../core/invariant.ts";
 import type { PersistOrder, Recovered, StorageEffect, StorageFault, StorageOptions } from "../core/storage/boundary.ts";
 import type { DiskFailure, DiskOrder } from "../core/storage/disk.ts";
 import { Storage } from "../core/storage/storage.ts";
-import type {
-  ClusterId, Entry, HardState, Identity, Incarnation, LogIndex, NodeId, Term, Ticket,
+import {
+  type ClusterId, type Entry, type HardState, type Identity, type Incarnation, type LogIndex, type NodeId, type Term,
+  type Ticket, memberIdOf,
 } from "../core/types.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 
@@ -19,14 +20,13 @@ export const IDENTITY: Identity = {
   incarnation: "00112233445566aa" as Incarnation,
   cluster: {
     id: "c0".repeat(16) as ClusterId,
-    members: [{ node: NODE_A, incarnation: "00112233445566aa" as Incarnation }],
+    founders: [{ node: NODE_A, incarnation: "00112233445566aa" as Incarnation }],
   },
 };
 
 /** Small steps, so that little runs cross them. */
 export const OPTIONS: StorageOptions = {
   node: NODE_A,
-  cluster: [NODE_A],
   limits: { preallocateBytes: 8192, maxWriteBytes: 2048 },
 };
 
@@ -141,8 +141,9 @@ export function entry(term: number, index: number, payload: Uint8Array | null = 
   };
 }
 
+/** `votedFor`: a node's name. */
 export function hardState(currentTerm: number, votedFor: string | null): HardState {
-  return { currentTerm: currentTerm as Term, votedFor: votedFor as NodeId | null };
+  return { currentTerm: currentTerm as Term, votedFor: votedFor === null ? null : memberIdOf(votedFor as NodeId, IDENTITY.incarnation) };
 }
 
 /** An order; what is not said is not ordered. */
@@ -152,6 +153,7 @@ export function order(
   return {
     ticket: ticket as Ticket,
     hardState: parts.hardState ?? null,
+    snapshot: null,
     truncateTo: (parts.truncateTo ?? null) as LogIndex | null,
     entries: parts.entries ?? [],
   };

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { DiskFailure } from "../core/storage/disk.ts";
 import { checkStorage, checkStorageStep } from "../core/storage/invariants.ts";
-import type { LogIndex, Ticket } from "../core/types.ts";
+import { type LogIndex, NO_ENTRY, type Ticket, memberIdOf } from "../core/types.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 import {
   IDENTITY, OPTIONS, StorageRun, bootstrapped, entry, hardState, order, restarted,
@@ -53,7 +53,11 @@ test("a restarted node has everything that was acknowledged, payloads included",
   expect(again.recovered).toEqual({
     identity: IDENTITY,
     hardState: hardState(2, null),
-    log: { terms: [{ term: 1, index: 1 }, { term: 2, index: 3 }], last: { term: 2, index: 3 } },
+    log: {
+      base: NO_ENTRY, terms: [{ term: 1, index: 1 }, { term: 2, index: 3 }], last: { term: 2, index: 3 },
+      configurations: [],
+    },
+    snapshot: null,
     tornBytes: 0,
   });
   expect(again.readAll()).toEqual([entry(1, 1), entry(1, 2, payload), replacement]);
@@ -200,7 +204,7 @@ test("a read gives at least one entry, and as many as lie within about its limit
 test("a read gives the entries as they stood when it was asked for", () => {
   const run = bootstrapped();
   run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1), entry(1, 2)] })).settle();
-  const purpose = { type: "replicate", to: IDENTITY.node } as const;
+  const purpose = { type: "replicate", to: memberIdOf(IDENTITY.node, IDENTITY.incarnation) } as const;
   run.take((storage) => storage.requestRead(purpose, index(1), index(3), 1000));
   run.persist(order(2, { hardState: hardState(2, null), truncateTo: 0, entries: [entry(2, 1)] })).settle();
   expect(run.last("EntriesRead")).toEqual({ type: "EntriesRead", purpose, entries: [entry(1, 1), entry(1, 2)] });

@@ -8,7 +8,8 @@
  *   16   …  what the format says
  *
  * This much holds for every version to come: the checksum is judged before the version, so that a flipped bit is never
- * reported as a newer format. A node's name is a field of 64 bytes: its length, then 63 bytes filled up with zeros.
+ * reported as a newer format. A node's name is a field of 64 bytes: its length, then 63 bytes filled up with zeros; a
+ * member's id one of 81.
  *
  * Files that belong to one cluster go on with their owner:
  *
@@ -20,7 +21,9 @@
 import { ByteReader, ByteWriter, type DecodeFault } from "../bytes.ts";
 import { crc32c } from "../checksum.ts";
 import { invariant } from "../invariant.ts";
-import { type ClusterId, type Identity, type Incarnation, type NodeId, isNodeId } from "../types.ts";
+import {
+  type ClusterId, type Identity, type Incarnation, type MemberId, type NodeId, isMemberId, isNodeId,
+} from "../types.ts";
 import { decodeUtf8, encodeUtf8 } from "../utf8.ts";
 import type { StorageFault } from "./boundary.ts";
 
@@ -51,6 +54,7 @@ export interface BlockPlace {
 const CHECKSUM_AT = 12;
 const BODY_AT = 16;
 const NODE_SIZE = 64;
+const MEMBER_SIZE = 81;
 
 export function ownerOf(identity: Identity): Owner {
   invariant(identity.cluster !== null, "only a member of a cluster owns a log and a term");
@@ -110,21 +114,45 @@ function blockChecksum(bytes: Uint8Array): number {
 
 /** `null` is written as a field of length 0. */
 export function writeNode(writer: ByteWriter, node: NodeId | null): ByteWriter {
-  const name = encodeUtf8(node ?? "");
-  invariant(name.length < NODE_SIZE, "a node's name has at most 63 bytes");
-  return writer.u8(name.length).raw(name).raw(new Uint8Array(NODE_SIZE - 1 - name.length));
+  return writeName(writer, node ?? "", NODE_SIZE);
 }
 
 /** null: the field is empty. A name that is none is a fault of the reader. */
 export function readNode(reader: ByteReader): NodeId | null {
   const from = reader.offset;
+  const name = readName(reader, NODE_SIZE);
+  const rule = "a node's name consists of [A-Za-z0-9_.-] and begins with a letter or digit";
+  reader.demand(name === "" || isNodeId(name), rule, from);
+  return name === "" ? null : (name as NodeId);
+}
+
+/** `null` is written as a field of length 0. */
+export function writeMember(writer: ByteWriter, member: MemberId | null): ByteWriter {
+  return writeName(writer, member ?? "", MEMBER_SIZE);
+}
+
+/** null: the field is empty. An id that is none is a fault of the reader. */
+export function readMember(reader: ByteReader): MemberId | null {
+  const from = reader.offset;
+  const id = readName(reader, MEMBER_SIZE);
+  reader.demand(id === "" || isMemberId(id), "a member's id is a node's name, @ and 16 hex digits", from);
+  return id === "" ? null : (id as MemberId);
+}
+
+function writeName(writer: ByteWriter, text: string, fieldSize: number): ByteWriter {
+  const name = encodeUtf8(text);
+  invariant(name.length < fieldSize, "a name fits into its field");
+  return writer.u8(name.length).raw(name).raw(new Uint8Array(fieldSize - 1 - name.length));
+}
+
+function readName(reader: ByteReader, fieldSize: number): string {
+  const from = reader.offset;
   const size = reader.u8();
-  const field = reader.raw(NODE_SIZE - 1);
-  reader.demand(size < NODE_SIZE, "a node's name has at most 63 bytes", from);
-  if (size === 0 || reader.fault !== null) return null;
-  const name = decodeUtf8(field.subarray(0, size)) ?? "";
-  reader.demand(isNodeId(name), "a node's name consists of [A-Za-z0-9_.-] and begins with a letter or digit", from);
-  return name as NodeId;
+  const field = reader.raw(fieldSize - 1);
+  reader.demand(size < fieldSize, "a name fits into its field", from);
+  const name = decodeUtf8(field.subarray(0, Math.min(size, field.length)));
+  reader.demand(name !== null, "a name is valid UTF-8", from);
+  return name ?? "";
 }
 
 export function writeOwner(writer: ByteWriter, owner: Owner): ByteWriter {

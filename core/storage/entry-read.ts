@@ -1,14 +1,14 @@
 /**
  * Entries on their way back from the log: which records are wanted, fixed when they are asked for, and the judgement on
- * the bytes that come. As the log is append-only, a truncation in between takes nothing away.
+ * the bytes that come. As the log is append-only, a truncation in between takes nothing away; and a read planned before
+ * the file is replaced finds the old one, as operations on one file take effect in order.
  */
 import { crc32c } from "../checksum.ts";
 import { invariant } from "../invariant.ts";
 import { type Entry, type EntryId, type LogIndex, sameEntry } from "../types.ts";
 import { type Judged, brokenRule, corrupt } from "./block.ts";
-import type { EntryTable } from "./entry-table.ts";
-import { LOG_FILE } from "./log-file.ts";
-import { RECORD_HEADER_SIZE, decodeRecordHeader, recordSize } from "./record.ts";
+import { LOG_FILE, type LogFile } from "./log-file.ts";
+import { RECORD_HEADER_SIZE, decodeRecordHeader, isEntryKind, recordSize } from "./record.ts";
 
 interface WantedRecord {
   readonly entry: EntryId;
@@ -17,6 +17,8 @@ interface WantedRecord {
 }
 
 export interface EntryRead {
+  /** The log's own checksum. */
+  readonly seed: number;
   readonly records: readonly WantedRecord[];
   /** The part of the file that holds them all: [offset, offset + length). */
   readonly offset: number;
@@ -24,7 +26,8 @@ export interface EntryRead {
 }
 
 /** Plans one read of entries from `from` on, below `end`: at least one, and what lies within about maxBytes of file. */
-export function planRead(entries: EntryTable, from: LogIndex, end: LogIndex, maxBytes: number): EntryRead {
+export function planRead(log: LogFile, from: LogIndex, end: LogIndex, maxBytes: number): EntryRead {
+  const { entries, seed } = log;
   invariant(from < end, "something is to be read");
   const offset = entries.offsetOf(from);
   const records: WantedRecord[] = [];
@@ -41,19 +44,20 @@ export function planRead(entries: EntryTable, from: LogIndex, end: LogIndex, max
     records.push(record);
     length = span;
   }
-  return { records, offset, length };
+  return { seed, records, offset, length };
 }
 
-/** The entries, if the bytes read are what was once written. @param seed the log's own checksum */
-export function judgeRead(read: EntryRead, bytes: Uint8Array, seed: number): Judged<Entry[]> {
+/** The entries, if the bytes read are what was once written. */
+export function judgeRead(read: EntryRead, bytes: Uint8Array): Judged<Entry[]> {
   const entries: Entry[] = [];
   for (const { entry, offset, size } of read.records) {
     const record = bytes.subarray(offset - read.offset, offset - read.offset + size);
-    const decoded = decodeRecordHeader(record, offset, seed);
+    const decoded = decodeRecordHeader(record, offset, read.seed);
     if (!decoded.ok) return brokenRule(LOG_FILE, offset, decoded.fault.rule);
     const { kind, payloadSize, payloadChecksum } = decoded.value;
-    const isEntry = (kind === "noop" || kind === "payload") && sameEntry(decoded.value.entry, entry);
-    if (!isEntry) return corrupt(LOG_FILE, offset, `does not hold entry ${entry.term}/${entry.index}`);
+    if (!isEntryKind(kind) || !sameEntry(decoded.value.entry, entry)) {
+      return corrupt(LOG_FILE, offset, `does not hold entry ${entry.term}/${entry.index}`);
+    }
     if (recordSize(payloadSize) !== size || record.length !== size) {
       return corrupt(LOG_FILE, offset, "does not have the size that it had");
     }

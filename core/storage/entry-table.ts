@@ -1,28 +1,39 @@
 /**
  * Where each entry's record stands in the log, and of which term it is: what remains of an entry in memory once it is
- * on disk. Twelve bytes an entry, and one EntryId for each run of equal terms. Knows no payload and no disk.
+ * on disk. Twelve bytes an entry, and one EntryId for each run of equal terms. It begins behind the log's base, the
+ * last entry that was compacted away. Knows no payload and no disk.
  */
 import { invariant } from "../invariant.ts";
 import { TermRuns } from "../term-runs.ts";
-import { type EntryId, type LogIndex, NO_ENTRY } from "../types.ts";
+import type { EntryId, LogIndex } from "../types.ts";
 
 export class EntryTable {
-  private readonly terms = new TermRuns([], NO_ENTRY);
+  private readonly terms: TermRuns;
+  /** Of the entry at base.index + 1 first. */
   private offsets = new Float64Array(64);
   private sizes = new Uint32Array(64);
 
-  /** The last entry; 0/0: there is none. */
+  constructor(base: EntryId) {
+    this.terms = new TermRuns([], base, base);
+  }
+
+  /** The last entry that was compacted away; 0/0: none. */
+  get base(): EntryId {
+    return this.terms.base;
+  }
+
+  /** The last entry; the base: none follows it. */
   get last(): EntryId {
     return this.terms.last;
   }
 
-  /** Where each run of equal terms begins. */
+  /** Where each run of equal terms begins, the base not among them. */
   get runs(): readonly EntryId[] {
     return this.terms.runs;
   }
 
   append(entry: EntryId, offset: number, payloadSize: number): void {
-    const at = this.last.index;
+    const at = this.last.index - this.base.index;
     invariant(at === 0 || offset > (this.offsets[at - 1] as number), "records of consecutive entries ascend");
     this.terms.append(entry);
     if (at === this.offsets.length) this.grow();
@@ -30,24 +41,32 @@ export class EntryTable {
     this.sizes[at] = payloadSize;
   }
 
-  /** `keep` becomes the last entry. */
+  /** `keep`, an entry of the log or its base, becomes the last one. */
   truncate(keep: LogIndex): void {
     this.terms.truncate(keep);
   }
 
-  /** The entry at an index of the log; 0/0 at 0. */
+  /** Whether it is an entry of the log, or its base. */
+  holds(entry: EntryId): boolean {
+    return this.terms.holds(entry);
+  }
+
+  /** The entry at an index of the log, or its base. */
   idAt(index: LogIndex): EntryId {
     return this.terms.idAt(index);
   }
 
   offsetOf(index: LogIndex): number {
-    invariant(index >= 1 && index <= this.last.index, "only an entry of the log has a record");
-    return this.offsets[index - 1] as number;
+    return this.offsets[this.placeOf(index)] as number;
   }
 
   payloadSizeOf(index: LogIndex): number {
-    invariant(index >= 1 && index <= this.last.index, "only an entry of the log has a record");
-    return this.sizes[index - 1] as number;
+    return this.sizes[this.placeOf(index)] as number;
+  }
+
+  private placeOf(index: LogIndex): number {
+    invariant(index > this.base.index && index <= this.last.index, "only an entry of the log has a record");
+    return index - this.base.index - 1;
   }
 
   private grow(): void {

@@ -93,7 +93,7 @@ export class GroupCommit {
 
   planRead(from: LogIndex, end: LogIndex, maxBytes: number): EntryRead {
     invariant(end - 1 <= this.durableIndex, "only durable entries are read back");
-    return planRead(this.files.log.entries, from, end, maxBytes);
+    return planRead(this.files.log, from, end, maxBytes);
   }
 
   /** No order follows: finishes what waits, marks and syncs the end. */

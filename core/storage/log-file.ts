@@ -2,45 +2,61 @@
  * The file `log`: a header, then records (record.ts) back to back, then zeros to the end of what was preallocated.
  *
  *     0     8  magic "qlitelog"
- *     8     4  version, 1
+ *     8     4  version, 2
  *    12     4  CRC-32C of the other 4092 bytes of the header: the log's own checksum, with which its records' begin
  *    16    88  owner (block.ts)
- *   104  3992  zero
- *  4096     …  records
+ *   104     8  term of the base: the last entry that was compacted away. 0: none was
+ *   112     8  index of the base. 0: none was
+ *   120  3976  zero
+ *  4096     …  records, of entries behind the base only
  *
- * The header has a page of its own, so that no later write can tear it. `LogFile` is what a writer must know to go on
- * at the end: one and the same for recovery, which replays records into it, and for appending. It knows no disk.
+ * The header has a page of its own, so that no later write can tear it; another base takes another file, which replaces
+ * this one as a whole (log-rewrite.ts). `LogFile` is what a writer must know to go on at the end: one and the same for
+ * recovery, which replays records into it, and for appending. It knows no disk.
  */
 import { invariant } from "../invariant.ts";
-import { type Entry, sameEntry } from "../types.ts";
+import { type Entry, type EntryId, type LogIndex, type Term, sameEntry } from "../types.ts";
 import {
-  type BlockPlace, type Judged, type Owner, beginBlock, checksumOf, judgeOwner, openBlock, sealBlock, writeOwner,
+  type BlockPlace, type Judged, type Owner, beginBlock, brokenField, brokenRule, checksumOf, judgeOwner, openBlock,
+  sealBlock, writeOwner,
 } from "./block.ts";
 import type { PersistOrder } from "./boundary.ts";
 import { EntryTable } from "./entry-table.ts";
-import { type Mark, type RecordBody, type RecordHeader, recordSize, writeRecord } from "./record.ts";
+import { type Mark, type RecordBody, type RecordHeader, isEntryKind, recordSize, writeRecord } from "./record.ts";
 
 export const LOG_FILE = "log";
-export const LOG_VERSION = 1;
+export const LOG_VERSION = 2;
 export const LOG_HEADER_SIZE = 4096;
 
 const PLACE: BlockPlace = { file: LOG_FILE, offset: 0, magic: "qlitelog", version: LOG_VERSION };
 const NO_BYTES = new Uint8Array(0);
+const TRUNCATION_RULE = "a truncation keeps an entry of the log, or its base";
 
-export function encodeLogHeader(owner: Owner): Uint8Array {
-  return sealBlock(writeOwner(beginBlock(PLACE), owner), LOG_HEADER_SIZE);
+export interface LogHeader {
+  /** The log's own checksum. */
+  readonly seed: number;
+  readonly base: EntryId;
 }
 
-/** The log's own checksum, if the header is intact and `owner`'s. */
-export function decodeLogHeader(bytes: Uint8Array, owner: Owner): Judged<number> {
+export function encodeLogHeader(owner: Owner, base: EntryId): Uint8Array {
+  return sealBlock(writeOwner(beginBlock(PLACE), owner).u64(base.term).u64(base.index), LOG_HEADER_SIZE);
+}
+
+/** What the header says, if it is intact and `owner`'s. */
+export function decodeLogHeader(bytes: Uint8Array, owner: Owner): Judged<LogHeader> {
   const opened = openBlock(PLACE, bytes);
   if (!opened.ok) return opened;
-  const foreign = judgeOwner(PLACE, opened.value, owner);
-  return foreign === null ? { ok: true, value: checksumOf(bytes) } : { ok: false, fault: foreign };
+  const reader = opened.value;
+  const foreign = judgeOwner(PLACE, reader, owner);
+  if (foreign !== null) return { ok: false, fault: foreign };
+  const base: EntryId = { term: reader.u64() as Term, index: reader.u64() as LogIndex };
+  if (reader.fault !== null) return brokenField(PLACE, reader.fault);
+  if ((base.term === 0) !== (base.index === 0)) return brokenRule(LOG_FILE, 104, "a base is an entry of a term");
+  return { ok: true, value: { seed: checksumOf(bytes), base } };
 }
 
 export class LogFile {
-  readonly entries = new EntryTable();
+  readonly entries: EntryTable;
   /** The log's own checksum. */
   readonly seed: number;
   /** Where the next record goes. */
@@ -52,7 +68,8 @@ export class LogFile {
   /** End of the last record that is not a mark: what a mark has to cover. */
   private contentEnd = LOG_HEADER_SIZE;
 
-  constructor(seed: number) {
+  constructor({ seed, base }: LogHeader) {
+    this.entries = new EntryTable(base);
     this.seed = seed;
     this.checksum = seed;
   }
@@ -73,7 +90,8 @@ export class LogFile {
     let at = 0;
     for (const { truncateTo, entries } of orders) {
       if (truncateTo !== null) {
-        invariant(truncateTo <= this.entries.last.index, "a truncation keeps an entry of the log");
+        const { base, last } = this.entries;
+        invariant(truncateTo >= base.index && truncateTo <= last.index, TRUNCATION_RULE);
         const kept = this.entries.idAt(truncateTo);
         at = this.appendRecord(bytes, at, { kind: "truncation", entry: kept, payload: NO_BYTES }, mark);
       }
@@ -94,18 +112,19 @@ export class LogFile {
    */
   contradiction(record: RecordHeader): string | null {
     const { mark, entry } = record;
-    const { last } = this.entries;
+    const { base, last } = this.entries;
     if (record.offset !== this.end) return "a record begins where the one before ends";
     if (mark.through > record.offset) return "a record vouches only for what stands before it";
     if (mark.through < this.marked.through || mark.generation < this.marked.generation) return "marks never fall";
     switch (record.kind) {
       case "noop":
       case "payload":
+      case "configuration":
         if (entry.index !== last.index + 1) return `entry ${entry.index} follows entry ${last.index}`;
         if (entry.term === 0) return "an entry is of a term";
         return entry.term >= last.term ? null : "terms along the log never fall";
       case "truncation":
-        if (entry.index > last.index) return "a truncation keeps an entry of the log";
+        if (entry.index < base.index || entry.index > last.index) return TRUNCATION_RULE;
         return sameEntry(entry, this.entries.idAt(entry.index)) ? null : "a truncation names the entry that it keeps";
       case "mark":
         return sameEntry(entry, last) ? null : "a mark names the last entry";
@@ -117,7 +136,7 @@ export class LogFile {
     const contradiction = this.contradiction(record);
     invariant(contradiction === null, contradiction ?? "");
     if (record.kind === "truncation") this.entries.truncate(record.entry.index);
-    else if (record.kind !== "mark") this.entries.append(record.entry, record.offset, record.payloadSize);
+    else if (isEntryKind(record.kind)) this.entries.append(record.entry, record.offset, record.payloadSize);
     this.end = record.offset + recordSize(record.payloadSize);
     if (record.kind !== "mark") this.contentEnd = this.end;
     this.checksum = record.checksum;
@@ -132,6 +151,6 @@ export class LogFile {
 }
 
 function entryBody(entry: Entry): RecordBody {
-  invariant(entry.kind === "payload" || entry.payload.length === 0, "a no-op is empty");
+  invariant(entry.kind !== "noop" || entry.payload.length === 0, "a no-op is empty");
   return { kind: entry.kind, entry: { term: entry.term, index: entry.index }, payload: entry.payload };
 }

@@ -16,6 +16,8 @@
  * This is conservative in one direction only: when the last group has been acknowledged and no record follows, damage
  * to it looks torn. A mark after it (written when the log falls idle, and on close) closes that hole.
  */
+import type { ConfigurationRecord } from "../raft/boundary.ts";
+import { decodeConfiguration } from "../raft/configuration-codec.ts";
 import { type Judged, type Owner, type Refused, brokenRule, corrupt } from "./block.ts";
 import { type DiskProcedure, FileWindow } from "./file-window.ts";
 import { LOG_FILE, LOG_HEADER_SIZE, LogFile, decodeLogHeader } from "./log-file.ts";
@@ -26,6 +28,8 @@ import { TERM_FILE, type TermSlot, slotOffset } from "./term-file.ts";
 
 export interface RecoveredLogFile {
   readonly log: LogFile;
+  /** The configuration entries of the log, ascending. */
+  readonly configurations: readonly ConfigurationRecord[];
   readonly tornBytes: number;
 }
 
@@ -53,10 +57,11 @@ interface Tail {
 
 export function* recoverLog(source: LogSource): DiskProcedure<Judged<RecoveredLogFile>> {
   const window = new FileWindow(LOG_FILE, source.size, source.chunkBytes);
-  const seed = decodeLogHeader(yield* window.take(0, LOG_HEADER_SIZE), source.owner);
-  if (!seed.ok) return seed;
-  const log = new LogFile(seed.value);
-  const stop = yield* readRecords(window, log, source.term);
+  const header = decodeLogHeader(yield* window.take(0, LOG_HEADER_SIZE), source.owner);
+  if (!header.ok) return header;
+  const log = new LogFile(header.value);
+  const configurations: ConfigurationRecord[] = [];
+  const stop = yield* readRecords(window, log, source.term, configurations);
   if ("fault" in stop) return stop;
 
   const tail = yield* inspectTail(window, log);
@@ -67,13 +72,18 @@ export function* recoverLog(source: LogSource): DiskProcedure<Judged<RecoveredLo
   }
   const missing = tail.ofTerm === null ? null : judgeGeneration(tail.ofTerm, source.term);
   if (missing !== null) return missing;
+  if (log.entries.base.term > source.term.hardState.currentTerm) {
+    return brokenRule(LOG_FILE, 0, "the base's term is at most the current term");
+  }
   const tornBytes = tail.end - log.end;
   yield* settle(log, tail.end, source);
-  return { ok: true, value: { log, tornBytes } };
+  return { ok: true, value: { log, configurations, tornBytes } };
 }
 
 /** Replays intact records into `log`, up to the first place where none begins. */
-function* readRecords(window: FileWindow, log: LogFile, term: TermSlot): DiskProcedure<Stop | Refused> {
+function* readRecords(
+  window: FileWindow, log: LogFile, term: TermSlot, configurations: ConfigurationRecord[],
+): DiskProcedure<Stop | Refused> {
   for (;;) {
     const decoded = decodeRecordHeader(yield* window.take(log.end, RECORD_HEADER_SIZE), log.end, log.seed);
     if (!decoded.ok) return stopped(decoded.fault.rule);
@@ -90,7 +100,24 @@ function* readRecords(window: FileWindow, log: LogFile, term: TermSlot): DiskPro
     const foreign = judgeAgainstTerm(record, term);
     if (foreign !== null) return foreign;
     log.advance(record);
+    const unreadable = yield* noteConfiguration(window, record, configurations);
+    if (unreadable !== null) return unreadable;
   }
+}
+
+/** Keeps `configurations` what the log says, after one more record. */
+function* noteConfiguration(
+  window: FileWindow, record: RecordHeader, configurations: ConfigurationRecord[],
+): DiskProcedure<Refused | null> {
+  const { kind, entry: { index }, payloadSize } = record;
+  // A configuration that is cut takes its effect back with it.
+  while (kind === "truncation" && (configurations.at(-1)?.index ?? 0) > index) configurations.pop();
+  if (kind !== "configuration") return null;
+  const payloadAt = record.offset + RECORD_HEADER_SIZE;
+  const decoded = decodeConfiguration(yield* window.take(payloadAt, payloadSize));
+  if (!decoded.ok) return brokenRule(LOG_FILE, payloadAt + decoded.fault.offset, decoded.fault.rule);
+  configurations.push({ index, configuration: decoded.value });
+  return null;
 }
 
 function stopped(rule: string): Stop {

@@ -11,7 +11,7 @@
  *   32   8  generation of the hard state that was durable then (term-file.ts)
  *   40   8  term of the entry named by the index
  *   48   8  index: of the entry; truncation: of the last entry kept; mark: of the last entry. 0: before the first
- *   56   4  kind: 1 no-op, 2 payload, 3 truncation, 4 mark
+ *   56   4  kind: 1 no-op, 2 payload, 3 truncation, 4 mark, 5 configuration (raft/configuration-codec.ts)
  *   60   4  zero
  *
  * The header has a checksum of its own so that what it vouches for (24, 32) can be believed although its payload is
@@ -20,12 +20,12 @@
 import { ByteReader, type Decoded } from "../bytes.ts";
 import { crc32c } from "../checksum.ts";
 import { invariant } from "../invariant.ts";
-import type { EntryId, LogIndex, Term } from "../types.ts";
+import type { EntryId, EntryKind, LogIndex, Term } from "../types.ts";
 
 export const RECORD_HEADER_SIZE = 64;
 export const RECORD_ALIGNMENT = 8;
 
-const KINDS = ["noop", "payload", "truncation", "mark"] as const;
+const KINDS = ["noop", "payload", "truncation", "mark", "configuration"] as const;
 export type RecordKind = (typeof KINDS)[number];
 
 /** What was durable when a record was written. */
@@ -58,6 +58,10 @@ export interface RecordBody {
 
 /** Where a record goes, and what it says of what stands before it. */
 export type RecordPlace = Pick<RecordHeader, "offset" | "previous" | "mark">;
+
+export function isEntryKind(kind: RecordKind): kind is EntryKind {
+  return kind === "noop" || kind === "payload" || kind === "configuration";
+}
 
 /** The payload with its filling zeros. */
 export function paddedSize(payloadSize: number): number {
@@ -110,7 +114,8 @@ export function decodeRecordHeader(bytes: Uint8Array, offset: number, seed: numb
   const entry: EntryId = { term: reader.u64() as Term, index: reader.u64() as LogIndex };
   const kind = KINDS[reader.u32() - 1];
   reader.demand(kind !== undefined, "a record has a known kind", 56);
-  reader.demand(kind === "payload" || payloadSize === 0, "only a payload has a size", 8);
+  const mayBeLarge = kind === "payload" || kind === "configuration";
+  reader.demand(mayBeLarge || payloadSize === 0, "only payloads and configurations have a size", 8);
   reader.demand(reader.u32() === 0, "reserved bytes are zero", 60);
   return reader.finish({ kind: kind ?? "mark", offset, checksum, previous, mark, entry, payloadSize, payloadChecksum });
 }

@@ -7,8 +7,9 @@
  * arrives under its name by a rename. So an identity with a cluster promises both others, and no file is ever
  * half-made. Leftovers end in `.new`; log and hard state of an unfinished bootstrap are replaced by the next.
  */
-import { type Identity, NO_ENTRY, type NodeId } from "../types.ts";
-import { type Judged, type Owner, type Refused, checksumOf, corrupt, ownerOf } from "./block.ts";
+import type { RecoveredLog } from "../raft/boundary.ts";
+import { type Identity, NO_ENTRY } from "../types.ts";
+import { type Judged, type Owner, checksumOf, corrupt, ownerOf } from "./block.ts";
 import type { Recovered, StorageOptions } from "./boundary.ts";
 import { resultOf } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
@@ -58,8 +59,8 @@ export function* recover(options: StorageOptions, chunkBytes = RECOVERY_CHUNK_BY
 }
 
 function fresh(identity: Identity | null): Judged<Recovery> {
-  const log = { terms: [], last: NO_ENTRY };
-  const recovered: Recovered = { identity, hardState: INITIAL_HARD_STATE, log, tornBytes: 0 };
+  const log: RecoveredLog = { base: NO_ENTRY, terms: [], last: NO_ENTRY, configurations: [] };
+  const recovered: Recovered = { identity, hardState: INITIAL_HARD_STATE, log, snapshot: null, tornBytes: 0 };
   return { ok: true, value: { recovered, files: null } };
 }
 
@@ -69,20 +70,9 @@ function* recoverIdentity(options: StorageOptions): DiskProcedure<Judged<Identit
   if (size > MAX_IDENTITY_SIZE) return corrupt(file, 0, `has ${size} bytes, more than an identity can have`);
   const decoded = decodeIdentity(resultOf(yield { type: "read", file, offset: 0, length: size }, "read").bytes);
   if (!decoded.ok) return decoded;
-  const { node, cluster } = decoded.value;
-  if (node !== options.node) return wrongIdentity(`node ${node}`, `node ${options.node}`);
-  if (cluster === null) return decoded;
-  const found = describeCluster(cluster.founders.map((member) => member.node));
-  const expected = describeCluster(options.cluster);
-  return found === expected ? decoded : wrongIdentity(found, expected);
-}
-
-function describeCluster(nodes: readonly NodeId[]): string {
-  return `a cluster of ${nodes.join(", ")}`;
-}
-
-function wrongIdentity(found: string, expected: string): Refused {
-  return { ok: false, fault: { type: "wrongIdentity", file: IDENTITY_FILE, found, expected } };
+  const { node } = decoded.value;
+  if (node === options.node) return decoded;
+  return { ok: false, fault: { type: "wrongIdentity", file, found: `node ${node}`, expected: `node ${options.node}` } };
 }
 
 function* recoverMember(identity: Identity, chunkBytes: number): DiskProcedure<Judged<Recovery>> {
@@ -99,12 +89,13 @@ function* recoverMember(identity: Identity, chunkBytes: number): DiskProcedure<J
   const recovered = yield* recoverLog({ owner, term: term.value, size, chunkBytes });
   if (!recovered.ok) return recovered;
 
-  const { log, tornBytes } = recovered.value;
+  const { log, configurations, tornBytes } = recovered.value;
+  const { base, runs, last } = log.entries;
   const { hardState } = term.value;
   return {
     ok: true,
     value: {
-      recovered: { identity, hardState, log: { terms: log.entries.runs, last: log.entries.last }, tornBytes },
+      recovered: { identity, hardState, log: { base, terms: runs, last, configurations }, snapshot: null, tornBytes },
       files: { owner, log, allocated: size, term: term.value },
     },
   };
@@ -118,11 +109,11 @@ export function* writeIdentity(identity: Identity, preallocateBytes: number): Di
 }
 
 function* createFiles(owner: Owner, preallocateBytes: number): DiskProcedure<OpenFiles> {
-  const header = encodeLogHeader(owner);
+  const header = encodeLogHeader(owner, NO_ENTRY);
   const allocated = Math.ceil(LOG_HEADER_SIZE / preallocateBytes) * preallocateBytes;
   yield* replaceFile(LOG_FILE, header, allocated);
   yield* replaceFile(TERM_FILE, encodeNewTermFile(owner));
-  return { owner, log: new LogFile(checksumOf(header)), allocated, term: FIRST_SLOT };
+  return { owner, log: new LogFile({ seed: checksumOf(header), base: NO_ENTRY }), allocated, term: FIRST_SLOT };
 }
 
 /** Puts a file of these bytes, filled up with zeros to `size`, in the place of any before it: all of it or nothing. */

@@ -5,13 +5,13 @@
  * A slot is a block (block.ts) of 512 bytes; slot 0 stands at 0, slot 1 at 4096; generation g stands in slot g % 2.
  *
  *    0   8  magic "qliteter"
- *    8   4  version, 1
+ *    8   4  version, 2
  *   12   4  CRC-32C of all other bytes of the slot
  *   16  88  owner (block.ts)
  *  104   8  generation: 1 at creation, one more with each write
  *  112   8  current term
- *  120  64  the vote in it; empty: none
- *  184 328  zero
+ *  120  81  the vote in it, a member's id (block.ts); empty: none
+ *  201 311  zero
  *
  * The file is created with generation 1 in place (term 0, no vote) and the other slot blank. So whenever it exists one
  * slot is intact: two damaged ones are corruption. And one damaged slot is a torn write only if no record of the log
@@ -21,11 +21,11 @@ import { invariant } from "../invariant.ts";
 import type { HardState, Term } from "../types.ts";
 import {
   type BlockPlace, type Judged, type Owner, beginBlock, brokenField, brokenRule, corrupt, judgeOwner, openBlock,
-  readNode, sealBlock, writeNode, writeOwner,
+  readMember, sealBlock, writeMember, writeOwner,
 } from "./block.ts";
 
 export const TERM_FILE = "term";
-export const TERM_VERSION = 1;
+export const TERM_VERSION = 2;
 export const SLOT_SIZE = 512;
 
 const SLOT_DISTANCE = 4096;
@@ -50,7 +50,7 @@ export function encodeSlot(owner: Owner, slot: TermSlot): Uint8Array {
   invariant(slot.generation >= FIRST_SLOT.generation, "generations begin at 1");
   const writer = writeOwner(beginBlock(placeOf(slotOffset(slot.generation))), owner);
   writer.u64(slot.generation).u64(slot.hardState.currentTerm);
-  return sealBlock(writeNode(writer, slot.hardState.votedFor), SLOT_SIZE);
+  return sealBlock(writeMember(writer, slot.hardState.votedFor), SLOT_SIZE);
 }
 
 /** The whole file as it is created. */
@@ -90,7 +90,7 @@ function decodeSlot(file: Uint8Array, offset: number, owner: Owner): Judged<Term
   if (foreign !== null) return { ok: false, fault: foreign };
   const generation = reader.u64();
   const currentTerm = reader.u64() as Term;
-  const votedFor = readNode(reader);
+  const votedFor = readMember(reader);
   if (reader.fault !== null) return brokenField(place, reader.fault);
   if (slotOffset(generation) !== offset) return brokenRule(TERM_FILE, offset, "a generation stands in its own slot");
   return { ok: true, value: { generation, hardState: { currentTerm, votedFor } } };

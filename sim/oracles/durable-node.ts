@@ -4,13 +4,13 @@
  * as the log is append-only.
  */
 import { crc32c } from "../../core/checksum.ts";
-import { type BlockPlace, checksumOf, openBlock, readNode } from "../../core/storage/block.ts";
+import { type BlockPlace, checksumOf, openBlock, readMember } from "../../core/storage/block.ts";
 import { LOG_FILE, LOG_HEADER_SIZE, LOG_VERSION, LogFile } from "../../core/storage/log-file.ts";
 import {
   decodeRecordHeader, paddedSize, RECORD_HEADER_SIZE, recordSize, type RecordHeader,
 } from "../../core/storage/record.ts";
 import { SLOT_SIZE, slotOffset, TERM_FILE, TERM_VERSION } from "../../core/storage/term-file.ts";
-import type { EntryId, HardState, NodeId, Term } from "../../core/types.ts";
+import type { EntryId, HardState, LogIndex, MemberId, Term } from "../../core/types.ts";
 import type { DurableDisk } from "./boundary.ts";
 
 const LOG_PLACE: BlockPlace = { file: LOG_FILE, offset: 0, magic: "qlitelog", version: LOG_VERSION };
@@ -23,7 +23,7 @@ const NO_HARD_STATE: HardState = { currentTerm: 0 as Term, votedFor: null };
 export class DurableNode {
   hardState: HardState = NO_HARD_STATE;
   /** For whom it voted, by term, as its disk has ever said. */
-  private readonly votes = new Map<Term, NodeId>();
+  private readonly votes = new Map<Term, MemberId>();
   private generation = 0;
   /** null: the file is not there yet. */
   private log: LogFile | null = null;
@@ -34,7 +34,7 @@ export class DurableNode {
   }
 
   /** Whether it has voted for this candidate, on disk: only such a vote ever leaves. */
-  votedFor(candidate: NodeId, term: Term): boolean {
+  votedFor(candidate: MemberId, term: Term): boolean {
     return this.votes.get(term) === candidate;
   }
 
@@ -67,7 +67,7 @@ export class DurableNode {
       opened.value.raw(OWNER_SIZE);
       const generation = opened.value.u64();
       const currentTerm = opened.value.u64() as Term;
-      const votedFor = readNode(opened.value);
+      const votedFor = readMember(opened.value);
       if (opened.value.fault !== null || generation <= this.generation) continue;
       this.generation = generation;
       this.hardState = { currentTerm, votedFor };
@@ -81,8 +81,11 @@ export class DurableNode {
     const checksum = checksumOf(header);
     // A founding that a crash cut short leaves a log behind, which the next one replaces.
     if (this.log === null || checksum !== this.headerChecksum) {
-      if (!openBlock(LOG_PLACE, header).ok) return [];
-      this.log = new LogFile(checksum);
+      const opened = openBlock(LOG_PLACE, header);
+      if (!opened.ok) return [];
+      opened.value.raw(OWNER_SIZE);
+      const base: EntryId = { term: opened.value.u64() as Term, index: opened.value.u64() as LogIndex };
+      this.log = new LogFile({ seed: checksum, base });
       this.headerChecksum = checksum;
     }
     const records: RecordHeader[] = [];

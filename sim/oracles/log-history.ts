@@ -4,7 +4,7 @@
  * good.
  */
 import { type Entry, type EntryId, type LogIndex, NO_ENTRY, type NodeId, type Term } from "../../core/types.ts";
-import type { RecordHeader } from "../../core/storage/record.ts";
+import { isEntryKind, type RecordHeader } from "../../core/storage/record.ts";
 import type { Violation } from "./boundary.ts";
 import { violation } from "./violation.ts";
 
@@ -28,14 +28,15 @@ export class LogHistory {
   private readonly contents: Map<Term, Content>[] = [];
 
   /**
-   * The log of `node` has these runs; the first `known` of them were judged before.
+   * The log of `node` has these runs behind its base; the first `known` of them were judged before.
    * By induction: equal term and index imply equal everything before, as soon as each run has one beginning.
    */
-  judgeRuns(node: NodeId, runs: readonly EntryId[], known: number): Violation | null {
+  judgeRuns(node: NodeId, runs: readonly EntryId[], known: number, base: EntryId = NO_ENTRY): Violation | null {
     for (let at = known; at < runs.length; at++) {
       const run = runs[at] as EntryId;
-      const previous = runs[at - 1];
-      const before = previous === undefined ? NO_ENTRY : { term: previous.term, index: (run.index - 1) as LogIndex };
+      const before = { term: (runs[at - 1] ?? base).term, index: (run.index - 1) as LogIndex };
+      // It began somewhere before the base.
+      if (before.term === run.term) continue;
       const said = this.runs.get(run.term);
       if (said === undefined) this.runs.set(run.term, { index: run.index, before, node });
       else if (said.index !== run.index || said.before.term !== before.term) {
@@ -50,8 +51,8 @@ export class LogHistory {
 
   /** The disk of `node` holds this record. */
   judgeContent(node: NodeId, record: RecordHeader): Violation | null {
-    if (record.kind !== "noop" && record.kind !== "payload") return null;
     const { kind, payloadSize, payloadChecksum, entry } = record;
+    if (!isEntryKind(kind)) return null;
     const byTerm = (this.contents[entry.index] ??= new Map<Term, Content>());
     const said = byTerm.get(entry.term);
     if (said === undefined) byTerm.set(entry.term, { kind, payloadSize, payloadChecksum, node });

@@ -79,7 +79,7 @@ const CORE_PARTS: Readonly<Record<string, readonly string[]>> = {
   wal: [],
   pages: ["wal/"],
   sqlite: ["wal/", "pages/", "database/engine.ts"],
-  storage: ["raft/boundary.ts"],
+  storage: ["raft/boundary.ts", "raft/message.ts", "raft/configuration.ts", "raft/configuration-codec.ts"],
   wire: ["raft/message.ts", "raft/boundary.ts", "database/engine.ts"],
   replica: ["raft/", "storage/", "wire/"],
   database: ["raft/boundary.ts", "wire/"],
