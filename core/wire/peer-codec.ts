@@ -1,59 +1,67 @@
 /**
- * A peer message as bytes, format version 1. Little-endian; u64 up to 2^53-1; term 0 and index 0 mean "none", together.
+ * A peer message as bytes, format version 2. Little-endian; u64 up to 2^53-1; term 0 and index 0 mean "none", together.
  *
  *    0   4  CRC-32C of everything behind it; in every version
- *    4   1  format version: 1; in every version
+ *    4   1  format version: 2; in every version
  *    5   1  type, see below
  *    6   2  zero
  *    8  16  cluster id; zeros: the sender belongs to none yet
  *   24   8  the sender's incarnation
  *   32   8  the receiver's incarnation; zeros: the sender does not know it
- *   40      the message, by type:
+ *   40      the message, by type; those of Raft begin with: 40 term u64
  *
- *   1 RequestVote          40 term u64 | 48 lastLog.term u64 | 56 lastLog.index u64
- *   2 RequestVoteReply     40 term u64 | 48 granted u8 (0, 1)
- *   3 AppendEntries        40 term u64 | 48 prevLog.term u64 | 56 prevLog.index u64 | 64 leaderCommit u64
- *                          72 round u64 | 80 count u32 | 84 per entry:
- *                          term u64, kind u8 (1 noop, 2 payload), length u32, payload
- *   4 AppendEntriesReply   40 term u64 | 48 round u64 | 56 accepted u8
- *                          accepted 1: 57 matchIndex u64
- *                          accepted 0: 57 rejected u64 | 65 hint.term u64 | 73 hint.index u64
- *   5 Empty                40 count u8 | per node: length u8, its name
- *   6 Founded              40 count u8 | per member: length u8, its name, incarnation 8; sorted by name
+ *    1 RequestPreVote        48 lastLog.term u64 | 56 lastLog.index u64
+ *    2 RequestPreVoteReply   48 granted u8 (0, 1)
+ *    3 RequestVote           48 lastLog.term u64 | 56 lastLog.index u64 | 64 isTransfer u8
+ *    4 RequestVoteReply      48 granted u8
+ *    5 AppendEntries         48 prevLog.term u64 | 56 prevLog.index u64 | 64 leaderCommit u64
+ *                            72 round u64 | 80 count u32 | 84 per entry: term u64,
+ *                            kind u8 (1 noop, 2 payload, 3 configuration), length u32, payload
+ *    6 AppendEntriesReply    48 round u64 | 56 feature version u32 | 60 accepted u8
+ *                            accepted 1: 61 matchIndex u64
+ *                            accepted 0: 61 rejected u64 | 69 hint.term u64 | 77 hint.index u64
+ *    7 InstallSnapshot       48 entry.term u64 | 56 entry.index u64 | 64 size u64 | 72 offset u64
+ *                            80 length u32, configuration (core/raft/configuration-codec.ts)
+ *                               length u32, the bytes from `offset` on
+ *    8 InstallSnapshotReply  48 entry.term u64 | 56 entry.index u64 | 64 received u64 | 72 installed u8
+ *    9 TimeoutNow
+ *   10 ReadIndex             48 request u64
+ *   11 ReadIndexReply        48 request u64 | 56 known u8; known 1: 57 index u64
+ *   12 Leaving
+ *   13 Empty                 40 count u8 | per node: length u8, its name; sorted | address: length u32, UTF-8
+ *   14 Founded               40 count u8 | per founder: length u8, its name, incarnation 8; sorted by name
+ *   15 Admitted              as Founded
  *
  * The checksum is here although a frame around the message has one too: it goes from one Replica to the other, through
  * queues, drivers and proxies that a frame's does not cover. It is the same in every version and judged first, so that
  * garbage is not taken for a message of another version.
  *
- * Nothing is allocated by a length that the bytes do not bear out: payloads are views into the bytes given, so
- * whoever passes bytes to the decoder gives them up.
+ * Payloads are views into the bytes given, so whoever passes bytes to the decoder gives them up.
  */
-import type { ClusterId, Entry, EntryId, Incarnation, LogIndex, Founder, NodeId, Term } from "../types.ts";
+import type { ClusterId, Incarnation, Founder, NodeId } from "../types.ts";
 import { compareNodeIds, isNodeId } from "../types.ts";
 import { ByteReader, ByteWriter, type DecodeFault } from "../bytes.ts";
 import { crc32c } from "../checksum.ts";
-import { invariant, unreachable } from "../invariant.ts";
+import { invariant } from "../invariant.ts";
+import { MAX_ADDRESS_LENGTH } from "../raft/configuration.ts";
 import { encodeUtf8 } from "../utf8.ts";
-import type { AppendEntries, AppendEntriesReply, RequestVote, RequestVoteReply } from "../raft/message.ts";
-import { PEER_LIMITS, type Empty, type Founded, type Letter, type PeerMessage } from "./peer.ts";
+import { bodyCapacity, readMessage, writeMessage } from "./message-codec.ts";
+import { PEER_LIMITS, type Empty, type Letter, type PeerMessage } from "./peer.ts";
 
-export const PEER_FORMAT_VERSION = 1;
+export const PEER_FORMAT_VERSION = 2;
 
 const HEADER_SIZE = 40;
 const NO_CLUSTER = "0".repeat(32);
 const NO_INCARNATION = "0".repeat(16);
-/** The smallest entry: term, kind, length. */
-const ENTRY_HEADER_SIZE = 13;
+/** A character of UTF-16 is at most so many bytes of UTF-8. */
+const MAX_ADDRESS_BYTES = 3 * MAX_ADDRESS_LENGTH;
 
-type TypeNumber = 1 | 2 | 3 | 4 | 5 | 6;
-const TYPE_NUMBERS: Readonly<Record<PeerMessage["type"], TypeNumber>> = {
-  RequestVote: 1,
-  RequestVoteReply: 2,
-  AppendEntries: 3,
-  AppendEntriesReply: 4,
-  Empty: 5,
-  Founded: 6,
-};
+/** By type number less 1. */
+const TYPES: readonly PeerMessage["type"][] = [
+  "RequestPreVote", "RequestPreVoteReply", "RequestVote", "RequestVoteReply", "AppendEntries", "AppendEntriesReply",
+  "InstallSnapshot", "InstallSnapshotReply", "TimeoutNow", "ReadIndex", "ReadIndexReply", "Leaving",
+  "Empty", "Founded", "Admitted",
+];
 
 export type DecodedLetter =
   | { readonly ok: true; readonly letter: Letter }
@@ -61,8 +69,8 @@ export type DecodedLetter =
 
 export function encodeLetter(letter: Letter): Uint8Array {
   const { envelope, message } = letter;
-  const writer = new ByteWriter(HEADER_SIZE + bodyCapacity(message));
-  writer.u32(0).u8(PEER_FORMAT_VERSION).u8(TYPE_NUMBERS[message.type]).u16(0);
+  const writer = new ByteWriter(HEADER_SIZE + capacityOf(message));
+  writer.u32(0).u8(PEER_FORMAT_VERSION).u8(TYPES.indexOf(message.type) + 1).u16(0);
   writer.hex(envelope.cluster ?? NO_CLUSTER).hex(envelope.sender).hex(envelope.receiver ?? NO_INCARNATION);
   writeBody(writer, message);
   invariant(writer.length <= PEER_LIMITS.maxMessageBytes, "a message of ours keeps to the format's limit");
@@ -84,14 +92,16 @@ export function decodeLetter(bytes: Uint8Array): DecodedLetter {
     const rule = `the message's format version is ${PEER_FORMAT_VERSION}, not ${version}`;
     return { ok: false, reason: "wrongVersion", fault: { rule, offset: 4 } };
   }
-  const type = reader.u8();
+  const type = TYPES[reader.u8() - 1];
+  reader.demand(type !== undefined, `the type is one of 1 to ${TYPES.length}`, 5);
   reader.demand(reader.u16() === 0, "the reserved bytes are zero", 6);
   const cluster = reader.hex(16);
   const sender = reader.hex(8) as Incarnation;
   const receiver = reader.hex(8);
   reader.demand(sender !== NO_INCARNATION, "the sender has an incarnation", 24);
+  reader.demand((cluster === NO_CLUSTER) === (type === "Empty"), "only an empty node is of no cluster", 8);
+  if (reader.fault !== null || type === undefined) return malformed(reader);
   const message = readBody(reader, type);
-  reader.demand((cluster === NO_CLUSTER) === (message.type === "Empty"), "only an empty node is of no cluster", 8);
   const letter = reader.finish<Letter>({
     envelope: {
       cluster: cluster === NO_CLUSTER ? null : (cluster as ClusterId),
@@ -100,136 +110,50 @@ export function decodeLetter(bytes: Uint8Array): DecodedLetter {
     },
     message,
   });
-  return letter.ok ? { ok: true, letter: letter.value } : { ok: false, reason: "malformed", fault: letter.fault };
+  return letter.ok ? { ok: true, letter: letter.value } : malformed(reader);
 }
 
-function bodyCapacity(message: PeerMessage): number {
-  if (message.type !== "AppendEntries") return 128;
-  return message.entries.reduce((size, entry) => size + ENTRY_HEADER_SIZE + entry.payload.length, 44);
+function malformed({ fault }: ByteReader): DecodedLetter {
+  invariant(fault !== null, "a message is malformed by a rule");
+  return { ok: false, reason: "malformed", fault };
+}
+
+function capacityOf(message: PeerMessage): number {
+  return message.type === "Empty" || message.type === "Founded" || message.type === "Admitted"
+    ? 256
+    : bodyCapacity(message);
 }
 
 function writeBody(writer: ByteWriter, message: PeerMessage): void {
   switch (message.type) {
-    case "RequestVote":
-      writeEntryId(writer.u64(message.term), message.lastLog);
-      return;
-    case "RequestVoteReply":
-      writer.u64(message.term).u8(message.granted ? 1 : 0);
-      return;
-    case "AppendEntries":
-      writeAppendEntries(writer, message);
-      return;
-    case "AppendEntriesReply": {
-      const { result } = message;
-      writer.u64(message.term).u64(message.round);
-      if (result.accepted) writer.u8(1).u64(result.matchIndex);
-      else writeEntryId(writer.u8(0).u64(result.rejected), result.hint);
-      return;
-    }
     case "Empty":
-      invariant(message.nodes.length <= PEER_LIMITS.maxNodes, "a cluster's list of nodes fits its format");
+      invariant(message.nodes.length <= PEER_LIMITS.maxNodes, "a list of nodes fits its format");
+      invariant(message.address.length <= MAX_ADDRESS_LENGTH, "an address fits its format");
       writer.u8(message.nodes.length);
       for (const node of message.nodes) writeNode(writer, node);
+      writer.text(message.address);
       return;
     case "Founded":
-      invariant(message.founders.length <= PEER_LIMITS.maxNodes, "a cluster's list of founders fits its format");
+    case "Admitted":
+      invariant(message.founders.length <= PEER_LIMITS.maxNodes, "a list of founders fits its format");
       writer.u8(message.founders.length);
-      for (const member of message.founders) writeNode(writer, member.node).hex(member.incarnation);
+      for (const founder of message.founders) writeNode(writer, founder.node).hex(founder.incarnation);
       return;
     default:
-      return unreachable(message);
+      return writeMessage(writer, message);
   }
 }
 
-function writeAppendEntries(writer: ByteWriter, message: AppendEntries): void {
-  writeEntryId(writer.u64(message.term), message.prevLog).u64(message.leaderCommit).u64(message.round);
-  writer.u32(message.entries.length);
-  let index = message.prevLog.index;
-  for (const entry of message.entries) {
-    invariant(entry.index === ++index, "the entries of a message are consecutive");
-    invariant(entry.payload.length <= PEER_LIMITS.maxPayloadBytes, "a payload keeps to the format's limit");
-    writer.u64(entry.term).u8(entry.kind === "noop" ? 1 : 2).blob(entry.payload);
-  }
-}
-
-function writeEntryId(writer: ByteWriter, id: EntryId): ByteWriter {
-  return writer.u64(id.term).u64(id.index);
-}
-
-function writeNode(writer: ByteWriter, node: NodeId): ByteWriter {
-  return writer.u8(node.length).raw(encodeUtf8(node));
-}
-
-function readBody(reader: ByteReader, type: number): PeerMessage {
-  switch (type as TypeNumber) {
-    case 1:
-      return readRequestVote(reader);
-    case 2:
-      return readRequestVoteReply(reader);
-    case 3:
-      return readAppendEntries(reader);
-    case 4:
-      return readAppendEntriesReply(reader);
-    case 6:
-      return readFounded(reader);
-    default:
-      reader.demand(type === 5, "the type is one of 1 to 6", 5);
+function readBody(reader: ByteReader, type: PeerMessage["type"]): PeerMessage {
+  switch (type) {
+    case "Empty":
       return readEmpty(reader);
+    case "Founded":
+    case "Admitted":
+      return { type, founders: readFounders(reader) };
+    default:
+      return readMessage(reader, type);
   }
-}
-
-function readRequestVote(reader: ByteReader): RequestVote {
-  const term = readTerm(reader);
-  const lastLog = readEntryId(reader);
-  reader.demand(lastLog.term < term, "a candidate's term is above that of its last entry", 48);
-  return { type: "RequestVote", term, lastLog };
-}
-
-function readRequestVoteReply(reader: ByteReader): RequestVoteReply {
-  return { type: "RequestVoteReply", term: readTerm(reader), granted: readFlag(reader) };
-}
-
-function readAppendEntries(reader: ByteReader): AppendEntries {
-  const term = readTerm(reader);
-  const prevLog = readEntryId(reader);
-  const leaderCommit = reader.u64() as LogIndex;
-  const round = reader.u64();
-  const count = reader.u32();
-  // Judged before the loop, so that a false count costs nothing.
-  reader.demand(count * ENTRY_HEADER_SIZE <= reader.remaining, "the entries lie within the message", 80);
-  reader.demand(Number.isSafeInteger(prevLog.index + count), "an index is at most 2^53-1", 56);
-  const entries: Entry[] = [];
-  let before = prevLog.term;
-  for (let index = prevLog.index + 1; reader.fault === null && entries.length < count; index++) {
-    const entry = readEntry(reader, index as LogIndex);
-    reader.demand(entry.term >= before && entry.term >= 1, "terms along the log never fall");
-    before = entry.term;
-    entries.push(entry);
-  }
-  reader.demand(before <= term, "no entry's term is above its leader's");
-  return { type: "AppendEntries", term, prevLog, entries, leaderCommit, round };
-}
-
-function readEntry(reader: ByteReader, index: LogIndex): Entry {
-  const term = reader.u64() as Term;
-  const kind = reader.u8();
-  reader.demand(kind === 1 || kind === 2, "an entry's kind is 1 or 2", reader.offset - 1);
-  const payload = reader.blob(PEER_LIMITS.maxPayloadBytes);
-  reader.demand(kind === 2 || payload.length === 0, "a no-op has no payload");
-  return { term, index, kind: kind === 1 ? "noop" : "payload", payload };
-}
-
-function readAppendEntriesReply(reader: ByteReader): AppendEntriesReply {
-  const term = readTerm(reader);
-  const round = reader.u64();
-  if (readFlag(reader)) {
-    const matchIndex = reader.u64() as LogIndex;
-    return { type: "AppendEntriesReply", term, round, result: { accepted: true, matchIndex } };
-  }
-  const rejected = reader.u64() as LogIndex;
-  const hint = readEntryId(reader);
-  reader.demand(hint.index < rejected || hint.index === 0, "the hint is below what was rejected", 73);
-  return { type: "AppendEntriesReply", term, round, result: { accepted: false, rejected, hint } };
 }
 
 function readEmpty(reader: ByteReader): Empty {
@@ -237,20 +161,27 @@ function readEmpty(reader: ByteReader): Empty {
   const count = reader.u8();
   while (reader.fault === null && nodes.length < count) nodes.push(readNode(reader, nodes.at(-1)));
   reader.demand(count > 0, "a cluster has nodes", HEADER_SIZE);
-  return { type: "Empty", nodes };
+  const from = reader.offset;
+  const address = reader.text(MAX_ADDRESS_BYTES);
+  reader.demand(address.length <= MAX_ADDRESS_LENGTH, `an address has at most ${MAX_ADDRESS_LENGTH} characters`, from);
+  return { type: "Empty", nodes, address };
 }
 
-function readFounded(reader: ByteReader): Founded {
+function readFounders(reader: ByteReader): readonly Founder[] {
   const founders: Founder[] = [];
   const count = reader.u8();
   while (reader.fault === null && founders.length < count) {
     const node = readNode(reader, founders.at(-1)?.node);
     const incarnation = reader.hex(8) as Incarnation;
-    reader.demand(incarnation !== NO_INCARNATION, "a member has an incarnation", reader.offset - 8);
+    reader.demand(incarnation !== NO_INCARNATION, "a founder has an incarnation", reader.offset - 8);
     founders.push({ node, incarnation });
   }
   reader.demand(count > 0, "a cluster has founders", HEADER_SIZE);
-  return { type: "Founded", founders };
+  return founders;
+}
+
+function writeNode(writer: ByteWriter, node: NodeId): ByteWriter {
+  return writer.u8(node.length).raw(encodeUtf8(node));
 }
 
 /** A node's name, which has to stand behind the one before it. */
@@ -262,23 +193,4 @@ function readNode(reader: ByteReader, before: NodeId | undefined): NodeId {
   const node = name as NodeId;
   reader.demand(before === undefined || compareNodeIds(before, node) < 0, "nodes are sorted, each once", from);
   return node;
-}
-
-function readTerm(reader: ByteReader): Term {
-  const term = reader.u64() as Term;
-  reader.demand(term >= 1, "a message is of a term of 1 or above", reader.offset - 8);
-  return term;
-}
-
-function readEntryId(reader: ByteReader): EntryId {
-  const term = reader.u64() as Term;
-  const index = reader.u64() as LogIndex;
-  reader.demand((term === 0) === (index === 0), "term 0 and index 0 mean none, together", reader.offset - 16);
-  return { term, index };
-}
-
-function readFlag(reader: ByteReader): boolean {
-  const flag = reader.u8();
-  reader.demand(flag <= 1, "a flag is 0 or 1", reader.offset - 1);
-  return flag === 1;
 }

@@ -1,10 +1,10 @@
 /**
- * What nodes say to each other: Raft's four messages and the two of bootstrap, each in an envelope that says which
- * cluster it is of, which life of the sender's disk speaks and which life of the receiver's disk is meant.
+ * What nodes say to each other: Raft's messages and the three of founding and joining, each in an envelope that says
+ * which cluster it is of, which life of the sender's disk speaks and which life of the receiver's disk is meant.
  *
  * The envelope is what a message is judged by (core/replica/correspondence.ts). The name of the sender is not in it:
- * the transport knows that from the hello of the connection, and the sender's incarnation has to agree with it. The
- * bytes are in peer-codec.ts.
+ * the transport knows that from the hello of the connection; with the incarnation it makes the member that consensus
+ * counts. The bytes are in peer-codec.ts.
  */
 import type { ClusterId, Incarnation, Founder, NodeId } from "../types.ts";
 import type { Message } from "../raft/message.ts";
@@ -23,8 +23,13 @@ export interface Envelope {
 /** "My directory is empty: I have neither voted nor acknowledged anything, and never have." Only of no cluster. */
 export interface Empty {
   readonly type: "Empty";
-  /** The founding nodes as the sender's options list them, sorted. Only who lists the same is counted. */
+  /**
+   * As the sender's options list them, sorted: the founding nodes, and only who lists the same is counted; or, without
+   * the sender, the nodes that it asks for admission.
+   */
   readonly nodes: readonly NodeId[];
+  /** Where others reach the sender; opaque here, empty: it does not say. */
+  readonly address: string;
 }
 
 /** "The envelope's cluster is founded, with these founders." Whoever says it has it on disk. */
@@ -33,7 +38,16 @@ export interface Founded {
   readonly founders: readonly Founder[];
 }
 
-export type BootstrapMessage = Empty | Founded;
+/**
+ * "A committed configuration of the envelope's cluster names your disk: you are of it." Founders as in Founded; the
+ * receiver need not be one of them, nor the sender.
+ */
+export interface Admitted {
+  readonly type: "Admitted";
+  readonly founders: readonly Founder[];
+}
+
+export type BootstrapMessage = Empty | Founded | Admitted;
 export type PeerMessage = Message | BootstrapMessage;
 
 /** A message with its envelope. */
@@ -50,6 +64,8 @@ const MIB = 1024 * 1024;
  */
 export const PEER_LIMITS = {
   maxPayloadBytes: 64 * MIB,
+  /** Of an entry of a configuration, and of the one in the name of a snapshot: more than any can have. */
+  maxConfigurationBytes: MIB / 4,
   /** A whole message: one entry of the largest size, or many small ones, and room for what is around them. */
   maxMessageBytes: 65 * MIB,
   maxNodes: 255,
