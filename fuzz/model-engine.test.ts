@@ -1,7 +1,7 @@
 /**
  * The page model against real SQLite: the same random course of the workload's statements, transactions, scripts,
- * replications and discards on both, and every answer the same. A follower of each kind applies what its leader
- * commits.
+ * replications, discards and snapshots on both, and every answer the same. A follower of each kind applies what its
+ * leader commits, or is restored from its snapshot; now and then the leader is restored itself.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -25,6 +25,7 @@ type Step =
     }
   | { readonly type: "script"; readonly atomic: boolean; readonly rows: readonly (readonly [boolean, number])[] }
   | { readonly type: "setUp" | "begin" | "commit" | "rollback" | "advance" }
+  | { readonly type: "restore"; readonly whom: "leader" | "follower" }
   | { readonly type: "discard"; readonly keep: number };
 
 const sqlite = sqliteEngineFactory(loadSqlJs());
@@ -48,6 +49,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.constantFrom("setUp", "begin", "commit", "rollback", "advance").map((type) => ({ type })),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("discard" as const), keep: fc.integer({ min: 0, max: 3 }) }) },
+  { weight: 1, arbitrary: fc.record({
+    type: fc.constant("restore" as const), whom: fc.constantFrom("leader" as const, "follower" as const),
+  }) },
 ) as fc.Arbitrary<Step>;
 
 /** A leader's engine with one follower's, and what was proposed and not yet replicated. */
@@ -106,7 +110,25 @@ class Pair {
         if (leader.inTransaction() || step.keep > leader.speculative()) return null;
         this.payloads.length = step.keep;
         return leader.discard(step.keep);
+      case "restore":
+        return step.whom === "follower" ? this.restore(this.follower) : this.restoreLeader();
     }
+  }
+
+  private restoreLeader(): unknown {
+    if (this.leader.inTransaction()) return null;
+    this.payloads = [];
+    this.leader.discard(0);
+    return this.restore(this.leader);
+  }
+
+  /** From the other's snapshot, which is of the same state, whatever is speculative above it. */
+  private restore(engine: Engine): unknown {
+    const other = engine === this.leader ? this.follower : this.leader;
+    const before = [engine.checksum(), engine.image(), engine.snapshot()];
+    const fault = engine.restore(other.snapshot(), new Uint8Array(ENGINE_SEED_SIZE).fill(3));
+    expect([engine.checksum(), engine.image(), engine.snapshot()]).toEqual(before);
+    return fault;
   }
 }
 

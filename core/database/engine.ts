@@ -7,6 +7,8 @@
  * first.
  */
 
+import type { DecodeFault } from "../bytes.ts";
+
 /** What SQLite stores. Integers beyond 2^53 come back as bigint; a number with a fraction, or beyond 2^53, is REAL. */
 export type SqlValue = null | number | bigint | string | Uint8Array;
 
@@ -97,6 +99,15 @@ export interface Engine {
    * randomness.
    */
   revive(seed: Uint8Array): void;
+
+  /** The applied state, whole: what `restore` takes. Speculative commits and open transactions are not in it. */
+  snapshot(): Uint8Array;
+  /**
+   * Puts the state of a snapshot in the place of this one, in a fresh engine: nothing that was open on the old state
+   * goes on. Nothing may be speculative. The bytes are given up. Otherwise than null: nothing has changed. `seed`: 44
+   * bytes for SQLite's randomness.
+   */
+  restore(snapshot: Uint8Array, seed: Uint8Array): DecodeFault | null;
 
   /**
    * A rolling checksum of the applied state: equal pages, equal checksum, whatever the way there. u32 pair as one

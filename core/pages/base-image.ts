@@ -1,9 +1,9 @@
 /**
- * The base image: the pages of a database as of its last checkpoint. Pages come in by reference, from frames, and the
- * buffers that they replace go back to the pool. A place may stay empty (SQLite's lock-byte page): it reads as zeros.
+ * The base image: the pages of a database as of its last checkpoint, or of the snapshot that it was restored from.
+ * Pages come in by reference, and the buffers that they replace go back to the pool. A place may stay empty (SQLite's
+ * lock-byte page): it reads as zeros.
  */
 import type { PageBuffers } from "./page-buffers.ts";
-import { writeFirstPage } from "./first-page.ts";
 
 export class BaseImage {
   private readonly buffers: PageBuffers;
@@ -11,9 +11,6 @@ export class BaseImage {
 
   constructor(buffers: PageBuffers) {
     this.buffers = buffers;
-    const first = buffers.take();
-    writeFirstPage(first);
-    this.pages.push(first);
   }
 
   get pageCount(): number {

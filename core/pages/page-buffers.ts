@@ -29,6 +29,12 @@ export class PageBuffers {
     return slab.subarray(0, this.pageSize);
   }
 
+  /** Takes over a page that was made elsewhere; nobody else writes into it or reads it any more. */
+  adopt(page: Uint8Array): Uint8Array {
+    this.outstanding += 1;
+    return page;
+  }
+
   give(page: Uint8Array): void {
     this.outstanding -= 1;
     this.free.push(page);

@@ -15,18 +15,20 @@
  */
 import { crc32c } from "../checksum.ts";
 import { invariant } from "../invariant.ts";
-import type { DecodeFault } from "../bytes.ts";
+import type { Decoded, DecodeFault } from "../bytes.ts";
 import { decodePayload, encodePayload } from "../wal/payload.ts";
 import type { PageDigest, PageVersion, Transaction } from "../wal/payload.ts";
 import { decodeWalHeader, FRAME_HEADER_SIZE, WAL_HEADER_SIZE } from "../wal/wal-format.ts";
 import { WalChain } from "../wal/wal-chain.ts";
 import { EMPTY_CHECKSUM } from "../wal/wal-checksum.ts";
 import { BaseImage } from "./base-image.ts";
-import { markAsRollbackJournal, SCHEMA_COOKIE_AT } from "./first-page.ts";
+import { markAsRollbackJournal, SCHEMA_COOKIE_AT, writeFirstPage } from "./first-page.ts";
 import { Frames } from "./frames.ts";
+import { lockBytePage, writtenPages } from "./lock-byte-page.ts";
 import { PageBuffers } from "./page-buffers.ts";
 import { RollingChecksum } from "./rolling-checksum.ts";
 import type { SharedMemory } from "./shared-memory.ts";
+import { decodeSnapshot, encodeSnapshot, type PageSnapshot } from "./snapshot-format.ts";
 import { WalIndex } from "./wal-index.ts";
 import { makeWalIndexHeader } from "./wal-index-header.ts";
 import type { WalIndexHeader } from "./wal-index-header.ts";
@@ -49,9 +51,6 @@ interface SpeculativeCommit {
   /** null: taken. */
   payload: Uint8Array | null;
 }
-
-/** SQLite's lock-byte page (fileformat2 §1.4) begins here and is never used. */
-const LOCK_BYTE = 0x40000000;
 
 export class PageStore {
   readonly pageSize: number;
@@ -79,22 +78,39 @@ export class PageStore {
   /** The highest change counter that any header has had, so that no header is ever made twice. */
   private lastChange = 1;
 
-  constructor(options: PageStoreOptions) {
+  /** `initial`: its pages are taken over; nobody else has them. */
+  constructor(options: PageStoreOptions, initial: PageSnapshot = emptyDatabase(options.pageSize)) {
+    invariant(initial.pageSize === options.pageSize && initial.pageCount >= 1, "a store begins with a whole database");
     this.pageSize = options.pageSize;
     this.checkpointFrames = options.checkpointFrames;
     this.buffers = new PageBuffers(options.pageSize);
     this.base = new BaseImage(this.buffers);
     this.frames = new Frames(this.buffers);
-    this.rolling.set(1, crc32c(this.base.page(1)!));
+    for (const { number, bytes, crc } of initial.pages) {
+      this.base.place(number, this.buffers.adopt(bytes));
+      this.rolling.set(number, crc);
+    }
+    this.base.resize(initial.pageCount);
     this.applied = makeWalIndexHeader({
       change: this.lastChange,
       pageSize: options.pageSize,
       maxFrame: 0,
-      pageCount: 1,
+      pageCount: initial.pageCount,
       frameChecksum: EMPTY_CHECKSUM,
       salt: [0, 0],
     });
     this.speculativeHeader = this.applied;
+  }
+
+  /** A store in the state of a snapshot, whose bytes become its pages: they belong to it from now on. */
+  static restore(options: PageStoreOptions, snapshot: Uint8Array): Decoded<PageStore> {
+    const decoded = decodeSnapshot(snapshot);
+    if (!decoded.ok) return decoded;
+    const { pageSize, pageCount } = decoded.value;
+    const fault = (rule: string, offset: number): Decoded<PageStore> => ({ ok: false, fault: { rule, offset } });
+    if (pageSize !== options.pageSize) return fault(`the page size is ${options.pageSize}`, 4);
+    if (pageCount === 0) return fault("a database has at least one page", 8);
+    return { ok: true, value: new PageStore(options, decoded.value) };
   }
 
   /** An engine comes to stand on this store: its wal-index is built in its memory. */
@@ -193,6 +209,10 @@ export class PageStore {
     if (!decoded.ok) return decoded.fault;
     const transaction = decoded.value;
     if (transaction.pageSize !== this.pageSize) return { rule: `the page size is ${this.pageSize}`, offset: 4 };
+    const absent = lockBytePage(this.pageSize);
+    if (transaction.pages.some(({ number }) => number === absent)) {
+      return { rule: "SQLite's lock-byte page is never written", offset: 20 };
+    }
     if (!this.growsWithoutGaps(transaction.pageCount, transaction.pages)) {
       return { rule: "every page beyond the database's old size is in the payload", offset: 8 };
     }
@@ -207,18 +227,24 @@ export class PageStore {
 
   /** The applied state as a database file that needs no -wal beside it. */
   image(): Uint8Array {
-    const { pageCount, maxFrame } = this.applied;
-    const image = new Uint8Array(pageCount * this.pageSize);
-    const put = (pageNumber: number, page: Uint8Array): void => {
-      if (pageNumber <= pageCount) image.set(page, (pageNumber - 1) * this.pageSize);
-    };
-    for (let pageNumber = 1; pageNumber <= this.base.pageCount; pageNumber++) {
-      const page = this.base.page(pageNumber);
-      if (page !== undefined) put(pageNumber, page);
-    }
-    for (let frame = 0; frame < maxFrame; frame++) put(this.frames.pageNumber(frame), this.frames.page(frame));
+    const pages = this.appliedPages();
+    const image = new Uint8Array(pages.length * this.pageSize);
+    pages.forEach((page, at) => {
+      if (page !== undefined) image.set(page, at * this.pageSize);
+    });
     markAsRollbackJournal(image);
     return image;
+  }
+
+  /** The applied state as `restore` takes it. */
+  snapshot(): Uint8Array {
+    const pages = this.appliedPages();
+    return encodeSnapshot(this.pageSize, pages.length, (number) => {
+      const bytes = pages[number - 1];
+      const crc = this.rolling.crcOf(number);
+      invariant(bytes !== undefined && crc !== null, "every page that can be written is there, with its checksum");
+      return { bytes, crc };
+    });
   }
 
   /** Changes whenever the schema of the speculative state does. */
@@ -236,6 +262,17 @@ export class PageStore {
   checkpointIfDue(): void {
     if (this.applied.maxFrame < this.checkpointFrames || !this.locks.idle || this.walIndex === null) return;
     this.checkpoint(this.walIndex);
+  }
+
+  /** By page number - 1, not copied; the lock-byte page is missing. */
+  private appliedPages(): (Uint8Array | undefined)[] {
+    const { pageCount, maxFrame } = this.applied;
+    const pages = Array.from({ length: pageCount }, (_, at) => this.base.page(at + 1));
+    for (let frame = 0; frame < maxFrame; frame++) {
+      const number = this.frames.pageNumber(frame);
+      if (number <= pageCount) pages[number - 1] = this.frames.page(frame);
+    }
+    return pages;
   }
 
   private checkpoint(index: WalIndex): void {
@@ -320,10 +357,15 @@ export class PageStore {
   private growsWithoutGaps(pageCount: number, pages: readonly { readonly number: number }[]): boolean {
     const before = this.speculativeHeader.pageCount;
     if (pageCount <= before) return true;
-    const lockBytePage = LOCK_BYTE / this.pageSize + 1;
-    const neverWritten = before < lockBytePage && lockBytePage <= pageCount ? 1 : 0;
     let added = 0;
-    for (const page of pages) if (page.number > before && page.number !== lockBytePage) added += 1;
-    return added === pageCount - before - neverWritten;
+    for (const page of pages) if (page.number > before) added += 1;
+    return added === writtenPages(this.pageSize, pageCount) - writtenPages(this.pageSize, before);
   }
+}
+
+/** The state in which every node begins. */
+function emptyDatabase(pageSize: number): PageSnapshot {
+  const bytes = new Uint8Array(pageSize);
+  writeFirstPage(bytes);
+  return { pageSize, pageCount: 1, pages: [{ number: 1, bytes, crc: crc32c(bytes) }] };
 }

@@ -27,6 +27,12 @@ export class RollingChecksum {
     this.high = (this.high + term(HIGH_SEED, pageNumber, crc)) | 0;
   }
 
+  /** null: the page is not there. */
+  crcOf(pageNumber: number): number | null {
+    const crc = this.crcs[pageNumber - 1];
+    return crc === undefined || crc === ABSENT ? null : crc;
+  }
+
   /** The database has `pageCount` pages now: what lay beyond is gone. */
   truncate(pageCount: number): void {
     while (this.crcs.length > pageCount) {

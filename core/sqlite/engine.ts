@@ -7,6 +7,7 @@
  * committed by a statement that failed is discarded from the page store; inside, every statement that changes rows
  * runs in a savepoint.
  */
+import type { DecodeFault } from "../bytes.ts";
 import { invariant } from "../invariant.ts";
 import type {
   ApplyFault,
@@ -17,7 +18,7 @@ import type {
   StatementResult,
   View,
 } from "../database/engine.ts";
-import type { PageStore, StoreView } from "../pages/page-store.ts";
+import { PageStore, type PageStoreOptions, type StoreView } from "../pages/page-store.ts";
 import type { Connection, Executed, Failure, Prepared } from "./connection.ts";
 import { BUSY, FULL, resultCodeName } from "./result-code.ts";
 import type { Guard } from "./guard.ts";
@@ -30,7 +31,9 @@ const SAVEPOINT = "SAVEPOINT quorumlite_statement";
 const RELEASE = "RELEASE quorumlite_statement";
 const ROLLBACK_TO = "ROLLBACK TO quorumlite_statement";
 
-export type SqliteEngineOptions = Omit<RuntimeOptions, "seed">;
+export interface SqliteEngineOptions extends Omit<RuntimeOptions, "seed" | "store"> {
+  readonly pages: PageStoreOptions;
+}
 
 /** What there is while SQLite lives. */
 interface Living {
@@ -41,7 +44,7 @@ interface Living {
 
 export class SqliteEngine implements Engine {
   private readonly options: SqliteEngineOptions;
-  private readonly store: PageStore;
+  private store: PageStore;
   private readonly limits: EngineLimits;
   private readonly guard: Guard;
   /** null: dead, until it is revived, or closed. */
@@ -54,7 +57,7 @@ export class SqliteEngine implements Engine {
 
   constructor(options: SqliteEngineOptions, seed: Uint8Array) {
     this.options = options;
-    this.store = options.store;
+    this.store = new PageStore(options.pages);
     this.limits = options.limits;
     this.guard = options.guard;
     this.living = this.start(seed);
@@ -166,6 +169,20 @@ export class SqliteEngine implements Engine {
     this.living = this.start(seed);
   }
 
+  snapshot(): Uint8Array {
+    return this.store.snapshot();
+  }
+
+  restore(snapshot: Uint8Array, seed: Uint8Array): DecodeFault | null {
+    invariant(!this.transaction && this.speculative() === 0, "nothing is speculative where a snapshot is restored");
+    const restored = PageStore.restore(this.options.pages, snapshot);
+    if (!restored.ok) return restored.fault;
+    this.close();
+    this.store = restored.value;
+    this.living = this.start(seed);
+    return null;
+  }
+
   checksum(): number {
     return this.store.checksum();
   }
@@ -189,7 +206,7 @@ export class SqliteEngine implements Engine {
   private start(seed: Uint8Array): Living {
     const { module } = this.options;
     const started = this.guard.enter(() => {
-      const runtime = new Runtime({ ...this.options, seed });
+      const runtime = new Runtime({ ...this.options, store: this.store, seed });
       return { runtime, writer: runtime.connect("speculative"), reader: runtime.connect("applied") };
     });
     if (started.type === "trapped") {

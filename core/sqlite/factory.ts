@@ -6,7 +6,7 @@
 import { ENGINE_SEED_SIZE } from "../database/engine.ts";
 import type { Engine, EngineFactory, EngineLimits } from "../database/engine.ts";
 import { invariant } from "../invariant.ts";
-import { PageStore } from "../pages/page-store.ts";
+import { PageStore, type PageStoreOptions } from "../pages/page-store.ts";
 import { calibrate, NO_CAPABILITIES } from "./capabilities.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { SqliteEngine } from "./engine.ts";
@@ -19,7 +19,7 @@ import { TRAMPOLINE_METHODS } from "./vfs.ts";
 
 /** Fixed by the format: every node has to agree on it. */
 export const PAGE_SIZE = 4096;
-const CHECKPOINT_FRAMES = 1000;
+const PAGES: PageStoreOptions = { pageSize: PAGE_SIZE, checkpointFrames: 1000 };
 
 const MIB = 1024 * 1024;
 const EXAMINATION_LIMITS: EngineLimits = { maxPayloadBytes: MIB, maxResultBytes: MIB };
@@ -30,9 +30,8 @@ export function sqliteEngineFactory(module: SqlJsModule): EngineFactory {
   const capabilities = examine(module, trampoline);
   const make = (seed: Uint8Array, limits: EngineLimits): Engine => {
     invariant(seed.length === ENGINE_SEED_SIZE, `an engine's seed has ${ENGINE_SEED_SIZE} bytes`);
-    const store = new PageStore({ pageSize: PAGE_SIZE, checkpointFrames: CHECKPOINT_FRAMES });
     const guard = new Guard(module.isTrap);
-    return new SqliteEngine({ module, trampoline, guard, store, limits, capabilities }, seed);
+    return new SqliteEngine({ module, trampoline, guard, pages: PAGES, limits, capabilities }, seed);
   };
   const differences = probe(make(new Uint8Array(ENGINE_SEED_SIZE), EXAMINATION_LIMITS));
   if (differences.length > 0) throw new SqlJsMismatchError(module.version, differences);
@@ -40,7 +39,7 @@ export function sqliteEngineFactory(module: SqlJsModule): EngineFactory {
 }
 
 function examine(module: SqlJsModule, trampoline: WasmLinker): Capabilities {
-  const store = new PageStore({ pageSize: PAGE_SIZE, checkpointFrames: CHECKPOINT_FRAMES });
+  const store = new PageStore(PAGES);
   const guard = new Guard(module.isTrap);
   const seed = new Uint8Array(ENGINE_SEED_SIZE);
   const options = { module, trampoline, guard, store, limits: EXAMINATION_LIMITS, capabilities: NO_CAPABILITIES, seed };

@@ -3,6 +3,7 @@
  * what replication rests on: pages, transactions over them, speculative commits, payloads of the product's own format,
  * rolling checksums. What is not there is SQL. fuzz/ compares it with real SQLite, statement by statement.
  */
+import type { DecodeFault } from "../../core/bytes.ts";
 import { Random, SEED_SIZE } from "../../core/random.ts";
 import { invariant } from "../../core/invariant.ts";
 import type {
@@ -108,6 +109,15 @@ export class ModelEngine implements Engine {
   revive(seed: Uint8Array): void {
     this.space.rollback();
     this.random = new Random(seed.subarray(0, SEED_SIZE));
+  }
+
+  snapshot(): Uint8Array {
+    return this.space.snapshot();
+  }
+
+  restore(snapshot: Uint8Array, seed: Uint8Array): DecodeFault | null {
+    this.random = new Random(seed.subarray(0, SEED_SIZE));
+    return this.space.replace(snapshot);
   }
 
   checksum(): number {

@@ -6,7 +6,9 @@
  * states and every commit share pages freely, and undoing is putting references back.
  */
 import { invariant, InvariantError } from "../../core/invariant.ts";
+import type { DecodeFault } from "../../core/bytes.ts";
 import { RollingChecksum } from "../../core/pages/rolling-checksum.ts";
+import { decodeSnapshot, encodeSnapshot } from "../../core/pages/snapshot-format.ts";
 import { decodePayload, encodePayload, type PageDigest, payloadSize } from "../../core/wal/payload.ts";
 
 export const MODEL_PAGE_SIZE = 4096;
@@ -114,6 +116,33 @@ export class PageSpace {
       this.rolling.set(number, crc);
     }
     return this.applied.length === pageCount ? null : "a transaction brings all new pages";
+  }
+
+  snapshot(): Uint8Array {
+    return encodeSnapshot(MODEL_PAGE_SIZE, this.applied.length, (number) => {
+      const crc = this.rolling.crcOf(number);
+      invariant(crc !== null, "the checksum of every page is known");
+      return { bytes: pageOf(this.applied, number), crc };
+    });
+  }
+
+  /** null: done. Pages are not copied: none is written in place. */
+  replace(snapshot: Uint8Array): DecodeFault | null {
+    const idle = this.commits.length === 0 && this.touched === null;
+    invariant(idle, "nothing is speculative where a snapshot is restored");
+    const decoded = decodeSnapshot(snapshot);
+    if (!decoded.ok) return decoded.fault;
+    const { pageSize, pages } = decoded.value;
+    if (pageSize !== MODEL_PAGE_SIZE) return { rule: `a page of the model has ${MODEL_PAGE_SIZE} bytes`, offset: 4 };
+    this.applied.length = pages.length;
+    this.speculative.length = pages.length;
+    this.rolling.truncate(0);
+    for (const { number, crc, bytes } of pages) {
+      this.applied[number - 1] = bytes;
+      this.speculative[number - 1] = bytes;
+      this.rolling.set(number, crc);
+    }
+    return null;
   }
 
   checksum(): number {
