@@ -20,6 +20,11 @@
  *     lost 2                another entry is committed where proposal 2 stood
  *     noop                  the no-op of the present term is committed
  *     foreign INSERT ...    another leader commits a transaction
+ *     unheard INSERT ...    the same, and this node does not hear of it
+ *     configuration         a configuration entry is committed
+ *     resign                this node leads no more, and nobody else is known to
+ *     snapshot              this node's snapshot is taken, and compared with the state of the others
+ *     restore               the others' snapshot comes in the place of all entries so far; or: restore damaged
  *     confirm               all ReadIndex rounds asked for are confirmed; confirm 2: number 2 alone
  *     unconfirmed           all ReadIndex rounds asked for are refused
  *     pass 600              600 ms pass, timers fire
@@ -84,7 +89,7 @@ export class DatabaseStory {
       case "elect":
         return this.changeLeader(number as Term, SELF);
       case "lead":
-        return [...this.changeLeader(number as Term, SELF), ...this.commitNoop()];
+        return [...this.changeLeader(number as Term, SELF), ...this.commitOther("noop")];
       case "follow":
         return this.changeLeader(Number(rest[1]) as Term, rest[0] as NodeId);
       case "open":
@@ -100,9 +105,20 @@ export class DatabaseStory {
       case "lost":
         return this.lose(number as ProposalNumber);
       case "noop":
-        return this.commitNoop();
+        return this.commitOther("noop");
       case "foreign":
         return this.commitForeign(rest.join(" "));
+      case "unheard":
+        this.executeElsewhere(rest.join(" "));
+        return [];
+      case "configuration":
+        return this.commitOther("configuration");
+      case "resign":
+        return this.changeLeader(this.term, null);
+      case "snapshot":
+        return this.step({ type: "TakeSnapshot" });
+      case "restore":
+        return this.restore(rest[0] === "damaged");
       case "confirm":
       case "unconfirmed":
         return this.answerReads(word === "confirm", rest[0] === undefined ? null : (number as ReadNumber));
@@ -163,7 +179,7 @@ export class DatabaseStory {
 
   // The log.
 
-  private changeLeader(term: Term, leader: NodeId): readonly string[] {
+  private changeLeader(term: Term, leader: NodeId | null): readonly string[] {
     this.term = term;
     return this.step({ type: "LeadershipChanged", term, leader });
   }
@@ -188,22 +204,34 @@ export class DatabaseStory {
     ];
   }
 
-  private commitNoop(): readonly string[] {
+  private commitOther(kind: "noop" | "configuration"): readonly string[] {
     // Uncommitted entries of an earlier leader end below: a real leader would have committed or replaced them.
     this.lastIndex = Math.max(this.lastIndex, this.committedIndex) + 1;
-    if (this.lastIndex !== this.committedIndex + 1) throw new Error("accepted proposals stand before the no-op");
+    if (this.lastIndex !== this.committedIndex + 1) throw new Error("accepted proposals stand before this entry");
     const index = this.lastIndex as LogIndex;
-    return this.commit({ term: this.term, index, kind: "noop", payload: new Uint8Array(0) });
+    const payload = new Uint8Array(kind === "noop" ? 0 : 10).fill(255);
+    return this.commit({ term: this.term, index, kind, payload });
   }
 
   private commitForeign(sql: string): readonly string[] {
+    const payload = this.executeElsewhere(sql);
+    return this.commit({ term: this.term, index: this.committedIndex as LogIndex, kind: "payload", payload });
+  }
+
+  private executeElsewhere(sql: string): Uint8Array {
     const result = this.elsewhere.run("writer", sql, []);
     const [commit] = this.elsewhere.takeCommits();
     if (commit === undefined) throw new Error(`nothing to commit: ${JSON.stringify(result)}`);
     this.elsewhere.advance();
-    this.lastIndex = this.committedIndex + 1;
-    const index = this.lastIndex as LogIndex;
-    return this.commit({ term: this.term, index, kind: "payload", payload: commit.payload });
+    this.committedIndex += 1;
+    this.lastIndex = this.committedIndex;
+    return commit.payload;
+  }
+
+  private restore(damaged: boolean): readonly string[] {
+    const bytes = this.elsewhere.snapshot();
+    if (damaged) bytes[bytes.length - 1]! ^= 1;
+    return this.step({ type: "Restore", index: this.committedIndex as LogIndex, bytes });
   }
 
   private lose(number: ProposalNumber): readonly string[] {
@@ -246,6 +274,10 @@ export class DatabaseStory {
         return [];
       case "ReportApplied":
         return [];
+      case "SnapshotTaken": {
+        const same = Buffer.compare(effect.bytes, this.elsewhere.snapshot()) === 0;
+        return [`SnapshotTaken at ${effect.index}, ${same ? "the same as" : "other than"} elsewhere`];
+      }
       case "Propose":
         this.proposals.push({ number: effect.proposal, payload: effect.payload, entry: null });
         return [`Propose ${effect.proposal} after ${effect.predecessor} term=${effect.term}`];

@@ -21,7 +21,15 @@ export type DatabaseInput =
   | { readonly type: "Committed"; readonly entries: readonly Entry[] }
   | { readonly type: "ReadConfirmed"; readonly read: ReadNumber; readonly index: LogIndex }
   | { readonly type: "ReadRefused"; readonly read: ReadNumber }
+  /** A leader that resigns hears it of its own term, with leader null. */
   | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
+  /** Answered in the same step by SnapshotTaken. */
+  | { readonly type: "TakeSnapshot" }
+  /**
+   * The state becomes that of a snapshot, which has the effect of all entries up to `index`; in one order with
+   * Committed, and not where this node leads. The bytes are given up.
+   */
+  | { readonly type: "Restore"; readonly index: LogIndex; readonly bytes: Uint8Array }
   /** Refuse everything from now on. */
   | { readonly type: "Closing" };
 
@@ -39,6 +47,8 @@ export type DatabaseEffect =
   | { readonly type: "RollBack"; readonly term: Term; readonly last: ProposalNumber }
   | { readonly type: "RequestRead"; readonly read: ReadNumber }
   | { readonly type: "ReportApplied"; readonly index: LogIndex }
+  /** The effect of all entries up to `index`, and of nothing else (core/pages/snapshot-format.ts). */
+  | { readonly type: "SnapshotTaken"; readonly index: LogIndex; readonly bytes: Uint8Array }
   | { readonly type: "SetTimer"; readonly at: Instant }
   | { readonly type: "Halt"; readonly index: LogIndex; readonly detail: string };
 

@@ -106,6 +106,10 @@ export class Database implements Outlet {
       case "LeadershipChanged":
         if (this.leadership.changed(input.term, input.leader) === "lost") this.executor.leadershipLost();
         return;
+      case "TakeSnapshot":
+        return this.emit({ type: "SnapshotTaken", index: this.appliedIndex, bytes: this.engine.snapshot() });
+      case "Restore":
+        return this.restore(input.index, input.bytes);
       case "Closing":
         this.closing = true;
         return this.executor.close();
@@ -272,6 +276,20 @@ export class Database implements Outlet {
       this.appliedIndex = entry.index;
     }
     this.emit({ type: "ReportApplied", index: this.appliedIndex });
+    this.runReads();
+  }
+
+  /** Reads that wait go on: what they see is as new as they need, and no statement is ever open between two steps. */
+  private restore(index: LogIndex, snapshot: Uint8Array): void {
+    invariant(!this.leadership.leads, "the state of a leader is not replaced");
+    invariant(index >= this.appliedIndex, "the applied index never falls");
+    const fault = this.executor.restore(index, snapshot);
+    if (fault !== null) {
+      const detail = `the snapshot breaks the rule "${fault.rule}" at byte ${fault.offset}`;
+      return this.emit({ type: "Halt", index, detail });
+    }
+    this.appliedIndex = index;
+    this.emit({ type: "ReportApplied", index });
     this.runReads();
   }
 

@@ -4,10 +4,13 @@
  * It runs ahead of replication: the engine's speculative commits are exactly the outbox's proposals in flight.
  * Everything that undoes frames goes through here, so that the open transaction is always rolled back before them.
  */
+import type { DecodeFault } from "../bytes.ts";
 import { failure, type Failure } from "../failure.ts";
 import { invariant, unreachable } from "../invariant.ts";
 import type { Random } from "../random.ts";
-import { afterMs, type Entry, type EntryId, type Instant, type ProposalNumber, type ReadNumber } from "../types.ts";
+import {
+  afterMs, type Entry, type EntryId, type Instant, type LogIndex, type ProposalNumber, type ReadNumber,
+} from "../types.ts";
 import type { ProposalOutcome, RefusalReason } from "../raft/boundary.ts";
 import { answerTo, succeeded, type Answer, type Request } from "./answer.ts";
 import type { ClientId, DatabaseEffect, DatabaseLimits } from "./boundary.ts";
@@ -16,6 +19,10 @@ import type { Leadership } from "./leadership.ts";
 import { Outbox, type Verdict } from "./outbox.ts";
 import type { Session } from "./session.ts";
 import { WriterQueue } from "./writer-queue.ts";
+
+const PARTLY = "some of the script's transactions may be committed, the others are not";
+const UNKNOWN =
+  "leadership was lost, and a snapshot came in the place of the entry that would tell: read before you repeat it";
 
 /** The way out, which Database is. */
 export interface Outlet {
@@ -174,6 +181,15 @@ export class Executor {
     return null;
   }
 
+  /** Puts a snapshot's state in the place of ours, in a fresh engine. */
+  restore(index: LogIndex, snapshot: Uint8Array): DecodeFault | null {
+    invariant(this.queue.open === null && this.outbox.speculative === 0, "only a leader has a writer to end");
+    const fault = this.engine.restore(snapshot, this.random.bytes(ENGINE_SEED_SIZE));
+    if (fault !== null) return fault;
+    this.settle(this.outbox.restored(index), this.notLeader());
+    return null;
+  }
+
   confirmed(read: ReadNumber): void {
     this.settle(this.outbox.confirmed(read), this.notLeader());
   }
@@ -244,11 +260,21 @@ export class Executor {
   /** Lets out what was held back; `refusal` is what is said of that which was surely not executed. */
   private settle(verdicts: readonly Verdict[], refusal: Failure): void {
     for (const { answer, fate } of verdicts) {
-      if (fate === "released") this.outlet.send(answer);
-      else if (fate === "never") this.outlet.refuse(answer.request, refusal);
-      else {
-        const message = "some of the script's transactions may be committed, the others are not";
-        this.outlet.refuse(answer.request, failure("OutcomeUnknown", message));
+      switch (fate) {
+        case "released":
+          this.outlet.send(answer);
+          break;
+        case "never":
+          this.outlet.refuse(answer.request, refusal);
+          break;
+        case "partly":
+          this.outlet.refuse(answer.request, failure("OutcomeUnknown", PARTLY));
+          break;
+        case "unknown":
+          this.outlet.refuse(answer.request, failure("OutcomeUnknown", UNKNOWN));
+          break;
+        default:
+          unreachable(fate);
       }
     }
   }
@@ -261,6 +287,8 @@ export class Executor {
     switch (reason) {
       case "busy":
         return failure("Busy", "too many bytes wait to be replicated: try later");
+      case "transferring":
+        return failure("Busy", "leadership is being handed to another node: try again in a moment");
       case "tooLarge":
         return failure("TooLarge", "the transaction is larger than the log admits: split it");
       case "notLeader":

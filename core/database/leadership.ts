@@ -80,7 +80,7 @@ export class Leadership {
 
   /** What a client is told whose request this node did not execute because it does not lead. */
   refusal(): Failure {
-    const leader = this.leader === null ? "unknown" : `"${this.leader}"`;
-    return failure("NotLeader", `this node does not lead, or no longer; the leader is ${leader}: ask there`);
+    const advice = this.leader === null ? "no leader is known: try later" : `the leader is "${this.leader}": ask there`;
+    return failure("NotLeader", `this node does not lead, or no longer; ${advice}`);
   }
 }

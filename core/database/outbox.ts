@@ -10,12 +10,13 @@
  * - A refused proposal takes with it every later one and every answer that was computed on top: all of these were
  *   surely not executed.
  * - Losing leadership undoes frames but decides nothing about proposals that were accepted: they become *orphans*, and
- *   their answers leave when the log tells what is committed at their index.
+ *   their answers leave when the log tells what is committed at their index. Where a snapshot takes the place of the
+ *   log, it never will: whether they were executed is unknown.
  *
  * Knows proposals, entries and answers; knows no SQL and no session.
  */
 import { invariant } from "../invariant.ts";
-import { sameEntry, type EntryId, type ProposalNumber, type ReadNumber } from "../types.ts";
+import { sameEntry, type EntryId, type LogIndex, type ProposalNumber, type ReadNumber } from "../types.ts";
 import type { Answer } from "./answer.ts";
 
 /** What an answer held back came to. */
@@ -23,9 +24,9 @@ export interface Verdict {
   readonly answer: Answer;
   /**
    * "released": it leaves as it is. "never": what it reports was surely not executed. "partly": of the several
-   * transactions of a script, some may be committed.
+   * transactions of a script, some may be committed. "unknown": nobody can tell here any more.
    */
-  readonly fate: "released" | "never" | "partly";
+  readonly fate: "released" | "never" | "partly" | "unknown";
 }
 
 interface InFlight {
@@ -121,6 +122,17 @@ export class Outbox {
     const fallen = this.held;
     this.held = [];
     return fallen.map(never);
+  }
+
+  /**
+   * A snapshot took the place of the entries up to `index`, so that none of them will be applied here.
+   * @returns what stood among them: it may be in that snapshot, or another entry in its place
+   */
+  restored(index: LogIndex): readonly Verdict[] {
+    invariant(this.inFlight.length === 0, "the state of a leader is not replaced");
+    const covered = [...this.orphans.values()].filter(({ entry }) => entry !== null && entry.index <= index);
+    for (const { proposal } of covered) this.orphans.delete(proposal);
+    return covered.flatMap((one) => verdictsOf(one, "unknown"));
   }
 
   private release(): readonly Verdict[] {
