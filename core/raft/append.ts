@@ -15,15 +15,20 @@ export type AppendVerdict =
   /** A committed entry would have to go: no correct leader asks for that. */
   | { readonly type: "impossible" };
 
-/** @param commitIndex below or at which nothing is ever replaced. */
+const NOTHING_NEW: AppendVerdict = { type: "match", truncateTo: null, entries: [] };
+
+/** @param commitIndex below or at which nothing is ever replaced; not below the log's base. */
 export function judgeAppend(log: Log, commitIndex: LogIndex, request: AppendEntries): AppendVerdict {
   const { prevLog, entries } = request;
-  if (!log.holds(prevLog)) return { type: "mismatch", hint: conflictHint(log, prevLog) };
+  // What lies before our base is committed, and so in the log of every leader: it matches, though its terms are gone.
+  const isBehindBase = prevLog.index < log.base.index;
+  if (!isBehindBase && !log.holds(prevLog)) return { type: "mismatch", hint: conflictHint(log, prevLog) };
 
   // Entries that we hold already stay untouched: the message may be an old one that was overtaken, and what lies behind
   // it in our log acknowledged. Only a real conflict (same index, other term) cuts.
-  const held = entries.findIndex((entry) => !log.holds(entry));
-  if (held === -1) return { type: "match", truncateTo: null, entries: [] };
+  let held = isBehindBase ? Math.min(log.base.index - prevLog.index - 1, entries.length) : 0;
+  while (held < entries.length && log.holds(entries[held] as Entry)) held += 1;
+  if (held === entries.length) return NOTHING_NEW;
   const first = entries[held] as Entry;
   const conflicts = first.index <= log.last.index;
   if (conflicts && first.index <= commitIndex) return { type: "impossible" };

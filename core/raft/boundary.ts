@@ -80,7 +80,9 @@ export type ProposalOutcome =
   /** Its entry is committed (and is, or is about to be, applied by an Apply). */
   | { readonly type: "committed"; readonly entry: EntryId }
   /** Another entry is committed at its index: surely not executed. */
-  | { readonly type: "lost"; readonly entry: EntryId };
+  | { readonly type: "lost"; readonly entry: EntryId }
+  /** A snapshot took the place of its index: it may be in there or not. */
+  | { readonly type: "unknown" };
 
 export type ChangeRefusal =
   | ConfigurationFault
@@ -102,7 +104,7 @@ export type ChangeOutcome =
   | { readonly type: "unknown" };
 
 export type TransferOutcome =
-  /** Somebody else leads a later term. */
+  /** This member leads no more. */
   | { readonly type: "done" }
   /** `noTarget`: nobody else may lead. `notVoter`: the target is a stranger or does not vote. */
   | { readonly type: "refused"; readonly reason: "notLeader" | "noTarget" | "notVoter" | "pending" }
@@ -159,7 +161,7 @@ export type RaftEffect =
   | { readonly type: "TransferResolved"; readonly request: RequestNumber; readonly outcome: TransferOutcome }
   /** Nothing more is to be handed over: the process may stop. */
   | { readonly type: "Leave" }
-  /** Store the applied state as of now, with `snapshotAt`. Answered by SnapshotStored; one at a time. */
+  /** Store the applied state as of now, named by `Raft.snapshotAt`. Answered by SnapshotStored; one at a time. */
   | { readonly type: "TakeSnapshot" }
   /** Entries up to this one may leave the disk: the stored snapshot has them. Not answered. */
   | { readonly type: "Compact"; readonly through: EntryId }

@@ -1,21 +1,16 @@
 /**
- * How far the log is committed: the leader counts (§5.3, §5.4.2), a follower is told. Both as functions of values.
+ * How far the log is committed: the leader counts (§5.3, §5.4.2; the counting itself is quorum.ts), a follower is told.
+ * Both as functions of values.
  */
-import { invariant } from "../invariant.ts";
-import { majority, type LogIndex, type Term } from "../types.ts";
+import type { LogIndex, Term } from "../types.ts";
 import type { Log } from "./log.ts";
 import type { AppendEntries } from "./message.ts";
-
-/** The last index that a majority has durably reached, given how far each voter is. */
-export function quorumIndex(matchIndexes: readonly LogIndex[]): LogIndex {
-  invariant(matchIndexes.length > 0, "a quorum is of at least one voter");
-  const descending = [...matchIndexes].sort((a, b) => b - a);
-  return descending[majority(descending.length) - 1] as LogIndex;
-}
 
 /**
  * §5.4.2: only an entry of the leader's own term is committed by counting; the ones before it follow by Log Matching.
  * An entry of an older term can stand on a majority and still be overwritten (figure 8).
+ *
+ * @param quorum the last index that a majority has durably reached
  */
 export function leaderCommitIndex(commitIndex: LogIndex, quorum: LogIndex, currentTerm: Term, log: Log): LogIndex {
   if (quorum <= commitIndex) return commitIndex;

@@ -5,10 +5,10 @@
  * nothing. A ticket names a write, and a truncation takes away what writes begun before it may still vouch for.
  */
 import { invariant } from "../invariant.ts";
-import type { EntryId, Ticket } from "../types.ts";
+import { NO_ENTRY, type EntryId, type Ticket } from "../types.ts";
 
 export class Durability {
-  /** The last entry that is both on disk and in the log. */
+  /** The last entry that is both on disk and in the log; below the log's base: nothing of it is. */
   durable: EntryId;
   /** The last write that was handed out; 0: none yet. */
   begun = 0 as Ticket;
@@ -39,5 +39,11 @@ export class Durability {
   truncate(keep: EntryId): void {
     if (this.durable.index > keep.index) this.durable = keep;
     for (const write of this.inFlight) if (write.last.index > keep.index) write.last = keep;
+  }
+
+  /** A snapshot has taken the place of the log: no write begun before vouches for anything of it. */
+  reset(): void {
+    this.durable = NO_ENTRY;
+    for (const write of this.inFlight) write.last = NO_ENTRY;
   }
 }

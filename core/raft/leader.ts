@@ -1,116 +1,214 @@
 /**
- * One leader's term: what it knows of its followers, and the AppendEntries that follow from it. Made when the election
- * is won, thrown away when the term ends; nothing in it is ever carried over. Commits nothing: it only says how far
- * each voter is.
+ * One leader's term: what follows from what the other members say: commits, answers to reads, changes of the
+ * configuration, handing over. Made when the election is won, thrown away when the term ends or it resigns; nothing in
+ * it is ever carried over.
  *
- * All AppendEntries are made here, in one place (`send`). They need not wait for our own disk: they vouch for the term
- * alone, and that is durable by our own vote. So the followers' writes overlap our own.
+ * A leader whose rounds a quorum no longer answers resigns (check-quorum, thesis §6.2): its clients look for another,
+ * and those who still hear it may vote.
  */
-import { afterMs, NO_ENTRY, type Entry, type Instant, type LogIndex, type MemberId, type Term } from "../types.ts";
-import type { RaftEffect, RaftLimits, RaftOptions } from "./boundary.ts";
-import { limitBatch, type Log } from "./log.ts";
-import type { AppendEntriesReply } from "./message.ts";
-import { hasRoom, newProgress, replied, sent, type Progress } from "./progress.ts";
-import type { ReadBack, ReadOrder } from "./read-back.ts";
-import { Reads } from "./reads.ts";
+import { afterMs, type Instant, type LogIndex, type MemberId, type RequestNumber } from "../types.ts";
+import type { RaftInput, TransferOutcome } from "./boundary.ts";
+import { leaderCommitIndex } from "./commit.ts";
+import { Followers } from "./followers.ts";
+import { bestTarget, Handover, isIncomingVoter } from "./handover.ts";
+import { leaseEnd } from "./lease.ts";
+import { Membership } from "./membership.ts";
+import type { Message } from "./message.ts";
+import type { NodeState } from "./node-state.ts";
+import { Reads, type ReadOrigin } from "./reads.ts";
+import { Rounds } from "./rounds.ts";
+
+/** So many election timeouts without an answer of a quorum, and a leader resigns. */
+const RESIGN_AFTER_TIMEOUTS = 2;
 
 export class Leader {
-  readonly reads = new Reads();
-  heartbeatDeadline: Instant;
-  private readonly term: Term;
-  private readonly log: Log;
-  private readonly limits: RaftLimits;
-  /** All voters but ourselves, sorted by id. */
-  private readonly followers: Progress[];
+  readonly followers: Followers;
+  readonly membership: Membership;
+  handover: Handover | null = null;
+  private readonly node: NodeState;
+  private readonly rounds: Rounds;
+  private readonly reads = new Reads();
+  private heartbeatDeadline: Instant;
+  /** Only a round begun after this makes a lease; null: nothing makes one in this term any more. */
+  private leaseNotBefore: Instant | null;
 
-  /** @param log ends before anything of this term. */
-  constructor(options: RaftOptions, term: Term, log: Log, now: Instant) {
-    this.term = term;
-    this.log = log;
-    this.limits = options.limits;
+  /** The log ends before anything of this term. */
+  constructor(node: NodeState) {
+    this.node = node;
+    this.rounds = new Rounds(node.now);
+    this.followers = new Followers(node, this.rounds);
+    this.membership = new Membership(node, this.followers);
+    this.leaseNotBefore = node.now;
+    this.heartbeatDeadline = afterMs(node.now, node.options.timing.heartbeatMs);
+  }
+
+  /** When something is to be done though nothing happens. */
+  get deadline(): Instant {
+    const { handover, heartbeatDeadline } = this;
+    return handover !== null && handover.deadline < heartbeatDeadline ? handover.deadline : heartbeatDeadline;
+  }
+
+  /** Whether it must lead no more: nobody answers, or it no longer votes. */
+  get mustResign(): boolean {
+    const { now, options } = this.node;
+    const patience = RESIGN_AFTER_TIMEOUTS * options.timing.electionTimeoutMs;
+    return now > afterMs(this.rounds.confirmedSince, patience) || this.membership.isUnseated;
+  }
+
+  timerFired(): void {
+    const { now, options } = this.node;
+    if (this.handover !== null && now >= this.handover.deadline) this.endHandover({ type: "aborted" });
+    if (now < this.heartbeatDeadline) return;
     this.heartbeatDeadline = afterMs(now, options.timing.heartbeatMs);
-    const nextIndex = (log.last.index + 1) as LogIndex;
-    this.followers = options.voters.filter((node) => node !== options.id).map((node) => newProgress(node, nextIndex));
+    this.rounds.begin(now);
+    this.followers.heartbeat();
+    this.followers.tendTransfers();
+    this.membership.tend();
   }
 
-  /** How far each voter durably is; ours is `own`. */
-  matchIndexes(own: LogIndex): readonly LogIndex[] {
-    return [own, ...this.followers.map((progress) => progress.matchIndex)];
-  }
-
-  matchIndexByNode(): readonly (readonly [MemberId, LogIndex])[] {
-    return this.followers.map((progress) => [progress.node, progress.matchIndex] as const);
-  }
-
-  get hasFollowers(): boolean {
-    return this.followers.length > 0;
-  }
-
-  /** A reply of this term. From a stranger, or about what was never sent, it is dropped. */
-  replied(from: MemberId, reply: AppendEntriesReply): void {
-    const at = this.followers.findIndex((progress) => progress.node === from);
-    const progress = this.followers[at];
-    if (progress === undefined || reply.round > this.reads.round) return;
-    if (reply.result.accepted && reply.result.matchIndex > this.log.last.index) return;
-    this.followers[at] = replied(progress, reply, this.log);
-  }
-
-  /** Answers the reads that a quorum has confirmed, and begins the round that the next ones wait for. */
-  serveReads(commitIndex: LogIndex, effects: RaftEffect[]): void {
-    this.reads.confirm(this.followers, effects);
-    // Before an entry of this term is committed, commitIndex may lag behind what an earlier leader acknowledged.
-    if (this.log.termAt(commitIndex) !== this.term || !this.reads.begin(commitIndex)) return;
-    this.heartbeat(commitIndex, effects);
-    // In a cluster of one the round is over as it begins.
-    this.reads.confirm(this.followers, effects);
-  }
-
-  /** An empty message to each: keeps them from standing, carries the round, and finds out what was lost. */
-  heartbeat(commitIndex: LogIndex, effects: RaftEffect[]): void {
-    for (const progress of this.followers) this.send(progress, [], commitIndex, effects);
-  }
-
-  /** Sends each follower what it lacks and has room for, and the commit index once nothing else would bring it. */
-  replicate(commitIndex: LogIndex, readBack: ReadBack, effects: RaftEffect[]): void {
-    for (const progress of this.followers) {
-      while (progress.nextIndex <= this.log.last.index && hasRoom(progress)) {
-        if (progress.nextIndex < this.log.firstCached) {
-          this.orderRead(progress, readBack, effects);
-          break;
-        }
-        const end = (this.log.last.index + 1) as LogIndex;
-        this.send(progress, this.log.batch(progress.nextIndex, end, this.limits), commitIndex, effects);
+  /** A reply of this term, or a request to its leader. */
+  received(from: MemberId, message: Message): void {
+    switch (message.type) {
+      case "AppendEntriesReply":
+        return this.followers.replied(from, message);
+      case "InstallSnapshotReply":
+        return this.followers.snapshotReplied(from, message);
+      case "Leaving": {
+        const progress = this.followers.progressOf(from);
+        if (progress !== null) progress.isLeaving = true;
+        return this.membership.tend();
       }
-      const upToDate = progress.matchIndex === this.log.last.index;
-      if (upToDate && progress.commitSent < commitIndex) this.send(progress, [], commitIndex, effects);
+      default:
     }
   }
 
-  /** Entries that were read back in this term: to be sent if the follower still stands where it stood. */
-  entriesRead(to: MemberId, entries: readonly Entry[], commitIndex: LogIndex, effects: RaftEffect[]): void {
-    const progress = this.followers.find(({ node }) => node === to);
-    if (progress === undefined || progress.nextIndex !== entries[0]?.index || !hasRoom(progress)) return;
-    this.send(progress, limitBatch(entries, this.limits), commitIndex, effects);
+  requestRead(origin: ReadOrigin): void {
+    this.reads.request(origin);
   }
 
-  private orderRead(progress: Progress, readBack: ReadBack, effects: RaftEffect[]): void {
-    const from = progress.nextIndex;
-    const end = Math.min(this.log.firstCached, from + this.limits.maxMessageEntries) as LogIndex;
-    const order: ReadOrder = { from, end, term: this.term };
-    readBack.order({ type: "replicate", to: progress.node }, order, this.limits.maxMessageBytes, effects);
+  clockStopped(): void {
+    if (this.leaseNotBefore !== null) this.leaseNotBefore = this.node.now;
   }
 
-  private send(progress: Progress, entries: readonly Entry[], leaderCommit: LogIndex, effects: RaftEffect[]): void {
-    const { term, reads: { round } } = this;
-    const prevLog = progress.nextIndex === 1 ? NO_ENTRY : this.log.idAt((progress.nextIndex - 1) as LogIndex);
-    effects.push({
-      type: "Send",
-      to: progress.node,
-      message: { type: "AppendEntries", term, prevLog, entries, leaderCommit, round },
-    });
-    const last = entries[entries.length - 1] ?? prevLog;
-    // A follower commits nothing beyond what the message has verified.
-    progress.commitSent = Math.min(leaderCommit, last.index) as LogIndex;
-    if (last !== prevLog) sent(progress, last.index);
+  /** Whatever the step has made possible. */
+  advance(): void {
+    this.commit();
+    this.membership.advance();
+    this.followers.refresh();
+    this.serveReads();
+    this.askTarget();
+    this.followers.replicate();
+    if (this.membership.isUnseated) this.leaveToBest();
+  }
+
+  // Handing over
+
+  transfer({ request, target }: RaftInput & { readonly type: "TransferRequested" }): void {
+    const refuse = (reason: "noTarget" | "notVoter" | "pending"): void => {
+      this.resolve(request, { type: "refused", reason });
+    };
+    if (this.handover !== null) return refuse("pending");
+    if (target !== null && !isIncomingVoter(this.node.configuration, target)) return refuse("notVoter");
+    if (!this.handOver(request, target)) refuse("noTarget");
+  }
+
+  /** Whether there is somebody to hand over to. */
+  handOver(request: RequestNumber | null, target: MemberId | null): boolean {
+    const { configuration, now, options, proposals } = this.node;
+    const { all } = this.followers;
+    const chosen = target === null
+      ? bestTarget(configuration, all, (progress) => this.followers.standingOf(progress.id).isAlive)
+      : this.followers.progressOf(target);
+    if (chosen === null) return false;
+    this.handover = new Handover(request, chosen, now, options.timing.electionTimeoutMs);
+    proposals.isPaused = true;
+    return true;
+  }
+
+  /** The term is over, or this leader resigns. */
+  abdicate(): void {
+    const { effects } = this.node;
+    // Another member hears of it by silence.
+    for (const origin of this.reads.abandon()) {
+      if (origin.type === "own") effects.push({ type: "ReadRefused", read: origin.read });
+    }
+    this.membership.abandon();
+    if (this.handover !== null) this.endHandover({ type: "done" });
+  }
+
+  private askTarget(): void {
+    const { handover, node } = this;
+    if (handover === null || handover.isAsked || handover.target.matchIndex < node.log.last.index) return;
+    handover.isAsked = true;
+    this.leaseNotBefore = null;
+    node.effects.push({ type: "Send", to: handover.target.id, message: { type: "TimeoutNow", term: node.currentTerm } });
+  }
+
+  /** We do not vote any more: nobody has to wait for a timeout, if there is one who has all that we have. */
+  private leaveToBest(): void {
+    const { configuration, effects, currentTerm: term } = this.node;
+    const target = bestTarget(configuration, this.followers.all, (progress) => this.followers.isAlive(progress));
+    if (target !== null) effects.push({ type: "Send", to: target.id, message: { type: "TimeoutNow", term } });
+  }
+
+  private endHandover(outcome: TransferOutcome): void {
+    const { handover } = this;
+    this.handover = null;
+    this.node.proposals.isPaused = false;
+    if (handover?.request != null) this.resolve(handover.request, outcome);
+  }
+
+  private resolve(request: RequestNumber, outcome: TransferOutcome): void {
+    this.node.effects.push({ type: "TransferResolved", request, outcome });
+  }
+
+  // Counting
+
+  private commit(): void {
+    const { node, followers } = this;
+    const { delivery, log, currentTerm } = node;
+    if (delivery.commitIndex === log.last.index) return;
+    const quorum = node.configurations.quorum.valueReached(followers.matchOf) as LogIndex;
+    node.commit(leaderCommitIndex(delivery.commitIndex, quorum, currentTerm, log));
+  }
+
+  /** Answers what a quorum has confirmed, or a lease covers; begins the round that the others wait for. */
+  private serveReads(): void {
+    const { node, rounds, reads } = this;
+    this.confirmRounds();
+    const { commitIndex } = node.delivery;
+    // Before an entry of this term is committed, commitIndex may lag behind what an earlier leader acknowledged.
+    if (node.log.termAt(commitIndex) !== node.currentTerm) return;
+    if (this.hasLease) for (const origin of reads.takeWaiting()) this.answer(origin, commitIndex);
+    if (!reads.wantsRound) return;
+    rounds.begin(node.now);
+    reads.begin(rounds.latest, commitIndex);
+    this.followers.heartbeat();
+    // In a cluster of one the round is over as it begins.
+    this.confirmRounds();
+  }
+
+  private confirmRounds(): void {
+    const { rounds, reads, node } = this;
+    if (rounds.confirmed === rounds.latest) return;
+    rounds.confirm(node.configurations.quorum.valueReached(this.followers.roundOf));
+    const batch = reads.confirmedBy(rounds.confirmed);
+    if (batch !== null) for (const origin of batch.origins) this.answer(origin, batch.index);
+  }
+
+  private answer(origin: ReadOrigin, index: LogIndex): void {
+    const { effects, currentTerm: term } = this.node;
+    if (origin.type === "own") effects.push({ type: "ReadReady", read: origin.read, index });
+    else {
+      const { to, request } = origin;
+      effects.push({ type: "Send", to, message: { type: "ReadIndexReply", term, request, index } });
+    }
+  }
+
+  get hasLease(): boolean {
+    const { now, options: { leaseDriftPpm, timing } } = this.node;
+    const { confirmed, confirmedSince } = this.rounds;
+    if (leaseDriftPpm === null || this.leaseNotBefore === null || this.handover !== null || confirmed === 0) return false;
+    return confirmedSince >= this.leaseNotBefore && now < leaseEnd(confirmedSince, timing, leaseDriftPpm);
   }
 }

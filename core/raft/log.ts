@@ -1,10 +1,11 @@
 /**
- * The replicated log as Raft sees it: the terms of all entries, the payloads of only the newest. Not the log on disk
- * (storage/) and not what of it is durable (durability.ts).
+ * The replicated log as Raft sees it: the terms of all entries behind its base, the payloads of only the newest. Not the
+ * log on disk (storage/) and not what of it is durable (durability.ts).
  *
  * The one hard idea: payloads are in memory for [firstCached, last] and nowhere else. They leave from the front, and
- * only when nobody here can need them first: applied and durable. What is older comes back through ReadEntries. A
- * truncation may reach below firstCached (after a restart nothing is in memory); then nothing is cached.
+ * only when nobody here can need them first: applied and durable. What is older comes back through ReadEntries; what
+ * lies at or before the base is gone, and only a snapshot has it. A truncation may reach below firstCached (after a
+ * restart nothing is in memory); then nothing is cached.
  */
 import { invariant } from "../invariant.ts";
 import type { Entry, EntryId, LogIndex, Term } from "../types.ts";
@@ -14,14 +15,21 @@ import { TermRuns } from "../term-runs.ts";
 export class Log {
   private readonly terms: TermRuns;
   /** The entries of [firstCached, last]. */
-  private readonly cache: Entry[] = [];
+  private cache: Entry[] = [];
+  /** How many at the front of the cache have been evicted: they are cut off together, once there are many. */
+  private evicted = 0;
   private bytes = 0;
 
   constructor(recovered: RecoveredLog) {
-    this.terms = new TermRuns(recovered.terms, recovered.last);
+    this.terms = new TermRuns(recovered.terms, recovered.last, recovered.base);
   }
 
-  /** The last entry; 0/0: the log is empty. */
+  /** The last entry that was compacted away; 0/0: none. */
+  get base(): EntryId {
+    return this.terms.base;
+  }
+
+  /** The last entry; the base: nothing follows it. */
   get last(): EntryId {
     return this.terms.last;
   }
@@ -33,7 +41,7 @@ export class Log {
 
   /** The first entry whose payload is in memory; last.index + 1: none is. */
   get firstCached(): LogIndex {
-    return (this.last.index + 1 - this.cache.length) as LogIndex;
+    return (this.last.index + 1 - (this.cache.length - this.evicted)) as LogIndex;
   }
 
   get cachedBytes(): number {
@@ -45,7 +53,7 @@ export class Log {
   }
 
   termAt(index: LogIndex): Term {
-    return this.terms.idAt(index).term;
+    return this.terms.termAt(index);
   }
 
   /** Whether this log holds just this entry, and so (Log Matching, figure 3) all entries before it. */
@@ -59,6 +67,7 @@ export class Log {
   }
 
   append(entry: Entry): void {
+    // Only its identity: the runs outlive the payload.
     this.terms.append({ term: entry.term, index: entry.index });
     this.cache.push(entry);
     this.bytes += entry.payload.length;
@@ -67,8 +76,22 @@ export class Log {
   /** Cuts everything above `keep`, from memory too. */
   truncate(keep: LogIndex): void {
     const kept = Math.max(0, keep + 1 - this.firstCached);
-    for (const cut of this.cache.splice(kept)) this.bytes -= cut.payload.length;
+    for (const cut of this.cache.splice(this.evicted + kept)) this.bytes -= cut.payload.length;
     this.terms.truncate(keep);
+  }
+
+  /** Everything up to `through` is in a snapshot: it becomes the base. */
+  compact(through: EntryId): void {
+    this.drop(through.index + 1 - this.firstCached);
+    this.terms.compact(through);
+  }
+
+  /** A snapshot has taken the place of the log. */
+  reset(base: EntryId): void {
+    this.cache = [];
+    this.evicted = 0;
+    this.bytes = 0;
+    this.terms.reset(base);
   }
 
   /** Cached entries from `from` on, below `end`, within the limits of one message; at least one. */
@@ -80,20 +103,38 @@ export class Log {
   slice(from: LogIndex, end: LogIndex): readonly Entry[] {
     const first = this.firstCached;
     invariant(from >= first && from < end && end <= this.last.index + 1, "a slice is cached and not empty");
-    return this.cache.slice(from - first, end - first);
+    return this.cache.slice(this.evicted + from - first, this.evicted + end - first);
   }
 
   /** Lets payloads up to `through` (applied and durable) leave memory until no more than `maxBytes` are left. */
   evict(through: LogIndex, maxBytes: number): void {
-    let count = 0;
+    if (this.bytes <= maxBytes) return;
     const first = this.firstCached;
-    while (this.bytes > maxBytes && first + count <= through) {
-      this.bytes -= (this.cache[count] as Entry).payload.length;
-      count += 1;
+    let count = 0;
+    for (let left = this.bytes; left > maxBytes && first + count <= through; count++) {
+      left -= (this.cache[this.evicted + count] as Entry).payload.length;
     }
-    if (count > 0) this.cache.splice(0, count);
+    this.drop(count);
+  }
+
+  /** Of the cached entries the oldest `count` leave. */
+  private drop(count: number): void {
+    const end = this.evicted + Math.min(count, this.cache.length - this.evicted);
+    for (let at = this.evicted; at < end; at++) {
+      this.bytes -= (this.cache[at] as Entry).payload.length;
+      this.cache[at] = GONE;
+    }
+    if (end > this.evicted) this.evicted = end;
+    // Moving the rest to the front costs as much as there is of it.
+    if (this.evicted < EVICTED_AT_ONCE && this.evicted < this.cache.length) return;
+    this.cache.splice(0, this.evicted);
+    this.evicted = 0;
   }
 }
+
+const EVICTED_AT_ONCE = 1024;
+/** Stands where an entry was, so that its payload is free at once. */
+const GONE: Entry = { term: 0 as Term, index: 0 as LogIndex, kind: "noop", payload: new Uint8Array(0) };
 
 /** The front of `entries` that one message may carry: within the limits, but at least one. */
 export function limitBatch(entries: readonly Entry[], limits: RaftLimits): readonly Entry[] {

@@ -1,17 +1,22 @@
 /**
  * Messages that vouch for bytes, held back until these are durable: votes, and what is said about our own log.
  *
- * A message keeps the term and the destination that it was made with, waits for every write handed out up to and with
- * the step that made it, and leaves in the order in which it was made. When the term moves on it is dropped: its
- * promise is about an office that nobody holds any more, and silence is always allowed.
+ * A message keeps the term and the destination that it was made with, waits for the writes that it vouches for, and
+ * leaves in the order in which it was made among those that wait for the same. When the term moves on it is dropped:
+ * its promise is about an office that nobody holds any more, and silence is always allowed.
+ *
+ * Most wait for every write handed out up to and with the step that made them. One that vouches for the term alone, as
+ * the answer to a heartbeat does, waits for the hard state only: a slow disk must not make a leader look dead.
  */
 import type { MemberId, Ticket } from "../types.ts";
 import type { RaftEffect } from "./boundary.ts";
 import type { Message } from "./message.ts";
+import type { Writes } from "./writes.ts";
 
 interface Held {
   readonly to: MemberId;
   readonly message: Message;
+  readonly vouchesFor: "log" | "term";
   /** It may leave once this write is durable; null: made in the current step, whose write has no ticket yet. */
   after: Ticket | null;
 }
@@ -19,8 +24,8 @@ interface Held {
 export class Outbox {
   private held: Held[] = [];
 
-  post(to: MemberId, message: Message): void {
-    this.held.push({ to, message, after: null });
+  post(to: MemberId, message: Message, vouchesFor: "log" | "term"): void {
+    this.held.push({ to, message, vouchesFor, after: null });
   }
 
   /** The term has moved on. */
@@ -28,15 +33,16 @@ export class Outbox {
     if (this.held.length > 0) this.held = [];
   }
 
-  /** Ends a step: its messages wait for `begun`, the last write handed out. Those whose wait is over leave. */
-  release(begun: Ticket, through: Ticket, effects: RaftEffect[]): void {
-    let count = 0;
+  /** Ends a step, the write of which has been handed out. Those whose wait is over leave. */
+  release(writes: Writes, effects: RaftEffect[]): void {
+    if (this.held.length === 0) return;
+    const { begun, through, hardStateTicket } = writes;
+    let kept = 0;
     for (const held of this.held) {
-      held.after ??= begun;
-      if (held.after > through) continue;
-      effects.push({ type: "Send", to: held.to, message: held.message });
-      count += 1;
+      held.after ??= held.vouchesFor === "log" ? begun : hardStateTicket;
+      if (held.after <= through) effects.push({ type: "Send", to: held.to, message: held.message });
+      else this.held[kept++] = held;
     }
-    if (count > 0) this.held.splice(0, count);
+    this.held.length = kept;
   }
 }

@@ -29,6 +29,8 @@ export class Proposals {
   /** Payload bytes accepted in the term being led and not yet committed. */
   private uncommittedBytes = 0;
   private ledTerm: Term | null = null;
+  /** Leadership is being handed over: nothing is accepted until that has come about or failed. */
+  isPaused = false;
   /** By index; several where entries of ours were replaced and we led again. */
   private readonly open = new Map<LogIndex, Open[]>();
 
@@ -48,6 +50,7 @@ export class Proposals {
     this.ledTerm = term;
     this.lastAccepted = NONE;
     this.awaitingRollback = false;
+    this.isPaused = false;
     this.uncommittedBytes = 0;
   }
 
@@ -86,8 +89,18 @@ export class Proposals {
     }
   }
 
+  /** A snapshot took the place of everything up to `index`: what was committed there will not be known here. */
+  skippedTo(index: LogIndex, effects: RaftEffect[]): void {
+    for (const [at, proposals] of [...this.open].sort(([a], [b]) => a - b)) {
+      if (at > index) continue;
+      this.open.delete(at);
+      for (const { proposal } of proposals) effects.push({ type: "Resolve", proposal, outcome: { type: "unknown" } });
+    }
+  }
+
   private refusal({ predecessor, payload }: Proposed, limits: RaftLimits): RefusalReason | null {
     if (this.awaitingRollback || predecessor !== this.lastAccepted) return "outOfOrder";
+    if (this.isPaused) return "transferring";
     if (payload.length > limits.maxPayloadBytes) return "tooLarge";
     // One is always admitted: a transaction that the limits allow must be able to commit.
     const full = this.uncommittedBytes + payload.length > limits.maxUncommittedBytes;

@@ -4,6 +4,7 @@
  */
 import { Durability } from "./durability.ts";
 import type { Log } from "./log.ts";
+import type { SnapshotId } from "./message.ts";
 import type { Entry, EntryId, HardState, LogIndex, Ticket } from "../types.ts";
 import type { RaftEffect } from "./boundary.ts";
 
@@ -12,18 +13,20 @@ export class Writes {
   private readonly durability: Durability;
   /** null: unchanged in this step. */
   private hardState: HardState | null = null;
+  /** null: none installed in this step. */
+  private snapshot: SnapshotId | null = null;
   /** null: nothing cut in this step. */
   private truncateTo: LogIndex | null = null;
   private entries: Entry[] = [];
   /** The write that holds the hard state as it is now; 0: recovery found it so. */
-  private hardStateTicket = 0 as Ticket;
+  hardStateTicket = 0 as Ticket;
 
   constructor(log: Log) {
     this.log = log;
     this.durability = new Durability(log.last);
   }
 
-  /** The last entry that is both on disk and in the log. */
+  /** The last entry that is both on disk and in the log; below the log's base: nothing of it is. */
   get durable(): EntryId {
     return this.durability.durable;
   }
@@ -47,6 +50,15 @@ export class Writes {
     this.hardState = hardState;
   }
 
+  /** The snapshot takes the place of the whole log. */
+  install(snapshot: SnapshotId): void {
+    this.log.reset(snapshot.entry);
+    this.durability.reset();
+    this.snapshot = snapshot;
+    this.truncateTo = null;
+    this.entries = [];
+  }
+
   truncate(keep: LogIndex): void {
     this.log.truncate(keep);
     this.durability.truncate(this.log.last);
@@ -64,13 +76,14 @@ export class Writes {
 
   /** Ends a step; null: it has nothing to write. */
   take(): RaftEffect | null {
-    const { hardState, truncateTo, entries } = this;
-    if (hardState === null && truncateTo === null && entries.length === 0) return null;
+    const { hardState, snapshot, truncateTo, entries } = this;
+    if (entries.length === 0 && hardState === null && snapshot === null && truncateTo === null) return null;
     const ticket = this.durability.begin(this.log.last);
     if (hardState !== null) this.hardStateTicket = ticket;
     this.hardState = null;
+    this.snapshot = null;
     this.truncateTo = null;
-    this.entries = [];
-    return { type: "Persist", ticket, hardState, truncateTo, entries };
+    if (entries.length > 0) this.entries = [];
+    return { type: "Persist", ticket, hardState, snapshot, truncateTo, entries };
   }
 }

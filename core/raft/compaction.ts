@@ -1,0 +1,60 @@
+/**
+ * When the state is to be stored as a snapshot, and how much of the log that makes superfluous (§7). One snapshot is
+ * taken at a time, and none while one is being sent: it would take the place of that.
+ *
+ * Members that lag behind cost less to serve from the log than by a snapshot, so a bounded number of entries is kept for
+ * them; beyond it they get the snapshot, and nobody can make a log grow without end.
+ */
+import type { LogIndex } from "../types.ts";
+import type { Leader } from "./leader.ts";
+import type { SnapshotId } from "./message.ts";
+import type { NodeState } from "./node-state.ts";
+
+export class Compaction {
+  private readonly node: NodeState;
+  /** One is being taken and stored. */
+  private isTaking = false;
+
+  constructor(node: NodeState) {
+    this.node = node;
+  }
+
+  /** @param leader null: this node does not lead */
+  takeIfDue(leader: Leader | null): void {
+    const { delivery, snapshot, options: { limits }, effects } = this.node;
+    if (this.isTaking || delivery.isRestoring || leader?.followers.hasTransfers === true) return;
+    const entries = delivery.reportedApplied - (snapshot?.entry.index ?? 0);
+    if (entries <= 0) return;
+    if (entries < limits.snapshotEntries && delivery.bytesSinceSnapshot < limits.snapshotBytes) return;
+    this.isTaking = true;
+    delivery.bytesSinceSnapshot = 0;
+    effects.push({ type: "TakeSnapshot" });
+  }
+
+  /** What the state as of `index` is to be stored as; null: it is not wanted any more, a newer one has come. */
+  snapshotAt(index: LogIndex, size: number): SnapshotId | null {
+    const { log, snapshot, configurations } = this.node;
+    if (index < log.base.index || index <= (snapshot?.entry.index ?? 0)) {
+      this.isTaking = false;
+      return null;
+    }
+    return { entry: log.idAt(index), configuration: configurations.at(index), size };
+  }
+
+  stored(snapshot: SnapshotId, leader: Leader | null): void {
+    const { node } = this;
+    this.isTaking = false;
+    // One from a leader may have overtaken it.
+    if (snapshot.entry.index <= (node.snapshot?.entry.index ?? 0)) return;
+    node.snapshot = snapshot;
+    const { index } = snapshot.entry;
+    const bound = index - node.options.limits.maxTrailingEntries;
+    const needed = leader === null ? bound : Math.min(index, ...leader.followers.all.map(matchIndexOfReceiver));
+    node.compact(Math.min(Math.max(bound, needed), node.writes.durable.index) as LogIndex);
+  }
+}
+
+/** A spare needs nothing of the log. */
+function matchIndexOfReceiver({ role, matchIndex }: { readonly role: string; readonly matchIndex: LogIndex }): number {
+  return role === "spare" ? Number.POSITIVE_INFINITY : matchIndex;
+}

@@ -1,0 +1,79 @@
+/**
+ * The configurations along the log, and the one in force: the last that was appended, committed or not (§6). A
+ * truncation takes those that it cuts back; a snapshot carries the one as of its entry.
+ */
+import { invariant } from "../invariant.ts";
+import type { LogIndex } from "../types.ts";
+import type { ConfigurationRecord } from "./boundary.ts";
+import type { Configuration } from "./configuration.ts";
+import { Quorum } from "./quorum.ts";
+
+export class Configurations {
+  /** Counts the changes, so that whoever follows them sees that there was one. */
+  version = 0;
+  private quorumInForce: Quorum;
+  /** Ascending. The first is the one as of the log's base. */
+  private records: ConfigurationRecord[];
+
+  /** @param base as of the log's base @param appended those above it, ascending */
+  constructor(base: ConfigurationRecord, appended: readonly ConfigurationRecord[]) {
+    this.records = [base, ...appended];
+    this.quorumInForce = new Quorum(this.current);
+  }
+
+  /** In force. */
+  get current(): Configuration {
+    return this.last.configuration;
+  }
+
+  /** Where the one in force stands; 0, or below the base: it was founded or came with a snapshot. */
+  get index(): LogIndex {
+    return this.last.index;
+  }
+
+  /** Of the one in force. */
+  get quorum(): Quorum {
+    return this.quorumInForce;
+  }
+
+  /** The one in force when the log ended at `index`. */
+  at(index: LogIndex): Configuration {
+    const record = this.records.findLast((one) => one.index <= index) ?? this.records[0];
+    invariant(record !== undefined, "there always is a configuration");
+    return record.configuration;
+  }
+
+  append(index: LogIndex, configuration: Configuration): void {
+    invariant(index > this.index, "configurations ascend along the log");
+    this.records.push({ index, configuration });
+    this.changed();
+  }
+
+  /** The log now ends at `keep`. */
+  truncate(keep: LogIndex): void {
+    if (this.index <= keep) return;
+    this.records = this.records.filter((record, at) => at === 0 || record.index <= keep);
+    this.changed();
+  }
+
+  /** The log now begins behind `through`. */
+  compact(through: LogIndex): void {
+    const base = this.records.findLastIndex((record) => record.index <= through);
+    if (base > 0) this.records.splice(0, base);
+  }
+
+  /** A snapshot took the place of the log. */
+  reset(index: LogIndex, configuration: Configuration): void {
+    this.records = [{ index, configuration }];
+    this.changed();
+  }
+
+  private get last(): ConfigurationRecord {
+    return this.records[this.records.length - 1] as ConfigurationRecord;
+  }
+
+  private changed(): void {
+    this.version += 1;
+    this.quorumInForce = new Quorum(this.current);
+  }
+}

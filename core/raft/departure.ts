@@ -1,0 +1,45 @@
+/**
+ * A process that is about to stop hands over what it has: first the leadership, then, where roles are given out by
+ * themselves, its vote. Both are a courtesy that saves the others a timeout: it waits for them no longer than a bound,
+ * and not at all if there is nobody to take them.
+ */
+import { afterMs, type Instant } from "../types.ts";
+import { isJoint, isVoter } from "./configuration.ts";
+import type { NodeState } from "./node-state.ts";
+
+/** So many election timeouts, and the process stops whatever it still has. */
+const PATIENCE_TIMEOUTS = 4;
+
+export class Departure {
+  /** Stops then at the latest. */
+  readonly bound: Instant;
+  /** When to ask the leader again. */
+  askAt: Instant;
+  private readonly node: NodeState;
+
+  constructor(node: NodeState) {
+    this.node = node;
+    this.askAt = node.now;
+    this.bound = afterMs(node.now, PATIENCE_TIMEOUTS * node.options.timing.electionTimeoutMs);
+  }
+
+  get deadline(): Instant {
+    return this.askAt < this.bound ? this.askAt : this.bound;
+  }
+
+  get isOverdue(): boolean {
+    return this.node.now >= this.bound;
+  }
+
+  /** Whether somebody else could have our vote: then the leader is asked to see to it. */
+  get hasVoteToGive(): boolean {
+    const { configuration, id, options } = this.node;
+    if (options.roles === null || !isVoter(configuration, id)) return false;
+    return isJoint(configuration) || configuration.members.some(({ role }) => role !== "voter");
+  }
+
+  asked(): void {
+    const { now, options } = this.node;
+    this.askAt = afterMs(now, options.timing.heartbeatMs);
+  }
+}

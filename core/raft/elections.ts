@@ -1,0 +1,171 @@
+/**
+ * How this node comes to follow, to stand and to be elected. It leads nobody: `Raft` makes a leader of the winner.
+ *
+ *                  timeout                  would be elected             elected
+ *     follower ──────────────▶ preCandidate ───────────────▶ candidate ───────────▶ leader
+ *        ▲                        │  TimeoutNow from the leader  ▲  │
+ *        │                        └──────────────────────────────┘  │
+ *        └──── a leader of this term, or a later term (from anywhere) ◀────┘
+ *
+ * A pre-candidate only asks (thesis §9.6): its term does not rise, so that one who cannot win, being cut off or behind,
+ * disrupts nobody when it comes back. Whoever hears a leader does not listen (election.ts, isSticky), except to a
+ * candidate whom that leader has asked to stand.
+ *
+ * Votes are collected for one candidacy, and thrown away with it.
+ */
+import { invariant } from "../invariant.ts";
+import type { Instant, MemberId, Term } from "../types.ts";
+import { everybodyIn, isVoter } from "./configuration.ts";
+import { electionDeadline, grantsVote, isPreferred, isSticky, wouldGrantVote } from "./election.ts";
+import type { Message, RequestPreVote, RequestPreVoteReply, RequestVote, RequestVoteReply } from "./message.ts";
+import type { NodeState } from "./node-state.ts";
+
+/** What we do when nobody leads, as far as we know. */
+interface Candidacy {
+  readonly type: "preCandidate" | "candidate";
+  /** Who granted, ourselves only once our own vote is durable. */
+  readonly votes: Set<MemberId>;
+}
+
+export class Elections {
+  /** null: we do not stand. */
+  candidacy: Candidacy | null = null;
+  /** Whom we follow; null: nobody whom we know. */
+  leader: MemberId | null = null;
+  /** When to stand unless somebody leads or wins our vote before. */
+  deadline: Instant;
+  /** When a leader was heard last; null: none has been. */
+  private heardAt: Instant | null;
+  private readonly node: NodeState;
+
+  constructor(node: NodeState) {
+    const { options, now } = node;
+    this.node = node;
+    // We may have promised a leader, before we crashed, not to vote within its lease.
+    this.heardAt = options.leaseDriftPpm === null ? null : now;
+    // A cluster of one has nobody to wait for.
+    this.deadline = this.isAlone() ? now : this.drawDeadline();
+  }
+
+  /** Another leader of this term, or none that we know. */
+  follow(leader: MemberId | null): void {
+    this.candidacy = null;
+    this.leader = leader;
+  }
+
+  /** The leader of this term has spoken. */
+  heard(): void {
+    this.heardAt = this.node.now;
+    this.await();
+  }
+
+  /** Waits anew, for another while than before. */
+  await(): void {
+    this.deadline = this.drawDeadline();
+  }
+
+  /** Whether this node may ever stand: it votes, by the configuration in force. */
+  get mayStand(): boolean {
+    return isVoter(this.node.configuration, this.node.id);
+  }
+
+  /** Nobody leads in time: ask whether to stand. */
+  timedOut(): void {
+    this.await();
+    // Until our last vote is on disk, a new one would only lengthen its queue.
+    if (!this.mayStand || (this.candidacy?.type === "candidate" && !this.node.writes.hardStateDurable)) return;
+    const { node } = this;
+    this.leader = null;
+    this.candidacy = { type: "preCandidate", votes: new Set([node.id]) };
+    this.askVoters({ type: "RequestPreVote", term: node.currentTerm, lastLog: node.log.last });
+    this.standIfWelcome();
+  }
+
+  /** The leader asks us to stand at once (thesis §3.10). */
+  timeoutNow(from: MemberId): void {
+    // A node that was removed must not be elected, whatever its leader knew of it.
+    if (from === this.leader && this.mayStand) this.stand(true);
+  }
+
+  /** Whether a candidate is not to be listened to: the message is as good as lost. */
+  ignores(from: MemberId, message: Message, leads: boolean): boolean {
+    if (message.type === "RequestVote" && message.isTransfer) return false;
+    if (message.type !== "RequestVote" && message.type !== "RequestPreVote") return false;
+    // It tells the candidate about our term.
+    if (message.term < this.node.currentTerm) return false;
+    // The very leader whom we follow stands: then it leads no more.
+    if (from === this.leader) return false;
+    return leads || isSticky(this.heardAt, this.node.now, this.node.options.timing);
+  }
+
+  preVoteRequested(from: MemberId, request: RequestPreVote): void {
+    const granted = wouldGrantVote(this.voter(), request);
+    this.node.post(from, { type: "RequestPreVoteReply", term: this.node.currentTerm, granted }, "term");
+  }
+
+  voteRequested(from: MemberId, request: RequestVote): void {
+    const granted = grantsVote(this.voter(), from, request);
+    if (granted) {
+      if (this.node.votedFor === null) this.node.vote(from);
+      this.await();
+    }
+    this.node.post(from, { type: "RequestVoteReply", term: this.node.currentTerm, granted }, "log");
+  }
+
+  preVoteReplied(from: MemberId, reply: RequestPreVoteReply): void {
+    if (this.candidacy?.type !== "preCandidate" || reply.term !== this.node.currentTerm || !reply.granted) return;
+    this.candidacy.votes.add(from);
+    this.standIfWelcome();
+  }
+
+  /** A reply of an earlier term is a vote in an election that is over. */
+  voteReplied(from: MemberId, reply: RequestVoteReply): void {
+    if (this.candidacy?.type !== "candidate" || reply.term !== this.node.currentTerm || !reply.granted) return;
+    this.candidacy.votes.add(from);
+  }
+
+  /** Our own vote is needed too: a leader's messages do not wait for it to be durable. */
+  get isElected(): boolean {
+    const { candidacy, node } = this;
+    if (candidacy?.type !== "candidate" || !node.writes.hardStateDurable) return false;
+    candidacy.votes.add(node.id);
+    return node.configurations.quorum.isReached((id) => candidacy.votes.has(id));
+  }
+
+  private standIfWelcome(): void {
+    const { candidacy, node } = this;
+    invariant(candidacy?.type === "preCandidate", "who has not stood yet counts who would vote for it");
+    if (node.configurations.quorum.isReached((id) => candidacy.votes.has(id))) this.stand(false);
+  }
+
+  private stand(isTransfer: boolean): void {
+    const { node } = this;
+    this.leader = null;
+    this.candidacy = { type: "candidate", votes: new Set() };
+    node.beginTerm((node.currentTerm + 1) as Term, node.id);
+    this.await();
+    this.askVoters({ type: "RequestVote", term: node.currentTerm, lastLog: node.log.last, isTransfer });
+  }
+
+  private askVoters(request: RequestPreVote | RequestVote): void {
+    const { configuration, id } = this.node;
+    for (const member of everybodyIn(configuration)) {
+      if (member.id !== id && isVoter(configuration, member.id)) this.node.post(member.id, request, "log");
+    }
+  }
+
+  private voter() {
+    const { currentTerm, votedFor, log } = this.node;
+    return { currentTerm, votedFor, lastLog: log.last };
+  }
+
+  private isAlone(): boolean {
+    const { configuration, id } = this.node;
+    return isVoter(configuration, id) && everybodyIn(configuration).every((member) => member.id === id);
+  }
+
+  private drawDeadline(): Instant {
+    const { now, options, random, configuration, id } = this.node;
+    return electionDeadline(now, options.timing, random, isPreferred(configuration, id));
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * What the leader's messages do to this node's log: AppendEntries and InstallSnapshot, receiver's side (figure 2, §7).
+ * That they come from the leader of this term has been judged before.
+ *
+ * A snapshot arrives in chunks; each is answered when it is written, so our disk sets the pace. When the last one is
+ * written the snapshot takes the place of the log, at once in memory, and the acknowledgement waits for the disk as any
+ * other. One whose entry we hold needs no installing: we have all that is in it.
+ */
+import { unreachable } from "../invariant.ts";
+import { sameEntry, type LogIndex, type MemberId } from "../types.ts";
+import { judgeAppend, type AppendVerdict } from "./append.ts";
+import { followerCommitIndex } from "./commit.ts";
+import type { Configuration } from "./configuration.ts";
+import { decodeConfiguration } from "./configuration-codec.ts";
+import type { AppendEntries, AppendEntriesReply, InstallSnapshot, SnapshotId } from "./message.ts";
+import type { NodeState } from "./node-state.ts";
+
+/** A snapshot of which some is here. */
+interface Reception {
+  readonly snapshot: SnapshotId;
+  /** So many bytes from its start are written. */
+  received: number;
+  /** A chunk is being written. */
+  isStoring: boolean;
+}
+
+export class Follower {
+  private readonly node: NodeState;
+  /** null: no snapshot is being received. */
+  private reception: Reception | null = null;
+
+  constructor(node: NodeState) {
+    this.node = node;
+  }
+
+  appendReceived(from: MemberId, request: AppendEntries): void {
+    const { node } = this;
+    const verdict = judgeAppend(node.log, node.delivery.commitIndex, request);
+    switch (verdict.type) {
+      case "impossible":
+        return node.reject(from, "a leader's log has every committed entry");
+      case "mismatch":
+        return this.replyToAppend(from, request, { accepted: false, rejected: request.prevLog.index, hint: verdict.hint });
+      case "match":
+        if (this.take(from, verdict)) this.acknowledge(from, request);
+        return;
+      default:
+        unreachable(verdict);
+    }
+  }
+
+  snapshotReceived(from: MemberId, { snapshot, offset, bytes }: InstallSnapshot): void {
+    const { node } = this;
+    if (node.log.holds(snapshot.entry) || snapshot.entry.index <= node.delivery.commitIndex) {
+      return this.haveAlready(from, snapshot);
+    }
+    if (this.reception === null || !sameEntry(this.reception.snapshot.entry, snapshot.entry)) {
+      this.reception = { snapshot, received: 0, isStoring: false };
+    }
+    const { reception } = this;
+    // A repeated chunk, or one that was overtaken, changes nothing.
+    if (offset !== reception.received || bytes.length === 0) return this.replyToChunk(from, snapshot, reception.received);
+    if (reception.isStoring) return;
+    reception.isStoring = true;
+    node.effects.push({ type: "StoreChunk", snapshot: reception.snapshot, offset, bytes });
+  }
+
+  /** @param leader whom we follow now; null: nobody to be told */
+  chunkStored(entry: SnapshotId["entry"], end: number, leader: MemberId | null): void {
+    const { node, reception } = this;
+    if (reception === null || !sameEntry(reception.snapshot.entry, entry)) return;
+    const { snapshot } = reception;
+    reception.isStoring = false;
+    reception.received = end;
+    if (end < snapshot.size) {
+      if (leader !== null) this.replyToChunk(leader, snapshot, end);
+      return;
+    }
+    this.reception = null;
+    // While it was written the log itself may have come as far.
+    const isNeeded = !node.log.holds(entry) && entry.index > node.delivery.commitIndex;
+    if (isNeeded && leader !== null) node.install(snapshot);
+    if (leader !== null) this.replyInstalled(leader, snapshot);
+  }
+
+  /** Takes over what is new; whether it could be understood. */
+  private take(from: MemberId, { truncateTo, entries }: AppendVerdict & { type: "match" }): boolean {
+    const { node } = this;
+    const configurations = new Map<LogIndex, Configuration>();
+    for (const entry of entries) {
+      if (entry.kind !== "configuration") continue;
+      const decoded = decodeConfiguration(entry.payload);
+      if (!decoded.ok) {
+        node.reject(from, `a configuration entry holds a configuration: ${decoded.fault.rule}`);
+        return false;
+      }
+      configurations.set(entry.index, decoded.value);
+    }
+    if (truncateTo !== null) node.truncate(truncateTo);
+    for (const entry of entries) node.appendReceived(entry, configurations.get(entry.index) ?? null);
+    return true;
+  }
+
+  private acknowledge(from: MemberId, request: AppendEntries): void {
+    const { node } = this;
+    node.commit(followerCommitIndex(node.delivery.commitIndex, request));
+    // What was verified, not how far our log goes: its end may be a deposed leader's. Our base is committed.
+    const verified = Math.max(request.prevLog.index + request.entries.length, node.log.base.index) as LogIndex;
+    if (request.entries.length > 0) return this.replyToAppend(from, request, { accepted: true, matchIndex: verified });
+    // A heartbeat's answer does not wait for the disk, and so vouches for no more than is there.
+    const matchIndex = Math.min(verified, node.writes.durable.index) as LogIndex;
+    const result = { accepted: true, matchIndex } as const;
+    node.post(from, this.appendReply(request, result), "term");
+  }
+
+  private haveAlready(from: MemberId, snapshot: SnapshotId): void {
+    const { node } = this;
+    const { entry } = snapshot;
+    if (entry.index >= node.log.base.index && !node.log.holds(entry)) {
+      return node.reject(from, "a snapshot agrees with what is committed");
+    }
+    // All before an entry that both logs hold agrees, and what a snapshot holds is committed.
+    if (entry.index > node.delivery.commitIndex) node.commit(entry.index);
+    this.replyInstalled(from, snapshot);
+  }
+
+  private replyToAppend(to: MemberId, request: AppendEntries, result: AppendEntriesReply["result"]): void {
+    // A rejection vouches for the term alone.
+    this.node.post(to, this.appendReply(request, result), result.accepted ? "log" : "term");
+  }
+
+  private appendReply({ round }: AppendEntries, result: AppendEntriesReply["result"]): AppendEntriesReply {
+    const { currentTerm: term, options: { version } } = this.node;
+    return { type: "AppendEntriesReply", term, round, version, result };
+  }
+
+  private replyToChunk(to: MemberId, { entry }: SnapshotId, received: number): void {
+    const { currentTerm: term } = this.node;
+    this.node.post(to, { type: "InstallSnapshotReply", term, entry, received, installed: false }, "term");
+  }
+
+  private replyInstalled(to: MemberId, { entry, size }: SnapshotId): void {
+    const { currentTerm: term } = this.node;
+    this.node.post(to, { type: "InstallSnapshotReply", term, entry, received: size, installed: true }, "log");
+  }
+}
+

@@ -1,0 +1,65 @@
+/**
+ * One snapshot on its way to one member, chunk by chunk (§7). One chunk is under way at a time: read from our disk, sent,
+ * written to the member's disk, answered. So the slowest of them sets the pace, and heartbeats go on beside it.
+ *
+ * It begins with a chunk without bytes: the answer tells how much the member has of this very snapshot, be it from a
+ * transfer that broke off or from another leader. What is not answered in time is asked again in the same way.
+ */
+import type { EntryId, Instant, MemberId } from "../types.ts";
+import { afterMs } from "../types.ts";
+import type { RaftEffect, RaftOptions } from "./boundary.ts";
+import type { InstallSnapshot, InstallSnapshotReply, SnapshotId } from "./message.ts";
+import { sameEntry, type Term } from "../types.ts";
+
+const NO_BYTES = new Uint8Array(0);
+
+export class SnapshotTransfer {
+  readonly snapshot: SnapshotId;
+  private readonly to: MemberId;
+  private readonly term: Term;
+  /** What is being read from disk or answered by the member begins here; null: how much it has is being asked. */
+  private offset: number | null = null;
+  private isReading = false;
+  /** When to ask again. */
+  private deadline = 0 as Instant;
+
+  constructor(to: MemberId, term: Term, snapshot: SnapshotId) {
+    this.to = to;
+    this.term = term;
+    this.snapshot = snapshot;
+  }
+
+  /** At the start, and whenever the member has been silent for too long. */
+  ask(now: Instant, options: RaftOptions, effects: RaftEffect[]): void {
+    if (this.isReading || now < this.deadline) return;
+    this.deadline = afterMs(now, options.timing.electionTimeoutMs);
+    this.offset = null;
+    effects.push({ type: "Send", to: this.to, message: this.chunk(0, NO_BYTES) });
+  }
+
+  /** The member says how far it is: read on from there, unless that is under way already. */
+  replied(reply: InstallSnapshotReply, now: Instant, options: RaftOptions, effects: RaftEffect[]): void {
+    const { received } = reply;
+    if (this.isReading || reply.installed || received >= this.snapshot.size) return;
+    // A chunk is under way, and the answer is an old one: of another place.
+    if (this.offset !== null && received <= this.offset) return;
+    this.offset = received;
+    this.isReading = true;
+    this.deadline = afterMs(now, options.timing.electionTimeoutMs);
+    const { entry } = this.snapshot;
+    const maxBytes = options.limits.snapshotChunkBytes;
+    effects.push({ type: "ReadSnapshot", to: this.to, entry, offset: received, maxBytes });
+  }
+
+  /** A piece came from our own disk. Whether it was what was asked for. */
+  read(entry: EntryId, offset: number, bytes: Uint8Array, effects: RaftEffect[]): boolean {
+    if (!this.isReading || offset !== this.offset || !sameEntry(entry, this.snapshot.entry)) return false;
+    this.isReading = false;
+    effects.push({ type: "Send", to: this.to, message: this.chunk(offset, bytes) });
+    return true;
+  }
+
+  private chunk(offset: number, bytes: Uint8Array): InstallSnapshot {
+    return { type: "InstallSnapshot", term: this.term, snapshot: this.snapshot, offset, bytes };
+  }
+}
