@@ -1,6 +1,7 @@
 /**
  * Runs a Node on this machine: takes inputs one at a time in the order in which they arrive, steps, and performs the
- * effects in order. It decides nothing: every `if` is about an error of the world, or about the end.
+ * effects in order. It decides nothing: every `if` is about an error of the world, or about the end. Whom it calls is
+ * whoever stands in the configuration in force, and until there is one, whom it was told of.
  *
  * The ends: *closed*, when it was asked to; *halted*, when the Node says that it must not go on (a disk that failed,
  * a directory that must not be used); *crashed*, when a step threw. The last is a bug of ours: what led to it is
@@ -9,19 +10,27 @@
 import type { NodeEffect, NodeInput, NodeOptions } from "../core/node/boundary.ts";
 import { Node } from "../core/node/node.ts";
 import type { ClientId } from "../core/database/boundary.ts";
-import type { HaltReason, RejectReason } from "../core/replica/boundary.ts";
-import { NO_ENTRY, type EntryId, type Identity, type LogIndex, type NodeId, type Term } from "../core/types.ts";
+import type { TransferOutcome } from "../core/raft/boundary.ts";
+import { everybodyIn, type Configuration } from "../core/raft/configuration.ts";
+import type {
+  HaltReason, MemberChangeOutcome, MemberOperation, RejectReason, Stranger,
+} from "../core/replica/boundary.ts";
+import {
+  NO_ENTRY, nodeOf, type EntryId, type Identity, type LogIndex, type NodeId, type RequestNumber, type Term,
+} from "../core/types.ts";
 import { unreachable } from "../core/invariant.ts";
 import type { Hello } from "../core/wire/hello.ts";
 import { PEER_LIMITS } from "../core/wire/peer.ts";
-import type { Address } from "./address.ts";
+import { parseAddress, type Address } from "./address.ts";
 import type { LocalConnection } from "./client-driver.ts";
-import { monotonicNow, Timer, wallClockMs } from "./clock.ts";
+import { ClockWatch, monotonicNow, Timer, wallClockMs } from "./clock.ts";
 import { BEAT_MS } from "./connection.ts";
 import { crash } from "./crash.ts";
 import { Disk } from "./disk.ts";
 import { Listener } from "./listener.ts";
+import { OpenRequests } from "./open-requests.ts";
 import { PeerLink, type PeerLinkStatus } from "./peer-link.ts";
+import { PeerLinks } from "./peer-links.ts";
 
 const MIB = 1024 * 1024;
 /** The largest statement with its largest value, and room for what is around them. */
@@ -37,7 +46,7 @@ export interface DriverOptions {
   readonly directory: string;
   /** null: nobody calls; it listens nowhere. */
   readonly address: Address | null;
-  /** All others of the cluster. */
+  /** Where others are, unless the configuration says. */
   readonly peers: ReadonlyMap<NodeId, Address>;
 }
 
@@ -46,6 +55,8 @@ export type DriverEvent =
   | { readonly type: "Recovered"; readonly identity: Identity; readonly last: EntryId; readonly tornBytes: number }
   | { readonly type: "Listening"; readonly address: Address }
   | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
+  /** Another configuration is in force here, or is now known to be committed. */
+  | { readonly type: "ConfigurationChanged"; readonly configuration: Configuration; readonly isCommitted: boolean }
   | { readonly type: "PeerConnected"; readonly peer: NodeId }
   | { readonly type: "PeerLost"; readonly peer: NodeId; readonly detail: string }
   /** The peer will not hear us, and says why. Repeated for as long as it lasts. */
@@ -68,6 +79,11 @@ export interface DriverStatus {
   readonly lastIndex: LogIndex;
   readonly commitIndex: LogIndex;
   readonly appliedIndex: LogIndex;
+  /** In force; null: this node is of no cluster yet. */
+  readonly configuration: Configuration | null;
+  /** Empty nodes that have asked this one for admission. */
+  readonly strangers: readonly Stranger[];
+  /** Whom this node calls. */
   readonly peers: ReadonlyMap<NodeId, PeerLinkStatus>;
 }
 
@@ -78,16 +94,24 @@ export class Driver {
   private readonly disk: Disk;
   private readonly timer = new Timer(() => this.input({ type: "TimerFired" }));
   private readonly listener: Listener | null;
-  private readonly links = new Map<NodeId, PeerLink>();
+  private readonly links = new PeerLinks((peer, address) => this.linkTo(peer, address));
+  private readonly clock = new ClockWatch(monotonicNow(), wallClockMs());
+  private lastRequest = 0 as RequestNumber;
+  private readonly nextRequest = (): RequestNumber => ++this.lastRequest as RequestNumber;
+  private readonly changes = new OpenRequests<MemberChangeOutcome>(this.nextRequest);
+  private readonly transfers = new OpenRequests<TransferOutcome>(this.nextRequest);
   private readonly locals = new Map<ClientId, (bytes: Uint8Array) => void>();
   private localCount = 0;
   private inputs: NodeInput[] = [];
   private isStepping = false;
+  /** Peers are called from the moment on at which they can call back. */
+  private isListening = false;
   /** Nothing is stepped any more. */
   private isOver = false;
   private readonly trace: string[] = [];
   private term = 0 as Term;
   private leader: NodeId | null = null;
+  private configuration: Configuration | null = null;
   private recovered: ((halt: HaltReason | null) => void) | null = null;
   private closed: (() => void) | null = null;
   private stopped: Promise<void> | null = null;
@@ -109,8 +133,24 @@ export class Driver {
     if (reason !== null) return { ok: false, reason };
     const address = (await this.listener?.listen()) ?? null;
     if (address !== null) this.report({ type: "Listening", address });
-    for (const [peer, peerAddress] of this.options.peers) this.links.set(peer, this.linkTo(peer, peerAddress));
+    this.isListening = true;
+    this.links.follow(this.addresses());
     return { ok: true, address };
+  }
+
+  /** Resolves to null if the node ended before it was known. */
+  change(operations: readonly MemberOperation[]): Promise<MemberChangeOutcome | null> {
+    return this.changes.ask((request) => this.input({ type: "ChangeRequested", request, operations }));
+  }
+
+  /** @param target null: whoever suits best. Resolves to null if the node ended before it was known. */
+  transfer(target: NodeId | null): Promise<TransferOutcome | null> {
+    return this.transfers.ask((request) => this.input({ type: "TransferRequested", request, target }));
+  }
+
+  /** Whether a connection to the node stands, made by either side. */
+  isConnectedTo(peer: NodeId): boolean {
+    return this.links.to(peer)?.isConnected === true || this.listener?.isCalledBy(peer) === true;
   }
 
   /** A connection of this process, which takes no socket. */
@@ -127,7 +167,7 @@ export class Driver {
   }
 
   status(): DriverStatus {
-    const { identity, raft } = this.node.replica.inspect();
+    const { identity, raft, strangers } = this.node.replica.inspect();
     return {
       identity,
       term: this.term,
@@ -135,7 +175,9 @@ export class Driver {
       lastIndex: raft?.last.index ?? NO_ENTRY.index,
       commitIndex: raft?.commitIndex ?? NO_ENTRY.index,
       appliedIndex: raft?.lastApplied ?? NO_ENTRY.index,
-      peers: new Map([...this.links].map(([peer, link]) => [peer, link.status()])),
+      configuration: this.configuration,
+      strangers,
+      peers: this.links.status(),
     };
   }
 
@@ -155,7 +197,7 @@ export class Driver {
   }
 
   private listenerAt(address: Address): Listener {
-    const { id, cluster: nodes } = this.options.node;
+    const { id } = this.options.node;
     return new Listener(
       {
         address,
@@ -163,7 +205,7 @@ export class Driver {
         maxClientFrameBytes: MAX_CLIENT_FRAME_BYTES,
         maxQueuedBytes: MAX_QUEUED_BYTES,
         beatMs: BEAT_MS,
-        doorkeeper: () => ({ node: id, nodes, identity: this.identity }),
+        doorkeeper: () => ({ node: id, identity: this.identity }),
       },
       {
         peerReceived: (from, bytes) => this.input({ type: "PeerReceived", from, bytes }),
@@ -184,9 +226,23 @@ export class Driver {
     };
     return new PeerLink({ peer, address, limits, hello }, {
       connected: () => this.report({ type: "PeerConnected", peer }),
+      received: (bytes) => this.input({ type: "PeerReceived", from: peer, bytes }),
       lost: (detail) => this.report({ type: "PeerLost", peer, detail }),
       refused: (detail) => this.report({ type: "PeerRefusedUs", peer, detail }),
     });
+  }
+
+  /** Of all others who matter now. Whoever stands in the configuration without an address calls us, or is known here. */
+  private addresses(): ReadonlyMap<NodeId, Address> {
+    const { peers, node } = this.options;
+    if (this.configuration === null) return peers;
+    const addresses = new Map<NodeId, Address>();
+    for (const member of everybodyIn(this.configuration)) {
+      const peer = nodeOf(member.id);
+      const address = parseAddress(member.address) ?? peers.get(peer);
+      if (peer !== node.id && address !== undefined) addresses.set(peer, address);
+    }
+    return addresses;
   }
 
   /** Inputs that a step brings about (a write that ended at once) are taken after it, in order. */
@@ -196,7 +252,10 @@ export class Driver {
     if (this.isStepping) return;
     this.isStepping = true;
     // The array grows while it is walked.
-    for (const one of this.inputs) if (!this.isOver) this.step(one);
+    for (const one of this.inputs) {
+      if (this.clock.hasStopped(monotonicNow(), wallClockMs())) this.step({ type: "ClockStopped" });
+      if (!this.isOver) this.step(one);
+    }
     this.inputs = [];
     this.isStepping = false;
   }
@@ -216,7 +275,7 @@ export class Driver {
       case "Disk":
         return this.disk.perform({ ticket: effect.ticket, operation: effect.operation });
       case "Send":
-        return this.links.get(effect.to)?.send(effect.bytes);
+        return this.send(effect.to, effect.bytes);
       case "Respond": {
         const local = this.locals.get(effect.to);
         return local === undefined ? this.listener?.respond(effect.to, effect.bytes) : local(effect.bytes);
@@ -233,10 +292,18 @@ export class Driver {
         this.term = effect.term;
         this.leader = effect.leader;
         return this.report(effect);
+      case "ConfigurationChanged":
+        this.configuration = effect.configuration;
+        if (this.isListening) this.links.follow(this.addresses());
+        return this.report(effect);
+      case "ChangeResolved":
+        return this.changes.settle(effect.request, effect.outcome);
+      case "TransferResolved":
+        return this.transfers.settle(effect.request, effect.outcome);
       case "Reject":
         return this.report({ ...effect, type: "MessageRejected" });
       case "Closed":
-        this.isOver = true;
+        this.end();
         this.report(effect);
         return this.closed?.();
       case "Halt":
@@ -246,8 +313,22 @@ export class Driver {
     }
   }
 
-  private halt(reason: HaltReason): void {
+  /** Over the connection that we made, or else over the one that the peer made. */
+  private send(to: NodeId, bytes: Uint8Array): void {
+    const link = this.links.to(to);
+    if (link?.isConnected !== true && this.listener?.sendToPeer(to, bytes) === true) return;
+    link?.send(bytes);
+  }
+
+  /** Nothing is stepped any more, and nobody waits for an answer. */
+  private end(): void {
     this.isOver = true;
+    this.changes.end();
+    this.transfers.end();
+  }
+
+  private halt(reason: HaltReason): void {
+    this.end();
     this.leader = null;
     this.report({ type: "Halted", reason });
     this.recovered?.(reason);
@@ -256,7 +337,7 @@ export class Driver {
   }
 
   private crashed(error: unknown): void {
-    this.isOver = true;
+    this.end();
     const state = JSON.stringify(this.node.replica.inspect());
     crash(error, `state: ${state}\nlast inputs: ${this.trace.slice(-TRACE_LENGTH).join(" ")}`);
     void this.stop();
@@ -269,8 +350,8 @@ export class Driver {
 
   private async stopOnce(): Promise<void> {
     this.timer.clear();
-    for (const link of this.links.values()) link.close();
-    this.links.clear();
+    this.isListening = false;
+    this.links.close();
     await this.listener?.close();
     await this.disk.close();
   }

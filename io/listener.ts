@@ -2,7 +2,8 @@
  * A node's one port. Peers and clients call it; the first frame, the hello, says who it is and is judged by
  * core/wire. Whoever says no hello in time, or a wrong one, is told why and shut out, and nobody else notices.
  *
- * It does not send to peers: what we say to a peer goes over the connection that we made to it (peer-link.ts).
+ * What we say to a peer goes over the connection that we made to it (peer-links.ts), and only where there is none over
+ * the one that it made to us: so two nodes reach each other as soon as one of them knows the other's address.
  */
 import net from "node:net";
 import type { ClientId } from "../core/database/boundary.ts";
@@ -65,6 +66,17 @@ export class Listener {
         resolve({ host, port: (this.server.address() as net.AddressInfo).port });
       });
     });
+  }
+
+  /** Over the connection that the peer has made to us. False: there is none. */
+  sendToPeer(peer: NodeId, bytes: Uint8Array): boolean {
+    const connection = this.peers.get(peer);
+    connection?.send(bytes);
+    return connection !== undefined;
+  }
+
+  isCalledBy(peer: NodeId): boolean {
+    return this.peers.has(peer);
   }
 
   respond(client: ClientId, bytes: Uint8Array): void {

@@ -16,6 +16,8 @@ const REFUSED_WAIT_MS = 2000;
 
 export interface PeerLinkEvents {
   connected(): void;
+  /** A peer that cannot call us speaks over our call. */
+  received(bytes: Uint8Array): void;
   /** Only after `connected`. */
   lost(detail: string): void;
   /** The peer will not hear us. */
@@ -23,6 +25,7 @@ export interface PeerLinkEvents {
 }
 
 export interface PeerLinkStatus {
+  readonly address: Address;
   readonly connected: boolean;
   /** How often we called. */
   readonly calls: number;
@@ -54,6 +57,14 @@ export class PeerLink {
     this.connect();
   }
 
+  get address(): Address {
+    return this.options.address;
+  }
+
+  get isConnected(): boolean {
+    return this.call?.isAccepted === true;
+  }
+
   send(bytes: Uint8Array): void {
     if (this.call?.isAccepted === true) this.call.send(bytes);
     else this.dropped++;
@@ -62,7 +73,8 @@ export class PeerLink {
   status(): PeerLinkStatus {
     const call = this.call;
     return {
-      connected: call?.isAccepted === true,
+      address: this.options.address,
+      connected: this.isConnected,
       calls: this.calls,
       dropped: this.dropped + (call?.droppedFrames ?? 0),
     };
@@ -83,8 +95,7 @@ export class PeerLink {
         this.failedCalls = 0;
         this.events.connected();
       },
-      // A peer answers over its own connection to us.
-      received: () => {},
+      received: (bytes) => this.events.received(bytes),
       ended: (ending) => this.onEnded(ending),
     });
   }

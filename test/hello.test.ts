@@ -16,9 +16,9 @@ const b = "b" as NodeId;
 const founded: Identity = {
   node: a,
   incarnation: DISK_A,
-  cluster: { id: OURS, members: [{ node: a, incarnation: DISK_A }, { node: b, incarnation: DISK_B }] },
+  cluster: { id: OURS, founders: [{ node: a, incarnation: DISK_A }, { node: b, incarnation: DISK_B }] },
 };
-const self: Doorkeeper = { node: a, nodes: [a, b], identity: founded };
+const self: Doorkeeper = { node: a, identity: founded };
 const empty: Doorkeeper = { ...self, identity: { ...founded, cluster: null } };
 const starting: Doorkeeper = { ...self, identity: null };
 
@@ -38,9 +38,10 @@ const CASES: readonly [string, Hello, Doorkeeper, string, string][] = [
   ["a client that means another node", { ...client, target: b }, self, "wrongNode", "this is node a, not b"],
   ["a peer of another cluster", { ...peer, cluster: THEIRS }, self, "wrongCluster", THEIRS],
   ["a client of another cluster", { ...client, cluster: THEIRS }, self, "wrongCluster", OURS],
-  ["a node not listed", { ...peer, node: "z" as NodeId }, self, "stranger", "lists a, b"],
-  ["a node that claims our own name", { ...peer, node: a }, self, "stranger", "no other node a"],
-  ["a peer with a new disk", { ...peer, cluster: null, incarnation: DISK_A }, self, "wrongIncarnation", "lost or"],
+  ["a node that nobody has admitted", { ...peer, cluster: null, node: "z" as NodeId }, self, "accepted", ""],
+  ["a node of our cluster that is none of its founders", { ...peer, node: "z" as NodeId }, self, "accepted", ""],
+  ["a peer with a new disk", { ...peer, cluster: null, incarnation: DISK_A }, self, "accepted", ""],
+  ["a node that claims our own name", { ...peer, node: a }, self, "stranger", "two nodes bear one name"],
 ];
 
 for (const [name, hello, doorkeeper, verdict, detail] of CASES) {
@@ -110,8 +111,7 @@ test("an answer that is none is a fault", () => {
 });
 
 test("a long refusal is cut rather than refused itself", () => {
-  const nodes = Array.from({ length: 255 }, (_, number) => `node-with-a-rather-long-name-${number}` as NodeId);
-  const judgement = judgeHello(encodeHello({ ...peer, node: "z" as NodeId }), { ...self, nodes });
-  const answer = decodeHelloAnswer(encodeHelloAnswer(judgement, self));
-  expect(answer).toMatchObject({ ok: true, value: { verdict: "stranger" } });
+  const detail = "why ".repeat(1000);
+  const answer = decodeHelloAnswer(encodeHelloAnswer({ accepted: false, reason: "malformed", detail }, self));
+  expect(answer).toMatchObject({ ok: true, value: { verdict: "malformed", detail: detail.slice(0, 2048) } });
 });

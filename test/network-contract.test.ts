@@ -32,7 +32,7 @@ async function realTwin(): Promise<NetworkTwin> {
       {
         address: { host: "127.0.0.1", port }, maxPeerFrameBytes: LIMITS.maxFrameBytes, maxClientFrameBytes: 1,
         maxQueuedBytes: LIMITS.maxQueuedBytes, beatMs: LIMITS.beatMs,
-        doorkeeper: () => ({ node: IDS[node]!, nodes: IDS, identity: null }),
+        doorkeeper: () => ({ node: IDS[node]!, identity: null }),
       },
       {
         peerReceived: (from, bytes) => received.push([IDS.indexOf(from), bytes]),
@@ -44,7 +44,7 @@ async function realTwin(): Promise<NetworkTwin> {
   const link = (node: number): ReadonlyMap<number, PeerLink> => new Map(NODES.filter((to) => to !== node).map((to) => {
     const hello = { role: "peer", cluster: null, incarnation: null, node: IDS[node]!, target: IDS[to]! } as const;
     const options = { peer: IDS[to]!, address: addresses[to]!, limits: LIMITS, hello: () => hello };
-    return [to, new PeerLink(options, { connected: () => {}, lost: () => {}, refused: () => {} })];
+    return [to, new PeerLink(options, { connected: () => {}, received: () => {}, lost: () => {}, refused: () => {} })];
   }));
   const connected = async (): Promise<void> => {
     const all = (): PeerLink[] => nodes.flatMap((node) => (node === null ? [] : [...node.links.values()]));

@@ -3,7 +3,8 @@
  * which of them calls, whom they mean to reach, and of which cluster they are. The answer says why, where it is no.
  *
  * What is judged here is for the operator's sake: a connection between two clusters, or to the wrong address, fails
- * with a sentence. Safety does not rest on it: peers judge each message again by its envelope (peer.ts).
+ * with a sentence. Safety does not rest on it: peers judge each message again by its envelope (peer.ts). Nor is it
+ * judged who belongs to the cluster: an empty node that wants to, or one that left and has not heard of it, may call.
  *
  * Hello, little-endian; the first 12 bytes are the same in every version, ever:
  *
@@ -57,11 +58,9 @@ export const REFUSALS = [
   "unknownVersion",
   /** The caller means another node: an address is wrong. */
   "wrongNode",
-  /** The caller is a node that the answering node's cluster does not list. */
+  /** The caller bears the answering node's own name. */
   "stranger",
   "wrongCluster",
-  /** The caller's disk is another than the one that its cluster knows under its name. */
-  "wrongIncarnation",
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
@@ -72,8 +71,6 @@ export type Judgement =
 /** What a node knows of itself when it is called. */
 export interface Doorkeeper {
   readonly node: NodeId;
-  /** The nodes that it was told of, itself included. */
-  readonly nodes: readonly NodeId[];
   /** null: not known yet. */
   readonly identity: Identity | null;
 }
@@ -121,17 +118,9 @@ export function judgeHello(bytes: Uint8Array, self: Doorkeeper): Judgement {
   if (hello.cluster !== null && cluster !== null && hello.cluster !== cluster.id) {
     return refuse("wrongCluster", `node ${self.node} is of cluster ${cluster.id}, not of ${hello.cluster}`);
   }
-  return hello.node === null ? { accepted: true, hello } : judgePeer(hello, hello.node, self);
-}
-
-function judgePeer(hello: Hello, caller: NodeId, self: Doorkeeper): Judgement {
-  if (caller === self.node || !self.nodes.includes(caller)) {
-    return refuse("stranger", `node ${self.node} knows of no other node ${caller}; it lists ${self.nodes.join(", ")}`);
-  }
-  const member = self.identity?.cluster?.founders.find((one) => one.node === caller);
-  if (member !== undefined && hello.incarnation !== null && member.incarnation !== hello.incarnation) {
-    const known = `node ${caller} is known with disk ${member.incarnation}, not ${hello.incarnation}`;
-    return refuse("wrongIncarnation", `${known}: its data was lost or replaced`);
+  if (hello.node === self.node) {
+    const detail = `the caller says that it is node ${self.node}, which is this one: two nodes bear one name`;
+    return refuse("stranger", detail);
   }
   return { accepted: true, hello };
 }
@@ -143,7 +132,7 @@ function refuse(reason: Refusal, detail: string): Judgement {
 export function encodeHelloAnswer(judgement: Judgement, self: Doorkeeper): Uint8Array {
   const verdict = judgement.accepted ? 0 : REFUSALS.indexOf(judgement.reason) + 1;
   const writer = new ByteWriter().raw(encodeUtf8(MAGIC)).u16(PROTOCOL_VERSION).u8(verdict);
-  // In ASCII, so that a character is a byte; cut, because a list of nodes can be longer than a sentence should be.
+  // In ASCII, so that a character is a byte.
   const detail = judgement.accepted ? "" : judgement.detail.slice(0, MAX_DETAIL_BYTES);
   writer.text(detail).hex(self.identity?.cluster?.id ?? NO_CLUSTER).hex(self.identity?.incarnation ?? NO_INCARNATION);
   writeName(writer, self.node);
