@@ -8,7 +8,7 @@ import type {
   CallNumber, CallResult, ClientEffect, ClientInput, Endpoint, Operation,
 } from "../core/client/boundary.ts";
 import type { Hello } from "../core/wire/hello.ts";
-import type { Address } from "./address.ts";
+import { sameAddress, type Address } from "./address.ts";
 import { monotonicNow, Timer } from "./clock.ts";
 import type { ConnectionLimits } from "./connection.ts";
 import { crash } from "./crash.ts";
@@ -27,7 +27,7 @@ export interface LocalConnection {
 }
 
 export interface ClientDriverOptions {
-  /** Where nodes listen; the local one is left out. */
+  /** Where nodes listen, until `follow` says otherwise; the local one is left out. */
   readonly addresses: ReadonlyMap<Endpoint, Address>;
   /** null: this process has no node. */
   readonly local: LocalNode | null;
@@ -50,6 +50,7 @@ interface Line {
 export class ClientDriver {
   private readonly options: ClientDriverOptions;
   private readonly client: Client;
+  private addresses: ReadonlyMap<Endpoint, Address>;
   private readonly timer = new Timer(() => this.input({ type: "TimerFired" }));
   private readonly lines = new Map<Endpoint, Line>();
   private readonly local: LocalConnection | null;
@@ -63,9 +64,21 @@ export class ClientDriver {
   constructor(options: ClientDriverOptions) {
     const { addresses, local, attemptTimeoutMs, callTimeoutMs, seed } = options;
     this.options = options;
-    const endpoints = [...(local === null ? [] : [local.endpoint]), ...addresses.keys()];
+    this.addresses = addresses;
+    const endpoints = this.endpoints();
     this.client = new Client({ endpoints, attemptTimeoutMs, callTimeoutMs, seed });
     this.local = local?.connect((bytes) => this.input({ type: "Received", from: local.endpoint, bytes })) ?? null;
+  }
+
+  /** From now on nodes listen there, and nowhere else. */
+  follow(addresses: ReadonlyMap<Endpoint, Address>): void {
+    const former = this.addresses;
+    this.addresses = addresses;
+    this.input({ type: "EndpointsChanged", endpoints: this.endpoints() });
+    for (const [endpoint, { call }] of this.lines) {
+      const [before, after] = [former.get(endpoint), addresses.get(endpoint)];
+      if (before === undefined || after === undefined || !sameAddress(before, after)) call.end("the node has left or moved");
+    }
   }
 
   /** Resolves with the outcome, whatever it is; never rejects. */
@@ -91,6 +104,11 @@ export class ClientDriver {
     for (const { call } of this.lines.values()) call.end(reason);
     this.lines.clear();
     this.local?.close();
+  }
+
+  private endpoints(): readonly Endpoint[] {
+    const { local } = this.options;
+    return [...(local === null ? [] : [local.endpoint]), ...this.addresses.keys()];
   }
 
   /** Inputs that a step brings about (our own node answers at once) are taken after it, in order. */
@@ -134,13 +152,15 @@ export class ClientDriver {
       this.local?.send(bytes);
       return;
     }
-    const line = this.lines.get(to) ?? this.connect(to);
+    const address = this.addresses.get(to);
+    // It has left while something was under way to it.
+    if (address === undefined) return this.input({ type: "ConnectionLost", endpoint: to });
+    const line = this.lines.get(to) ?? this.connect(to, address);
     if (line.call.isAccepted) line.call.send(bytes);
     else line.waiting.push(bytes);
   }
 
-  private connect(endpoint: Endpoint): Line {
-    const address = this.options.addresses.get(endpoint)!;
+  private connect(endpoint: Endpoint, address: Address): Line {
     const call = new Call(address, HELLO, this.options.limits, {
       accepted: () => {
         for (const bytes of line.waiting) call.send(bytes);

@@ -14,6 +14,7 @@
  *     a answers 5/2 part 0/2 x    a part of the rows: one row of one text
  *     a forgot 5/2                a knows nothing of session 5
  *     lost a                      the connection to a broke
+ *     endpoints b c               from now on nodes listen at b and c
  *     close                       the application has done with it
  *     pass 600                    600 ms pass, timers fire
  */
@@ -46,6 +47,8 @@ export class ClientStory {
         return this.step({ type: "Called", call: Number(second), operation: parseOperation(rest) });
       case "lost":
         return this.step({ type: "ConnectionLost", endpoint: second });
+      case "endpoints":
+        return this.step({ type: "EndpointsChanged", endpoints: [second, ...rest] });
       case "close":
         return this.step({ type: "Closing", reason: "the story ends" });
       case "pass":

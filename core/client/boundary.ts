@@ -38,6 +38,8 @@ export type ClientInput =
   /** The connection to the endpoint broke, or could not be made. The driver makes a new one at the next Send. */
   | { readonly type: "ConnectionLost"; readonly endpoint: Endpoint }
   | { readonly type: "TimerFired" }
+  /** From now on these are where nodes may listen: the cluster has grown or shrunk, or somebody has moved. */
+  | { readonly type: "EndpointsChanged"; readonly endpoints: readonly Endpoint[] }
   /** The end, and why: open calls are answered at once, with what is known of them, and later ones refused. */
   | { readonly type: "Closing"; readonly reason: string };
 
@@ -48,7 +50,7 @@ export type ClientEffect =
   | { readonly type: "Return"; readonly call: CallNumber; readonly result: CallResult };
 
 export interface ClientOptions {
-  /** Where to look for the leader. */
+  /** Where to look for the leader, until EndpointsChanged. */
   readonly endpoints: readonly Endpoint[];
   /** A request without an answer for so long is repeated, and the leader looked for: 500 ms unless told. */
   readonly attemptTimeoutMs: number;

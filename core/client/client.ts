@@ -62,6 +62,9 @@ export class Client {
       case "TimerFired":
         this.tick();
         break;
+      case "EndpointsChanged":
+        this.leaders.ask(input.endpoints);
+        break;
       case "Closing":
         this.close(input.reason);
         break;

@@ -31,7 +31,7 @@ interface Opening {
 export class LeaderSearch {
   /** Why the last session was refused; null: none was since one was opened. */
   lastRefusal: Failure | null = null;
-  private readonly endpoints: readonly Endpoint[];
+  private endpoints: readonly Endpoint[];
   private readonly attemptTimeoutMs: number;
   private readonly random: Random;
   private nonce: number;
@@ -48,6 +48,11 @@ export class LeaderSearch {
     // Answers to an earlier life of this client, still on their way, do not fit.
     this.nonce = random.u32();
     this.earliestNonce = this.nonce + 1;
+  }
+
+  /** From now on these are asked. */
+  ask(endpoints: readonly Endpoint[]): void {
+    this.endpoints = endpoints;
   }
 
   /** Asks everybody, unless that was done a moment ago. */
