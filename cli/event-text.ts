@@ -1,5 +1,6 @@
 /** A node's events as lines for people, one each, in the words of docs and errors. */
 import { unreachable } from "../core/invariant.ts";
+import { nodeOf } from "../core/types.ts";
 import { formatAddress } from "../io/address.ts";
 import { describeHalt } from "./errors.ts";
 import type { NodeEvent } from "./options.ts";
@@ -17,6 +18,12 @@ export function describeEvent(event: NodeEvent, id: string, directory: string): 
     case "LeadershipChanged":
       if (event.leader === null) return `term ${event.term}, no leader known`;
       return event.leader === id ? `leads term ${event.term}` : `follows ${event.leader} in term ${event.term}`;
+    case "ConfigurationChanged": {
+      const { configuration, isCommitted } = event;
+      const members = configuration.members.map((member) => `${nodeOf(member.id)} ${member.role}`).join(", ");
+      const left = configuration.outgoing.length === 0 ? "" : ", on the way from other voters";
+      return `members: ${members}${left}${isCommitted ? "" : " (not committed yet)"}`;
+    }
     case "PeerConnected":
       return `connected to ${event.peer}`;
     case "PeerLost":

@@ -1,8 +1,11 @@
 /** The package "quorumlite": what applications import. */
 export { Connection, connect, open } from "./open.ts";
-export { Node, type NodeStatus, type PeerStatus } from "./node.ts";
+export { Node } from "./node.ts";
+export type { MemberStatus, NodeStatus, PeerStatus } from "./node-status.ts";
 export { Database, Transaction, type Row, type RunResult } from "./database.ts";
 export { OpenError, QuorumliteError, type OpenErrorCode } from "./errors.ts";
+export { MembershipError, type MembershipErrorCode } from "./membership-error.ts";
+export type { MemberChange, NewMember, Role } from "./membership.ts";
 export type { NodeEvent, OpenOptions } from "./options.ts";
 export type { FailureCode } from "../core/failure.ts";
 export type { SqlParameters, SqlValue } from "../core/database/engine.ts";

@@ -1,6 +1,6 @@
 /**
  * A node as the application sees it: a Driver (io/) that runs a core Node, the client of its own database, and what
- * can be asked about both. open.ts makes it.
+ * can be asked about both, and of the cluster (membership.ts). open.ts makes it.
  */
 import { randomBytes } from "node:crypto";
 import { DEFAULT_DATABASE_LIMITS } from "../core/database/boundary.ts";
@@ -11,53 +11,26 @@ import { DEFAULT_LIMITS, DEFAULT_TIMING } from "../core/raft/boundary.ts";
 import type { HaltReason } from "../core/replica/boundary.ts";
 import { DEFAULT_STORAGE_LIMITS } from "../core/storage/boundary.ts";
 import type { NodeId } from "../core/types.ts";
-import { formatAddress } from "../io/address.ts";
+import { formatAddress, type Address } from "../io/address.ts";
 import { ClientDriver, type ClientDriverOptions } from "../io/client-driver.ts";
 import { BEAT_MS } from "../io/connection.ts";
 import { Driver, MAX_CLIENT_FRAME_BYTES, MAX_QUEUED_BYTES, type StartResult } from "../io/driver.ts";
 import type { DirectoryLock } from "../io/lock.ts";
 import { Database } from "./database.ts";
 import { describeHalt, QuorumliteError } from "./errors.ts";
+import { Membership, type MemberChange, type NewMember, type Role } from "./membership.ts";
+import { nodeStatus, type NodeStatus } from "./node-status.ts";
 import type { CheckedOptions, NodeEvent } from "./options.ts";
 
 /** A request without an answer for so long is repeated, and the leader looked for. */
 const ATTEMPT_TIMEOUT_MS = 500;
-
-export interface NodeStatus {
-  readonly id: string;
-  readonly directory: string;
-  /** Where it listens, with the port that it got; null: nowhere. */
-  readonly address: string | null;
-  /** null: the cluster is not founded yet, since not every node of it has been seen. */
-  readonly cluster: string | null;
-  /** The term of office, as far as this node knows. */
-  readonly term: number;
-  /** The leader's id; null: none is known. */
-  readonly leader: string | null;
-  /** The last entry of this node's log, the last one known to be committed, and the last applied; 0: none. */
-  readonly lastIndex: number;
-  readonly commitIndex: number;
-  readonly appliedIndex: number;
-  readonly peers: readonly PeerStatus[];
-  /** Why the node has stopped for good; null: it runs, or was closed. */
-  readonly halted: string | null;
-}
-
-export interface PeerStatus {
-  readonly id: string;
-  readonly address: string;
-  readonly connected: boolean;
-  /** How often it was called. */
-  readonly calls: number;
-  /** Messages that could not be sent to it. */
-  readonly dropped: number;
-}
 
 /** A node of a cluster, run by this process. */
 export class Node {
   private readonly options: CheckedOptions;
   private readonly lock: DirectoryLock;
   private readonly driver: Driver;
+  private readonly membership: Membership;
   private client: ClientDriver | null = null;
   private databaseOfNode: Database | null = null;
   private address: string | null = null;
@@ -69,12 +42,14 @@ export class Node {
   constructor(options: CheckedOptions, lock: DirectoryLock, engine: EngineFactory) {
     this.options = options;
     this.lock = lock;
-    const { id, nodes: cluster, directory, address, peers } = options;
+    const { id, nodes: cluster, directory, address, peers, roles } = options;
     const node = {
-      id, cluster, timing: DEFAULT_TIMING, limits: DEFAULT_LIMITS, storage: DEFAULT_STORAGE_LIMITS,
+      id, cluster, roles, address: address === null ? "" : formatAddress(address),
+      timing: DEFAULT_TIMING, limits: DEFAULT_LIMITS, storage: DEFAULT_STORAGE_LIMITS,
       engine, database: DEFAULT_DATABASE_LIMITS, seed: randomBytes(SEED_SIZE),
     };
     this.driver = new Driver({ node, directory, address, peers }, (event) => this.onEvent(event));
+    this.membership = new Membership(this.driver, options);
   }
 
   /**
@@ -96,10 +71,10 @@ export class Node {
    */
   database(): Database {
     if (this.databaseOfNode !== null) return this.databaseOfNode;
-    const { id, peers: addresses, callTimeoutMs } = this.options;
+    const { id, callTimeoutMs } = this.options;
     const connectTo = (received: (bytes: Uint8Array) => void) => this.driver.connectLocally(received);
     const local = { endpoint: id, connect: connectTo };
-    this.client = new ClientDriver({ ...clientOptions(callTimeoutMs), addresses, local });
+    this.client = new ClientDriver({ ...clientOptions(callTimeoutMs), addresses: this.peerAddresses(), local });
     this.databaseOfNode = new Database(this.client);
     return this.databaseOfNode;
   }
@@ -122,20 +97,75 @@ export class Node {
    * What this node knows of itself and the cluster, now.
    *
    * @example
-   * const { leader, term, peers } = node.status();
+   * const { leader, term, members } = node.status();
    */
   status(): NodeStatus {
-    const { id, directory } = this.options;
-    const { identity, peers, ...known } = this.driver.status();
-    const halted = this.halted === null ? null : describeHalt(this.halted, directory);
-    return {
-      ...known, id, directory, halted, address: this.address, cluster: identity?.cluster?.id ?? null,
-      peers: [...peers].map(([peer, status]) => ({ id: peer, address: this.addressOf(peer), ...status })),
-    };
+    const halted = this.halted === null ? null : describeHalt(this.halted, this.options.directory);
+    return nodeStatus(this.driver, this.options, this.address, halted);
   }
 
   /**
-   * Waits for the calls of this node's own that are open now, then stops in good order. May be called again.
+   * Lets a node into the cluster, or one whose directory was lost back into it. Start it first, with an empty
+   * directory and the option `join`. Resolves once it has its role: a new voter has the whole log by then; until it
+   * has, it is a standby. Without a role given it votes, or, where `roles` are on, gets what is missing.
+   *
+   * @throws MembershipError "NotLeader", naming the leader, on any other node; "NotHeard" or "NotCaughtUp" after
+   * `timeoutMs`; and others
+   * @example
+   * await node.addMember({ id: "d", timeoutMs: 1 }).catch((error) => console.log(error.code)); // "NotHeard"
+   */
+  addMember(member: NewMember): Promise<void> {
+    return this.membership.add(member);
+  }
+
+  /**
+   * Changes what the cluster has written down of a member: its role, address, failure domain or priority.
+   *
+   * @throws MembershipError, as `addMember` does
+   * @example
+   * await node.changeMember("node", { priority: 200 });
+   */
+  changeMember(id: string, change: MemberChange): Promise<void> {
+    return this.membership.set(id, change);
+  }
+
+  /**
+   * Gives a member another role. A spare that is to vote is a standby until it has the log.
+   *
+   * @throws MembershipError, as `addMember` does
+   * @example
+   * await node.setRole("node", "voter");
+   */
+  setRole(id: string, role: Role): Promise<void> {
+    return this.membership.set(id, { role });
+  }
+
+  /**
+   * Takes a node out of the cluster for good, alive or dead; the leader, too, which hands over thereby. Its directory
+   * is of no use any more.
+   *
+   * @throws MembershipError, as `addMember` does; "NoVoters" for the last one
+   * @example
+   * await node.removeMember("node").catch((error) => console.log(error.code)); // "NoVoters"
+   */
+  removeMember(id: string): Promise<void> {
+    return this.membership.remove(id);
+  }
+
+  /**
+   * Has another voter lead: that one, or the one that suits best. Resolves when it does.
+   *
+   * @throws MembershipError "TransferAborted" if it did not take over in time: then this node leads on
+   * @example
+   * await node.transferLeadership().catch((error) => console.log(error.code)); // "NoTarget"
+   */
+  transferLeadership(id?: string): Promise<void> {
+    return this.membership.transfer(id);
+  }
+
+  /**
+   * Waits for the calls of this node's own that are open now, hands over what it leads and its vote as far as others
+   * can take them, then stops in good order. May be called again.
    *
    * @example
    * await node.close();
@@ -164,6 +194,7 @@ export class Node {
       this.client?.close(describeHalt(event.reason, this.options.directory));
       this.rejectWaiting();
     }
+    if (event.type === "ConfigurationChanged") this.client?.follow(this.peerAddresses());
     if (event.type === "LeadershipChanged" && event.leader !== null) {
       for (const { resolve } of this.waiting.splice(0)) resolve();
     }
@@ -193,8 +224,8 @@ export class Node {
     return this.closing === null ? null : new QuorumliteError(failure("Closed", "the node is closed"));
   }
 
-  private addressOf(peer: NodeId): string {
-    return formatAddress(this.options.peers.get(peer)!);
+  private peerAddresses(): ReadonlyMap<NodeId, Address> {
+    return new Map([...this.driver.status().peers].map(([peer, { address }]) => [peer, address]));
   }
 }
 

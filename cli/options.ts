@@ -2,6 +2,8 @@
  * The options of open() and connect(), judged before anything is touched: an option that is missing, unknown, of the
  * wrong type or at odds with another is named, with its value and with what is expected.
  */
+import { MAX_MEMBERS } from "../core/raft/configuration.ts";
+import type { RoleTargets } from "../core/raft/roles.ts";
 import { compareNodeIds, isNodeId, type NodeId } from "../core/types.ts";
 import { formatAddress, parseAddress, type Address } from "../io/address.ts";
 import type { DriverEvent } from "../io/driver.ts";
@@ -14,8 +16,18 @@ export interface OpenOptions {
   readonly id?: string;
   /** Where this node listens for the others and for clients: "host:port". Its entry in `cluster` unless told. */
   readonly address?: string;
-  /** All nodes, this one included, with their addresses; the same on each. Left out: the node is alone. */
+  /** All founding nodes, this one included, with their addresses; the same on each. Left out: the node is alone. */
   readonly cluster?: Readonly<Record<string, string>>;
+  /**
+   * Instead of `cluster`: nodes of a running cluster, one or more, with their addresses, of which this one asks to be
+   * let in. It is in once somebody calls `addMember` for it there. Only looked at while the directory is empty.
+   */
+  readonly join?: Readonly<Record<string, string>>;
+  /**
+   * How many members shall vote (an odd number), and how many others shall stand by: whoever leads then gives and
+   * takes roles by itself, when nodes die, come back, join or stop. The same on each node. Left out: only you do.
+   */
+  readonly roles?: { readonly voters: number; readonly standbys: number };
   /** How long a call may take, in milliseconds: 5,000 unless told. */
   readonly callTimeoutMs?: number;
   /** Told what happens, for logs. Nothing depends on it. */
@@ -29,7 +41,7 @@ export type NodeEvent = DriverEvent;
 const ONLY_NODE = "node" as NodeId;
 const DEFAULT_CALL_TIMEOUT_MS = 5000;
 const OPEN_OPTIONS: readonly (keyof OpenOptions)[] = [
-  "directory", "id", "address", "cluster", "callTimeoutMs", "onEvent",
+  "directory", "id", "address", "cluster", "join", "roles", "callTimeoutMs", "onEvent",
 ];
 const CONNECT_OPTIONS = ["callTimeoutMs"];
 
@@ -38,9 +50,12 @@ export interface CheckedOptions {
   readonly id: NodeId;
   /** null: nobody calls this node. */
   readonly address: Address | null;
-  /** Sorted, this node included. */
+  /** Sorted. The founding nodes, this one included; or those that it asks to be let in, without it. */
   readonly nodes: readonly NodeId[];
+  /** Where others are, as far as the options say. */
   readonly peers: ReadonlyMap<NodeId, Address>;
+  /** null: roles are the operator's affair alone. */
+  readonly roles: RoleTargets | null;
   readonly callTimeoutMs: number;
   readonly onEvent: ((event: NodeEvent) => void) | null;
 }
@@ -55,13 +70,17 @@ export function checkOpenOptions(given: unknown): CheckedOptions {
   if (onEvent !== undefined && typeof onEvent !== "function") {
     throw invalid("onEvent", `onEvent is ${show(onEvent)}: pass a function`);
   }
-  const cluster = checkCluster(options["cluster"]);
-  const id = checkId(options["id"], cluster);
+  if (options["join"] !== undefined) checkJoining(options);
+  const cluster = checkNodes("cluster", options["cluster"]);
+  const join = checkNodes("join", options["join"]);
+  const id = checkId(options["id"], cluster, join);
   const address = checkOwnAddress(options["address"], id, cluster);
-  const peers = new Map([...cluster].filter(([node]) => node !== id));
+  if (join.size > 0) checkReachable(address);
+  const others = [...cluster, ...join].filter(([node]) => node !== id);
   return {
-    directory, id, address, peers,
-    nodes: cluster.size === 0 ? [id] : [...cluster.keys()],
+    directory, id, address, peers: new Map(others),
+    nodes: join.size > 0 ? others.map(([node]) => node) : cluster.size > 0 ? [...cluster.keys()] : [id],
+    roles: checkRoles(options["roles"]),
     callTimeoutMs: checkCallTimeout(options["callTimeoutMs"]),
     onEvent: (onEvent as ((event: NodeEvent) => void) | undefined) ?? null,
   };
@@ -98,25 +117,26 @@ function checkNames(caller: string, given: unknown, known: readonly string[]): R
   return given as Record<string, unknown>;
 }
 
-/** Empty: the node is alone. */
-function checkCluster(given: unknown): Map<NodeId, Address> {
+/** Empty: left out. */
+function checkNodes(option: "cluster" | "join", given: unknown): Map<NodeId, Address> {
   if (given === undefined) return new Map();
   if (typeof given !== "object" || given === null || Array.isArray(given) || Object.keys(given).length === 0) {
     const example = '{ a: "127.0.0.1:7001", b: "127.0.0.1:7002", c: "127.0.0.1:7003" }';
-    throw invalid("cluster", `cluster is ${show(given)}: pass each node's id with its address, as ${example}`);
+    throw invalid(option, `${option} is ${show(given)}: pass each node's id with its address, as ${example}`);
   }
   const cluster = new Map<NodeId, Address>();
   const taken = new Map<string, string>();
   const entries = Object.entries(given as Record<string, unknown>);
   for (const [id, text] of entries.sort(([a], [b]) => compareNodeIds(a as NodeId, b as NodeId))) {
-    if (!isNodeId(id)) throw invalid("cluster", `cluster names a node ${show(id)}: ${ID_RULE}`);
-    const address = checkAddress(`cluster.${id}`, text);
+    if (!isNodeId(id)) throw invalid(option, `${option} names a node ${show(id)}: ${ID_RULE}`);
+    const place = `${option}.${id}`;
+    const address = checkAddress(place, text);
     if (address.port === 0) {
-      throw invalid(`cluster.${id}`, `cluster.${id} is ${show(text)}: the other nodes must know the port`);
+      throw invalid(place, `${place} is ${show(text)}: the other nodes must know the port`);
     }
     const other = taken.get(formatAddress(address));
     if (other !== undefined) {
-      throw invalid(`cluster.${id}`, `cluster gives ${show(text)} to both ${other} and ${id}: each node has its own`);
+      throw invalid(place, `${option} gives ${show(text)} to both ${other} and ${id}: each node has its own`);
     }
     taken.set(formatAddress(address), id);
     cluster.set(id, address);
@@ -126,9 +146,12 @@ function checkCluster(given: unknown): Map<NodeId, Address> {
 
 const ID_RULE = "an id has 1 to 63 letters, digits and _.-, and starts with a letter or digit";
 
-function checkId(given: unknown, cluster: ReadonlyMap<NodeId, Address>): NodeId {
+function checkId(
+  given: unknown, cluster: ReadonlyMap<NodeId, Address>, join: ReadonlyMap<NodeId, Address>,
+): NodeId {
   const nodes = [...cluster.keys()];
   if (given === undefined) {
+    if (join.size > 0) throw invalid("id", "id is missing: give the new node a name of its own");
     if (cluster.size === 0) return ONLY_NODE;
     throw invalid("id", `id is missing: say which node of the cluster (${nodes.join(", ")}) this is`);
   }
@@ -136,7 +159,37 @@ function checkId(given: unknown, cluster: ReadonlyMap<NodeId, Address>): NodeId 
   if (cluster.size > 0 && !cluster.has(given)) {
     throw invalid("id", `id is ${show(given)}, which cluster does not list: it lists ${nodes.join(", ")}`);
   }
+  if (join.size === 1 && join.has(given)) {
+    throw invalid("join", `join lists ${show(given)} only, which is this node: list one that is in the cluster`);
+  }
   return given;
+}
+
+function checkJoining({ cluster }: Record<string, unknown>): void {
+  if (cluster === undefined) return;
+  throw invalid("join", "cluster founds a cluster, join asks to be let into one: pass one of the two");
+}
+
+/** Who joins is called at the address that it says: it has to be one. */
+function checkReachable(address: Address | null): void {
+  if (address === null) throw invalid("address", "address is missing: say where the other nodes reach this one");
+  const isAny = ["0.0.0.0", "::"].includes(address.host);
+  if (!isAny && address.port !== 0) return;
+  const rule = "the other nodes call this one there: pass a host and a port that they can reach";
+  throw invalid("address", `address is "${formatAddress(address)}", with join: ${rule}`);
+}
+
+function checkRoles(given: unknown): RoleTargets | null {
+  if (given === undefined) return null;
+  const { voters, standbys } = checkNames("roles", given, ["voters", "standbys"]);
+  const isCount = (count: unknown): count is number => Number.isSafeInteger(count) && Number(count) >= 0;
+  if (!isCount(voters) || voters % 2 === 0 || voters > MAX_MEMBERS) {
+    throw invalid("roles.voters", `roles.voters is ${show(voters)}: pass an odd number, as 3 or 5`);
+  }
+  if (!isCount(standbys) || standbys > MAX_MEMBERS) {
+    throw invalid("roles.standbys", `roles.standbys is ${show(standbys)}: pass a whole number, 0 for none`);
+  }
+  return { voters, standbys };
 }
 
 function checkOwnAddress(given: unknown, id: NodeId, cluster: ReadonlyMap<NodeId, Address>): Address | null {

@@ -7,7 +7,7 @@ import net from "node:net";
 import path from "node:path";
 import readline from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
-import type { NodeStatus } from "./node.ts";
+import type { NodeStatus } from "./node-status.ts";
 
 /** What `quorumlite start --json` prints, as far as it is looked at here. */
 type Line =

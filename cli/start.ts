@@ -11,6 +11,7 @@ import { open } from "./open.ts";
 import type { NodeEvent, OpenOptions } from "./options.ts";
 
 export const START_USAGE = `quorumlite start --directory DIR [--id ID --cluster ID=HOST:PORT,...] [--address HOST:PORT]
+quorumlite start --directory DIR --id ID --address HOST:PORT --join ID=HOST:PORT,...
 
   Runs one node of a cluster, until SIGTERM or SIGINT.
 
@@ -18,6 +19,9 @@ export const START_USAGE = `quorumlite start --directory DIR [--id ID --cluster 
   --id ID           this node's name in the cluster; kept for life
   --cluster LIST    all nodes with their addresses, the same on each: a=127.0.0.1:7001,b=127.0.0.1:7002,...
                     left out: the node is a cluster of its own
+  --join LIST       instead: nodes of a running cluster, of which this new one asks to be let in
+                    (an application of one of them then calls addMember)
+  --roles V+S       V voters (odd) and S standbys: whoever leads gives and takes roles by itself
   --address ADDR    where to listen; the node's entry in --cluster unless told
   --json            one JSON object per event instead of a line of text
 
@@ -82,26 +86,40 @@ function parseStart(args: readonly string[]): ParsedStart | string {
   try {
     const options = {
       directory: { type: "string" }, id: { type: "string" }, address: { type: "string" },
-      cluster: { type: "string" }, json: { type: "boolean" },
+      cluster: { type: "string" }, join: { type: "string" }, roles: { type: "string" }, json: { type: "boolean" },
     } as const;
     ({ values } = parseArgs({ args: [...args], options, strict: true }));
   } catch (error) {
     return (error as Error).message;
   }
-  const { directory, json, cluster, ...others } = values;
+  const { directory, json, cluster, join, roles, ...others } = values;
   if (typeof directory !== "string") return "--directory is missing: say where the node keeps its data";
   if (cluster === undefined && others.address === undefined) {
     return "--address is missing: without it, or --cluster, nobody reaches the node";
   }
+  const lists: Record<string, Record<string, string>> = {};
+  for (const [name, text] of [["cluster", cluster], ["join", join]] as const) {
+    if (text === undefined) continue;
+    const list = parseNodes(name, String(text));
+    if (typeof list === "string") return list;
+    lists[name] = list;
+  }
+  const counts = roles === undefined ? null : /^(\d+)\+(\d+)$/.exec(String(roles));
+  if (roles !== undefined && counts === null) return `--roles is "${roles}": write VOTERS+STANDBYS, as 3+2`;
+  const targets = counts === null ? {} : { roles: { voters: Number(counts[1]), standbys: Number(counts[2]) } };
+  const options: OpenOptions = { directory, ...others, ...lists, ...targets };
+  return { options, json: json === true };
+}
+
+function parseNodes(option: string, text: string): Record<string, string> | string {
   const addresses: Record<string, string> = {};
-  for (const pair of typeof cluster === "string" ? cluster.split(",") : []) {
+  for (const pair of text.split(",")) {
     const [id, address, ...rest] = pair.split("=");
-    if (!id || !address || rest.length > 0) return `--cluster has "${pair}": write ID=HOST:PORT for each node`;
-    if (addresses[id] !== undefined) return `--cluster names ${id} twice`;
+    if (!id || !address || rest.length > 0) return `--${option} has "${pair}": write ID=HOST:PORT for each node`;
+    if (addresses[id] !== undefined) return `--${option} names ${id} twice`;
     addresses[id] = address;
   }
-  const options: OpenOptions = { directory, ...others, ...(cluster === undefined ? {} : { cluster: addresses }) };
-  return { options, json: json === true };
+  return addresses;
 }
 
 function usageError(message: string): number {

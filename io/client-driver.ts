@@ -77,7 +77,8 @@ export class ClientDriver {
     this.input({ type: "EndpointsChanged", endpoints: this.endpoints() });
     for (const [endpoint, { call }] of this.lines) {
       const [before, after] = [former.get(endpoint), addresses.get(endpoint)];
-      if (before === undefined || after === undefined || !sameAddress(before, after)) call.end("the node has left or moved");
+      const isThere = before !== undefined && after !== undefined && sameAddress(before, after);
+      if (!isThere) call.end("the node has left or moved");
     }
   }
 

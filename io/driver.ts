@@ -232,7 +232,7 @@ export class Driver {
     });
   }
 
-  /** Of all others who matter now. Whoever stands in the configuration without an address calls us, or is known here. */
+  /** Of all others who matter now. Whoever stands there without an address calls us, or is known here. */
   private addresses(): ReadonlyMap<NodeId, Address> {
     const { peers, node } = this.options;
     if (this.configuration === null) return peers;

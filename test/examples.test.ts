@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import * as quorumlite from "../cli/index.ts";
 import { freePorts } from "../cli/process-cluster.ts";
 
-const FILES = ["database.ts", "errors.ts", "node.ts", "open.ts"];
+const FILES = ["database.ts", "errors.ts", "membership-error.ts", "node.ts", "open.ts"];
 
 interface Example {
   readonly name: string;
@@ -44,7 +44,7 @@ test("every public function and method has an example", () => {
   const items = examples.map(({ name }) => name).join("\n");
   for (const item of [
     "function open(", "function connect(", "class Database", "class QuorumliteError", "class OpenError",
-    "async run(", "async get<", "async all<", "async exec(", "async transaction<", "database()", "ready()", "status()",
+    "class MembershipError", "addMember(", "changeMember(", "setRole(", "removeMember(", "transferLeadership(", "async run(", "async get<", "async all<", "async exec(", "async transaction<", "database()", "ready()", "status()",
     "close()",
   ]) expect(items).toContain(item);
 });

@@ -9,6 +9,7 @@ import type { Address } from "../io/address.ts";
 import { Call, type CallEnding } from "../io/dialer.ts";
 import { Listener } from "../io/listener.ts";
 import { PeerLink } from "../io/peer-link.ts";
+import { PeerLinks } from "../io/peer-links.ts";
 
 const A = "a" as NodeId;
 const B = "b" as NodeId;
@@ -240,6 +241,46 @@ test("a link calls until the peer is there, drops what it cannot send, and calls
     await until(() => !link.status().connected);
   }
   expect(events).toEqual(["connected", "lost", "connected", "lost"]);
+});
+
+test("a peer that cannot be called is answered over its own call", async () => {
+  const { listener, heard, address } = await listen();
+  const received: Uint8Array[] = [];
+  expect([listener.isCalledBy(B), listener.sendToPeer(B, body(3, 1))]).toEqual([false, false]);
+  const link = new PeerLink({ peer: A, address, limits: LIMITS, hello: () => PEER_B }, {
+    connected: () => {}, received: (bytes) => received.push(bytes), lost: () => {}, refused: () => {},
+  });
+  opened.push(() => link.close());
+  await until(() => link.isConnected);
+  link.send(body(2, 2));
+  await until(() => heard.peers.length === 1);
+  expect([listener.isCalledBy(B), listener.sendToPeer(B, body(100_000, 3))]).toEqual([true, true]);
+  await until(() => received.length === 1);
+  expect(Buffer.compare(received[0]!, body(100_000, 3))).toBe(0);
+});
+
+test("links follow a list: who moved is called anew, who left no more, and who stays is not disturbed", async () => {
+  const [first, second] = [await listen(), await listen()];
+  const made: string[] = [];
+  const links = new PeerLinks((peer, address) => {
+    made.push(`${peer} ${address.port === first.address.port ? "first" : "second"}`);
+    return new PeerLink({ peer, address, limits: LIMITS, hello: () => ({ ...PEER_B, target: null }) }, {
+      connected: () => {}, received: () => {}, lost: () => {}, refused: () => {},
+    });
+  });
+  opened.push(() => links.close());
+  const [x, y] = ["x" as NodeId, "y" as NodeId];
+  links.follow(new Map([[x, first.address]]));
+  await until(() => links.to(x)!.isConnected);
+  const stays = links.to(x);
+  links.follow(new Map([[x, { ...first.address }], [y, first.address]]));
+  links.follow(new Map([[x, { ...first.address }], [y, second.address]]));
+  expect(made).toEqual(["x first", "y first", "y second"]);
+  expect(links.to(x)).toBe(stays);
+  await until(() => links.to(y)!.isConnected);
+  links.follow(new Map([[y, second.address]]));
+  expect([links.to(x), [...links.status().keys()]]).toEqual([null, [y]]);
+  expect(stays!.isConnected).toBe(false);
 });
 
 test("what a peer does not read is bounded: frames are dropped, one after the other, and none is torn", async () => {

@@ -82,6 +82,21 @@ test.each<[string, unknown, string | null, RegExp]>([
     "an address other than the cluster's", { directory: "x", id: "a", address: "127.0.0.1:7009", cluster: CLUSTER },
     "address", /address is "127.0.0.1:7009", but cluster.a is "127.0.0.1:7001"/,
   ],
+  ["cluster and join", { directory: "x", id: "a", cluster: CLUSTER, join: CLUSTER }, "join", /pass one of the two/],
+  ["join without an id", { directory: "x", join: CLUSTER }, "id", /give the new node a name of its own/],
+  ["join without an address", { directory: "x", id: "c", join: CLUSTER }, "address", /where the other nodes reach this/],
+  [
+    "join by an address for all", { directory: "x", id: "c", address: "0.0.0.0:7003", join: CLUSTER }, "address",
+    /address is "0.0.0.0:7003", with join: the other nodes call/,
+  ],
+  [
+    "joining oneself", { directory: "x", id: "a", address: "h:1", join: { a: "h:1" } }, "join",
+    /join lists "a" only, which is this node/,
+  ],
+  ["a join without a port", { directory: "x", id: "c", join: { a: "h" } }, "join.a", /join.a is "h": pass "host:port"/],
+  ["an even number of voters", { directory: "x", roles: { voters: 4, standbys: 0 } }, "roles.voters", /odd number/],
+  ["no number of standbys", { directory: "x", roles: { voters: 3 } }, "roles.standbys", /is undefined: pass a whole/],
+  ["an unknown role", { directory: "x", roles: { voter: 3 } }, "voter", /no option "voter": roles takes voters/],
   ["a timeout of zero", { directory: "x", callTimeoutMs: 0 }, "callTimeoutMs", /callTimeoutMs is 0 \(number\)/],
   ["an onEvent that is no function", { directory: "x", onEvent: 1 }, "onEvent", /pass a function/],
 ])("open refuses %s", async (_name, options, option, message) => {
