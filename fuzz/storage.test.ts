@@ -7,8 +7,8 @@ import { expect, test } from "vitest";
 import fc from "fast-check";
 import { Random } from "../core/random.ts";
 import type { PersistOrder } from "../core/storage/boundary.ts";
-import { type Entry, type HardState, memberIdOf } from "../core/types.ts";
-import { IDENTITY, type StorageRun, OPTIONS, bootstrapped, entry, hardState, order, restarted } from "../test/storage-run.ts";
+import type { Entry, HardState } from "../core/types.ts";
+import { type StorageRun, NODE_A, OPTIONS, bootstrapped, entry, hardState, order, restarted } from "../test/storage-run.ts";
 import { StorageTwin, logOf, wordOf } from "../test/storage-twin.ts";
 import { examples } from "./chance.ts";
 
@@ -52,7 +52,7 @@ class Lives {
         // Only a new leader's entries replace others.
         return this.append(Math.min(action.keep, this.entries.length), action.sizes, true);
       case "vote":
-        this.hardState = { ...this.hardState, votedFor: this.hardState.votedFor ?? memberIdOf(OPTIONS.node, IDENTITY.incarnation) };
+        if (this.hardState.votedFor === null) this.hardState = hardState(this.hardState.currentTerm, NODE_A);
         return this.give(order(this.nextTicket(), { hardState: this.hardState }));
       case "perform":
         for (let count = 0; count < action.count && this.run.orders.length > 0; count++) this.run.perform();

@@ -143,7 +143,8 @@ export function entry(term: number, index: number, payload: Uint8Array | null = 
 
 /** `votedFor`: a node's name. */
 export function hardState(currentTerm: number, votedFor: string | null): HardState {
-  return { currentTerm: currentTerm as Term, votedFor: votedFor === null ? null : memberIdOf(votedFor as NodeId, IDENTITY.incarnation) };
+  const vote = votedFor === null ? null : memberIdOf(votedFor as NodeId, IDENTITY.incarnation);
+  return { currentTerm: currentTerm as Term, votedFor: vote };
 }
 
 /** An order; what is not said is not ordered. */

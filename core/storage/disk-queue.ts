@@ -31,5 +31,10 @@ export class DiskQueue<Purpose> {
 }
 
 function sharesFile(a: DiskOperation, b: DiskOperation): boolean {
-  return "file" in a && "file" in b && a.file === b.file;
+  return filesOf(a).some((file) => filesOf(b).includes(file));
+}
+
+function filesOf(operation: DiskOperation): readonly string[] {
+  if (operation.type === "rename") return [operation.from, operation.to];
+  return "file" in operation ? [operation.file] : [];
 }

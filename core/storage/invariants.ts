@@ -8,6 +8,8 @@ import type { Mark } from "./record.ts";
 
 /** Storage of a member of a cluster, as its laws see it. */
 export interface StorageState {
+  /** What the log begins behind. */
+  readonly base: EntryId;
   /** Where the next record goes. */
   readonly end: number;
   /** Everything in the log below this offset is durable. */
@@ -22,6 +24,8 @@ export interface StorageState {
   /** Of the durable hard state. */
   readonly generation: number;
   readonly hardState: HardState;
+  /** Of which entry the stored snapshot is; null: there is none. */
+  readonly snapshot: EntryId | null;
   readonly lastOrdered: Ticket;
   /** The last order reported to be durable. */
   readonly lastPersisted: Ticket;
@@ -32,20 +36,30 @@ export function checkStorage(state: StorageState): void {
   invariant(state.end <= state.allocated, "space is taken before it is needed");
   invariant(state.marked.through <= state.synced, "a mark vouches only for what is durable");
   invariant(state.marked.generation <= state.generation, "a mark knows only a durable hard state");
+  invariant(state.base.index <= (state.snapshot?.index ?? 0), "what the log has lost the snapshot has");
+  invariant(state.durableIndex >= state.base.index, "a base is durable");
   invariant(state.durableIndex <= state.last.index, "the durable entries are entries of the log");
   invariant(state.last.term <= state.hardState.currentTerm, "a term is durable before its entries are written");
   invariant(state.lastPersisted <= state.lastOrdered, "only what was ordered is reported durable");
 }
 
 export function checkStorageStep(before: StorageState, after: StorageState): void {
-  invariant(before.end <= after.end, "the log is append-only");
-  invariant(before.synced <= after.synced, "what is durable stays so");
-  invariant(before.allocated <= after.allocated, "space is never given back");
-  invariant(before.marked.through <= after.marked.through, "marks never fall");
+  invariant(before.base.index <= after.base.index, "the log is only ever shortened at its beginning");
+  invariant((before.snapshot?.index ?? 0) <= (after.snapshot?.index ?? 0), "a snapshot gives way to a newer one");
+  if (before.base.index === after.base.index) checkSameLog(before, after);
+  invariant(before.marked.generation <= after.marked.generation, "marks never forget a hard state");
   invariant(before.generation <= after.generation, "generations ascend");
   invariant(before.hardState.currentTerm <= after.hardState.currentTerm, "the term never falls");
   invariant(before.lastPersisted <= after.lastPersisted, "orders become durable in order");
   if (before.hardState.currentTerm === after.hardState.currentTerm && before.hardState.votedFor !== null) {
     invariant(before.hardState.votedFor === after.hardState.votedFor, "one vote per term");
   }
+}
+
+/** Another base is another file. */
+function checkSameLog(before: StorageState, after: StorageState): void {
+  invariant(before.end <= after.end, "the log is append-only");
+  invariant(before.synced <= after.synced, "what is durable stays so");
+  invariant(before.allocated <= after.allocated, "space is never given back");
+  invariant(before.marked.through <= after.marked.through, "marks never fall");
 }

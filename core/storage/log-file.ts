@@ -12,7 +12,8 @@
  *
  * The header has a page of its own, so that no later write can tear it; another base takes another file, which replaces
  * this one as a whole (log-rewrite.ts). `LogFile` is what a writer must know to go on at the end: one and the same for
- * recovery, which replays records into it, and for appending. It knows no disk.
+ * recovery, which replays records into it, and for appending. What of it is durable it is told: it
+ * knows no disk.
  */
 import { invariant } from "../invariant.ts";
 import { type Entry, type EntryId, type LogIndex, type Term, sameEntry } from "../types.ts";
@@ -55,6 +56,9 @@ export function decodeLogHeader(bytes: Uint8Array, owner: Owner): Judged<LogHead
   return { ok: true, value: { seed: checksumOf(bytes), base } };
 }
 
+/** What one order does to the log. */
+export type LogChange = Pick<PersistOrder, "truncateTo" | "entries">;
+
 export class LogFile {
   readonly entries: EntryTable;
   /** The log's own checksum. */
@@ -65,6 +69,12 @@ export class LogFile {
   checksum: number;
   /** The highest mark that a record carries. */
   marked: Mark = { through: LOG_HEADER_SIZE, generation: 0 };
+  /** Size of the file: how far it is preallocated, what is under way included. */
+  allocated = LOG_HEADER_SIZE;
+  /** Everything in the file below this offset is durable. */
+  synced = LOG_HEADER_SIZE;
+  /** The last entry that is both durable and in the log. */
+  durableIndex: LogIndex;
   /** End of the last record that is not a mark: what a mark has to cover. */
   private contentEnd = LOG_HEADER_SIZE;
 
@@ -72,6 +82,13 @@ export class LogFile {
     this.entries = new EntryTable(base);
     this.seed = seed;
     this.checksum = seed;
+    this.durableIndex = base.index;
+  }
+
+  /** All of it as it stands is durable. */
+  noteSynced(): void {
+    this.synced = this.end;
+    this.durableIndex = this.entries.last.index;
   }
 
   /** Whether a mark written now would vouch for more than the last one. */
@@ -80,7 +97,7 @@ export class LogFile {
   }
 
   /** The records of a group of orders, truncations before entries, ready to be written at `end`, which moves on. */
-  append(orders: readonly PersistOrder[], mark: Mark): Uint8Array {
+  append(orders: readonly LogChange[], mark: Mark): Uint8Array {
     let size = 0;
     for (const order of orders) {
       if (order.truncateTo !== null) size += recordSize(0);
@@ -135,12 +152,17 @@ export class LogFile {
   advance(record: RecordHeader): void {
     const contradiction = this.contradiction(record);
     invariant(contradiction === null, contradiction ?? "");
-    if (record.kind === "truncation") this.entries.truncate(record.entry.index);
+    if (record.kind === "truncation") this.truncate(record.entry.index);
     else if (isEntryKind(record.kind)) this.entries.append(record.entry, record.offset, record.payloadSize);
     this.end = record.offset + recordSize(record.payloadSize);
     if (record.kind !== "mark") this.contentEnd = this.end;
     this.checksum = record.checksum;
     this.marked = record.mark;
+  }
+
+  private truncate(keep: LogIndex): void {
+    this.entries.truncate(keep);
+    if (keep < this.durableIndex) this.durableIndex = keep;
   }
 
   private appendRecord(bytes: Uint8Array, at: number, body: RecordBody, mark: Mark): number {

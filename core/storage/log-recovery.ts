@@ -77,6 +77,7 @@ export function* recoverLog(source: LogSource): DiskProcedure<Judged<RecoveredLo
   }
   const tornBytes = tail.end - log.end;
   yield* settle(log, tail.end, source);
+  log.allocated = source.size;
   return { ok: true, value: { log, configurations, tornBytes } };
 }
 
@@ -181,10 +182,12 @@ function* settle(log: LogFile, tornEnd: number, source: LogSource): DiskProcedur
     yield { type: "write", file: LOG_FILE, offset: at, bytes };
   }
   yield { type: "sync", file: LOG_FILE };
+  log.noteSynced();
   const generation = source.term.generation;
   // The mark may wait for the first group if there is no room: nothing grows here.
   if (!log.owesMark(generation) || log.end + recordSize(0) > source.size) return;
   const offset = log.end;
   yield { type: "write", file: LOG_FILE, offset, bytes: log.appendMark({ through: offset, generation }) };
   yield { type: "sync", file: LOG_FILE };
+  log.noteSynced();
 }

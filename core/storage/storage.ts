@@ -2,28 +2,34 @@
  * The storage of one node as a machine: orders in, disk operations and their outcomes out. Synchronous.
  *
  *     start ─> Recovered ─> writeIdentity, once or twice, if the directory belongs to no cluster yet
- *                       ─> persist and requestRead, in any mix ─> close ─> Closed
+ *                       ─> persist, compact, storeSnapshot, storeChunk, requestRead and readSnapshot, in any mix
+ *                       ─> close ─> Closed
  *
  * Failed may come at any time and is final: nothing is retried, least of all a sync, after which the system may have
  * forgotten what it could not write.
  *
- * What is decided here is the order of life and who is answered; how groups become durable stands in group-commit.ts,
+ * What is decided here is the order of life and who is answered; in which order files change stands in write-queue.ts,
  * what a directory means in recovery.ts.
  */
 import { invariant, unreachable } from "../invariant.ts";
 import type { ReadPurpose } from "../raft/boundary.ts";
-import type { Identity, LogIndex } from "../types.ts";
+import type { SnapshotId } from "../raft/message.ts";
+import type { EntryId, Identity, LogIndex } from "../types.ts";
 import type { Judged } from "./block.ts";
-import type { PersistOrder, StorageEffect, StorageFault, StorageOptions } from "./boundary.ts";
+import type { PersistOrder, SnapshotReader, StorageEffect, StorageFault, StorageOptions } from "./boundary.ts";
 import { DiskQueue } from "./disk-queue.ts";
 import { resultOf } from "./disk-result.ts";
 import type { DiskAnswer, DiskFailure, DiskOperation, DiskResult } from "./disk.ts";
-import { type EntryRead, judgeRead } from "./entry-read.ts";
+import { type EntryRead, judgeRead, planRead } from "./entry-read.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { type CommitEffect, GroupCommit, type SyncedFile } from "./group-commit.ts";
 import { type StorageState, checkStorage, checkStorageStep } from "./invariants.ts";
 import { LOG_FILE } from "./log-file.ts";
-import { type OpenFiles, type Recovery, recover, writeIdentity } from "./recovery.ts";
+import type { OpenFiles } from "./open-files.ts";
+import { type Recovery, recover, writeIdentity } from "./recovery.ts";
+import type { StoredSnapshot } from "./snapshot-file.ts";
+import { type SnapshotReadEffect, SnapshotReads } from "./snapshot-reads.ts";
+import { writeSnapshot } from "./snapshot-write.ts";
+import { type Awaited, type WriteEffect, WriteQueue } from "./write-queue.ts";
 
 /** Something that takes many disk operations, one after the other. */
 type Task =
@@ -33,8 +39,18 @@ type Task =
 /** What a disk operation is for. */
 type Purpose =
   | { readonly type: "task" }
-  | { readonly type: "commit"; readonly synced: SyncedFile | null }
-  | { readonly type: "read"; readonly purpose: ReadPurpose; readonly read: EntryRead };
+  | { readonly type: "write"; readonly awaited: Awaited }
+  /** The writing of a snapshot of this node's own, beside everything else. */
+  | { readonly type: "snapshotWrite" }
+  | { readonly type: "snapshotRead" }
+  | { readonly type: "entryRead"; readonly purpose: ReadPurpose; readonly read: EntryRead };
+
+/** What only a member of a cluster has. */
+interface MemberFiles {
+  readonly files: OpenFiles;
+  readonly writes: WriteQueue;
+  readonly snapshotReads: SnapshotReads;
+}
 
 type Phase =
   | "created"
@@ -51,8 +67,11 @@ export class Storage {
   private phase: Phase = "created";
   private task: Task | null = null;
   /** null: recovery is not over, or the node belongs to no cluster yet. */
-  private files: OpenFiles | null = null;
-  private commit: GroupCommit | null = null;
+  private member: MemberFiles | null = null;
+  /** A snapshot that is being written; null: none is. */
+  private snapshotWrite: DiskProcedure<StoredSnapshot> | null = null;
+  /** Whether one is being written, or waits for its name. */
+  private isStoring = false;
   /** Whether the directory has an identity, be it one without a cluster. */
   private isKnown = false;
   /** What the input being processed has led to so far. */
@@ -68,7 +87,7 @@ export class Storage {
 
   /** Storage of a member, as its laws see it; null: there is none yet. */
   get state(): StorageState | null {
-    return this.commit?.state ?? null;
+    return this.member?.writes.state ?? null;
   }
 
   /** Begins recovery. Answered by Recovered, or by Failed where the directory must not be used. */
@@ -85,7 +104,7 @@ export class Storage {
    * promises them: only from then on may anything be persisted. After `close` or a failure it is dropped, unanswered.
    */
   writeIdentity(identity: Identity): readonly StorageEffect[] {
-    invariant(this.phase !== "created" && this.files === null, "an identity is written before anything else");
+    invariant(this.phase !== "created" && this.member === null, "an identity is written before anything else");
     if (this.phase !== "open") return [];
     invariant(identity.cluster === null || this.isKnown, "an identity without a cluster comes first");
     const steps = writeIdentity(identity, this.options.limits.preallocateBytes);
@@ -99,7 +118,48 @@ export class Storage {
    */
   persist(order: PersistOrder): readonly StorageEffect[] {
     if (this.phase !== "open") return [];
-    this.carryOut(this.member().persist(order));
+    this.carryOut(this.ofMember().writes.persist(order));
+    return this.takeEffects();
+  }
+
+  /**
+   * The entries up to this one, which the stored snapshot has, may leave the disk. In one order with `persist`; not
+   * answered. Reads ordered before get what they asked for; nobody asks for them afterwards.
+   */
+  compact(through: EntryId): readonly StorageEffect[] {
+    if (this.phase !== "open") return [];
+    this.carryOut(this.ofMember().writes.compact(through));
+    return this.takeEffects();
+  }
+
+  /**
+   * Makes a snapshot of this node's own durable, once everything ordered before it is written is durable too. Answered
+   * by SnapshotStored, also where a newer one has been installed meanwhile; one at a time.
+   */
+  storeSnapshot(snapshot: SnapshotId, bytes: Uint8Array): readonly StorageEffect[] {
+    if (this.phase !== "open") return [];
+    invariant(!this.isStoring, "one snapshot is stored at a time");
+    this.isStoring = true;
+    const { owner } = this.ofMember().files;
+    this.snapshotWrite = writeSnapshot(owner, snapshot, bytes, this.options.limits.maxWriteBytes);
+    this.advanceSnapshotWrite(null);
+    return this.takeEffects();
+  }
+
+  /**
+   * Keeps a piece of a snapshot that is being received. It begins where the ones before it end, or earlier, or another
+   * snapshot. In one order with `persist`, which may then install it. Answered by ChunkStored.
+   */
+  storeChunk(snapshot: SnapshotId, offset: number, bytes: Uint8Array): readonly StorageEffect[] {
+    if (this.phase !== "open") return [];
+    this.carryOut(this.ofMember().writes.storeChunk({ snapshot, offset, bytes }));
+    return this.takeEffects();
+  }
+
+  /** Reads the stored snapshot back: for a member at most maxBytes, to restore all of it. Answered by SnapshotRead. */
+  readSnapshot(reader: SnapshotReader, maxBytes: number): readonly StorageEffect[] {
+    if (this.phase !== "open") return [];
+    this.carryOutSnapshotRead(this.ofMember().snapshotReads.request(reader, maxBytes));
     return this.takeEffects();
   }
 
@@ -109,9 +169,11 @@ export class Storage {
    */
   requestRead(purpose: ReadPurpose, from: LogIndex, end: LogIndex, maxBytes: number): readonly StorageEffect[] {
     if (this.phase !== "open") return [];
-    const read = this.member().planRead(from, end, maxBytes);
+    const { log } = this.ofMember().files;
+    invariant(end - 1 <= log.durableIndex, "only durable entries are read back");
+    const read = planRead(log, from, end, maxBytes);
     const operation: DiskOperation = { type: "read", file: LOG_FILE, offset: read.offset, length: read.length };
-    this.order(operation, { type: "read", purpose, read });
+    this.order(operation, { type: "entryRead", purpose, read });
     return this.takeEffects();
   }
 
@@ -127,13 +189,15 @@ export class Storage {
 
   /**
    * Finishes what is queued, leaves a closing mark, then says Closed. What has not come so far that it must be finished
-   * (recovery, the writing of an identity) is given up. A second call changes nothing.
+   * (recovery, the writing of an identity or of a snapshot, compaction) is given up. A second call changes nothing.
    */
   close(): readonly StorageEffect[] {
     if (this.phase === "ended" || this.phase === "closing") return [];
     this.phase = "closing";
     this.task = null;
-    if (this.commit !== null) this.carryOut(this.commit.close());
+    this.snapshotWrite = null;
+    this.member?.snapshotReads.close();
+    if (this.member !== null) this.carryOut(this.member.writes.close());
     this.closeIfSettled();
     return this.takeEffects();
   }
@@ -143,10 +207,13 @@ export class Storage {
       case "task":
         if (this.task !== null) this.advance(this.task, result);
         return;
-      case "commit":
-        if (purpose.synced !== null) this.carryOut(this.member().fileSynced(purpose.synced));
-        return;
-      case "read":
+      case "write":
+        return this.carryOut(this.ofMember().writes.answered(purpose.awaited, result));
+      case "snapshotWrite":
+        return this.advanceSnapshotWrite(result);
+      case "snapshotRead":
+        return this.carryOutSnapshotRead(this.ofMember().snapshotReads.answered(result));
+      case "entryRead":
         this.finishRead(purpose.purpose, purpose.read, resultOf(result, "read").bytes);
         return;
       default:
@@ -189,8 +256,20 @@ export class Storage {
   }
 
   private openFiles(files: OpenFiles | null): void {
-    this.files = files;
-    if (files !== null) this.commit = new GroupCommit(files, this.options.limits);
+    if (files === null) return;
+    const { limits } = this.options;
+    const snapshotReads = new SnapshotReads(files, limits.maxWriteBytes);
+    this.member = { files, writes: new WriteQueue(files, limits), snapshotReads };
+  }
+
+  /** `result`: of the step before; null: this is the first. */
+  private advanceSnapshotWrite(result: DiskResult | null): void {
+    const steps = this.snapshotWrite;
+    if (steps === null) return;
+    const step = result === null ? steps.next() : steps.next(result);
+    if (!step.done) return this.order(step.value, { type: "snapshotWrite" });
+    this.snapshotWrite = null;
+    this.carryOut(this.ofMember().writes.publish(step.value));
   }
 
   private finishRead(purpose: ReadPurpose, read: EntryRead, bytes: Uint8Array): void {
@@ -199,10 +278,20 @@ export class Storage {
     else this.fail(judged.fault);
   }
 
-  private carryOut(effects: readonly CommitEffect[]): void {
+  private carryOut(effects: readonly WriteEffect[]): void {
     for (const effect of effects) {
-      if (effect.type === "Persisted") this.effects.push(effect);
-      else this.order(effect.operation, { type: "commit", synced: effect.synced });
+      if (effect.type === "SnapshotStored") this.isStoring = false;
+      if (effect.type === "Perform") this.order(effect.operation, { type: "write", awaited: effect.awaited });
+      else if (effect.type === "Failed") this.fail(effect.fault);
+      else this.effects.push(effect);
+    }
+  }
+
+  private carryOutSnapshotRead(effects: readonly SnapshotReadEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type === "Perform") this.order(effect.operation, { type: "snapshotRead" });
+      else if (effect.type === "Failed") this.fail(effect.fault);
+      else this.effects.push(effect);
     }
   }
 
@@ -211,7 +300,7 @@ export class Storage {
   }
 
   private closeIfSettled(): void {
-    if (this.phase !== "closing" || this.disk.size > 0 || this.commit?.isSettled === false) return;
+    if (this.phase !== "closing" || this.disk.size > 0 || this.member?.writes.isSettled === false) return;
     this.phase = "ended";
     this.effects.push({ type: "Closed" });
   }
@@ -222,9 +311,9 @@ export class Storage {
     this.effects.push({ type: "Failed", fault });
   }
 
-  private member(): GroupCommit {
-    invariant(this.commit !== null, "only a member of a cluster has a log");
-    return this.commit;
+  private ofMember(): MemberFiles {
+    invariant(this.member !== null, "only a member of a cluster has a log");
+    return this.member;
   }
 
   private checkLaws(): void {
