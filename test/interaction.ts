@@ -3,62 +3,55 @@
  * each of them did. Nothing happens that is not commanded. checkState and checkStep run after every step.
  *
  * Commands, each with an example:
- *   nodes a b c                    three empty nodes            nodes a=[1 1 2] b=[1] c maxMessageEntries=1
- *   timeout a                      a's timer fires, at its deadline
+ *   nodes a b c                    three empty voters           nodes a=[1 1 2] b=[1] c d:standby e:spare f:outside
+ *   nodes a b maxMessageEntries=1 leases=500 roles=3/1          limits; leases with drift in ppm; targets of roles
+ *   timeout a                      a's timer fires, at its deadline (a leader's: it sends heartbeats)
  *   fire a                         a's timer fires as it is set, perhaps too early: then it is armed again
+ *   stand a                        timeout a, and all who run are asked and would vote for it: a is a candidate
+ *   wait 250                       milliseconds pass, and no timer fires
  *   disk a                         a's oldest write is done     disk a all
  *   deliver a→b                    the oldest message from a to b arrives
  *   deliver a→b 2 keep             the second oldest; a copy stays on its way
  *   drop a→b                       it is lost                   drop c (all from and to c)     drop all
  *   settle                         disks and messages, until nothing is on its way      settle a b (among these only)
- *   crash b                        b loses what is not on disk
- *   restart b                      b comes back with what is
+ *   crash b                        b loses what is not on disk  wipe b (and its disk, too)
+ *   restart b                      b comes back with what is    restart b version=2
  *   propose a                      builds on the one before     propose a bytes=9 predecessor=1 term=1
  *   rollback a last=1              a's proposer has undone all above 1                  rollback a last=1 term=1
  *   read a                         a linearizable read is asked for
  *   applied a 3                    all up to 3 has been applied
  *   fetch a                        a's oldest read from disk is answered
+ *   change a put=d:standby,e remove=b        the configuration is asked to change; without a role: a voter
+ *   transfer a b                   a is asked to hand over to b           transfer a (to whoever suits best)
+ *   leave a                        a's process is about to stop
+ *   snapshot a size=10             the snapshot that a has ordered is stored, as of what it has applied
+ *   chunk b                        the oldest piece of a snapshot is written     piece a (is read, to be sent)
+ *   restored b                     b's state is that of the snapshot
+ *   clock a                        a's clock stood still
  *   forge a→b AppendEntries term=1 prev=0/0 entries=[1/1] commit=1    b receives this, whoever sent it
  *   state                          the whole cluster            state a
  *   cache a                        which entries a has in memory
  *   quietly settle                 any command, without its answer
  */
 import { invariant } from "../core/invariant.ts";
-import { DEFAULT_LIMITS, DEFAULT_TIMING } from "../core/raft/boundary.ts";
-import type { RaftEffect, RaftInput, RaftLimits } from "../core/raft/boundary.ts";
-import { checkState, checkStep, type RaftSnapshot } from "../core/raft/invariants.ts";
+import { DEFAULT_LIMITS } from "../core/raft/boundary.ts";
+import type { RaftEffect, RaftInput } from "../core/raft/boundary.ts";
+import { newMember, type ConfigurationOperation, type MemberRole } from "../core/raft/configuration.ts";
+import { checkState, checkStep, type RaftState } from "../core/raft/invariants.ts";
 import type { Message } from "../core/raft/message.ts";
-import { Raft } from "../core/raft/raft.ts";
-import { Random } from "../core/random.ts";
-import type {
-  Entry, HardState, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term,
-} from "../core/types.ts";
+import { afterMs, type Instant, type LogIndex, type MemberId, type ProposalNumber, type ReadNumber,
+  type RequestNumber, type Term } from "../core/types.ts";
+import { Host, type StoryOptions } from "./raft-host.ts";
 import * as notation from "./raft-notation.ts";
 import type { StoryTeller } from "./story.ts";
-
-type EffectOf<Type extends RaftEffect["type"]> = RaftEffect & { readonly type: Type };
-
-/** One node: what runs, what its disk holds, and what its driver owes it. */
-interface Host {
-  readonly id: NodeId;
-  readonly seed: Uint8Array;
-  /** null: crashed. */
-  raft: Raft | null;
-  hardState: HardState;
-  disk: readonly Entry[];
-  /** Ordered and not done. */
-  writes: EffectOf<"Persist">[];
-  reads: EffectOf<"ReadEntries">[];
-  timerAt: Instant | null;
-  lastProposal: number;
-  lastRead: number;
-}
 
 /** A cluster that is commanded line by line (story.ts). */
 export class Interaction implements StoryTeller {
   private now = 0 as Instant;
-  private limits: RaftLimits = DEFAULT_LIMITS;
-  private readonly hosts = new Map<NodeId, Host>();
+  private options: StoryOptions = {
+    limits: DEFAULT_LIMITS, leaseDriftPpm: null, roles: null, founding: { members: [], outgoing: [], version: 1 },
+  };
+  private readonly hosts = new Map<MemberId, Host>();
   /** By "a→b", oldest first. */
   private readonly links = new Map<string, Message[]>();
   private answer: string[] = [];
@@ -73,12 +66,13 @@ export class Interaction implements StoryTeller {
       return [];
     }
     if (verb === "nodes") this.found(words.slice(1), values);
+    else if (verb === "wait") this.now = afterMs(this.now, Number(first));
     else if (verb === "settle") this.settle(words.slice(1));
     else if (verb === "drop") this.drop(first ?? "", nth);
     else if (verb === "deliver") this.deliver(first ?? "", nth, words.includes("keep"));
     else if (verb === "state" && first === undefined) this.answer.push(this.showAll("\n"));
     else if (verb === "forge") {
-      const [from, to] = (first ?? "").split("→") as [NodeId, NodeId];
+      const [from, to] = (first ?? "").split("→") as [MemberId, MemberId];
       const message = notation.parseMessage(line.slice(line.indexOf(first ?? "") + (first ?? "").length));
       this.step(this.host(to), { type: "MessageReceived", from, message });
     } else this.commandNode(this.host(first ?? ""), verb ?? "", second, values);
@@ -96,11 +90,16 @@ export class Interaction implements StoryTeller {
         do this.disk(host);
         while (detail === "all" && host.writes.length > 0);
         return;
+      case "stand":
+        return this.stand(host);
       case "crash":
         this.answer.push(`${host.id} lost ${host.writes.map(({ ticket }) => `#${ticket}`).join(" ") || "nothing"}`);
-        host.raft = null;
-        return;
+        return host.crash();
+      case "wipe":
+        host.crash();
+        return host.wipe();
       case "restart":
+        host.version = Number(values.get("version") ?? host.version);
         this.restart(host);
         this.answer.push(this.show(host));
         return;
@@ -121,6 +120,26 @@ export class Interaction implements StoryTeller {
         return this.step(host, { type: "Applied", index: Number(detail) as LogIndex });
       case "fetch":
         return this.fetch(host);
+      case "change":
+        return this.step(host, {
+          type: "ChangeRequested", request: (host.lastRequest += 1) as RequestNumber, operations: operations(values),
+        });
+      case "transfer": {
+        const target = (detail ?? null) as MemberId | null;
+        return this.step(host, { type: "TransferRequested", request: (host.lastRequest += 1) as RequestNumber, target });
+      }
+      case "leave":
+        return this.step(host, { type: "LeaveRequested" });
+      case "snapshot":
+        return this.snapshot(host, Number(values.get("size") ?? 10));
+      case "chunk":
+        return this.chunk(host);
+      case "piece":
+        return this.piece(host);
+      case "restored":
+        return this.restored(host);
+      case "clock":
+        return this.step(host, { type: "ClockStopped" });
       case "state":
         this.answer.push(this.show(host));
         return;
@@ -133,19 +152,25 @@ export class Interaction implements StoryTeller {
   }
 
   /** Nodes with the logs given; their term is that of their last entry. */
-  private found(empty: readonly string[], values: ReadonlyMap<string, string>): void {
-    const logs = new Map<string, string>(empty.map((id) => [id, ""]));
+  private found(words: readonly string[], values: ReadonlyMap<string, string>): void {
+    const logs = new Map<string, string>(words.map((word) => [word, ""]));
+    let limits = DEFAULT_LIMITS;
     for (const [key, value] of values) {
       if (value.startsWith("[")) logs.set(key, value.slice(1, -1));
-      else this.limits = { ...this.limits, [key]: Number(value) };
+      else if (key === "leases") this.options = { ...this.options, leaseDriftPpm: Number(value) };
+      else if (key === "roles") {
+        const [voters = 0, standbys = 0] = value.split("/").map(Number);
+        this.options = { ...this.options, roles: { voters, standbys } };
+      } else limits = { ...limits, [key]: Number(value) };
     }
-    for (const [at, id] of [...logs.keys()].sort().entries()) {
-      const disk = notation.log(logs.get(id) ?? "");
-      const currentTerm = disk[disk.length - 1]?.term ?? (0 as Term);
-      const host: Host = {
-        id: id as NodeId, seed: Random.fromNumber(at).bytes(16), raft: null, hardState: { currentTerm, votedFor: null },
-        disk, writes: [], reads: [], timerAt: null, lastProposal: 0, lastRead: 0,
-      };
+    const names = [...logs.keys()].sort();
+    const members = names.filter((name) => !name.endsWith(":outside")).map((name) => {
+      const [id, role = "voter"] = name.split(":");
+      return newMember(id as MemberId, role as MemberRole);
+    });
+    this.options = { ...this.options, limits, founding: { members, outgoing: [], version: 1 } };
+    for (const [at, name] of names.entries()) {
+      const host = new Host(name.split(":")[0] as MemberId, at, notation.log(logs.get(name) ?? ""));
       this.hosts.set(host.id, host);
     }
     for (const host of this.hosts.values()) this.restart(host);
@@ -153,12 +178,13 @@ export class Interaction implements StoryTeller {
   }
 
   private restart(host: Host): void {
-    const { id, seed, hardState, disk } = host;
-    const options = { id, seed, hardState, timing: DEFAULT_TIMING, limits: this.limits };
-    const raft = new Raft({ ...options, voters: [...this.hosts.keys()], log: notation.recoveredLog(disk) }, this.now);
-    Object.assign(host, { raft, writes: [], reads: [], timerAt: null, lastProposal: 0, lastRead: 0 });
+    host.crash();
+    const raft = host.start(this.now, this.options);
     checkState(raft.inspect());
-    for (const effect of raft.start(this.now)) if (effect.type === "SetTimer") host.timerAt = effect.at;
+    for (const effect of raft.start(this.now)) {
+      if (effect.type === "SetTimer") host.timerAt = effect.at;
+      if (effect.type === "Restore") host.restores.push(effect);
+    }
   }
 
   private step(host: Host, input: RaftInput): void {
@@ -177,6 +203,11 @@ export class Interaction implements StoryTeller {
     if (line !== null) this.answer.push(line);
     if (effect.type === "Persist") host.writes.push(effect);
     else if (effect.type === "ReadEntries") host.reads.push(effect);
+    else if (effect.type === "StoreChunk") host.chunks.push(effect);
+    else if (effect.type === "ReadSnapshot") host.pieces.push(effect);
+    else if (effect.type === "Restore") host.restores.push(effect);
+    else if (effect.type === "TakeSnapshot") host.wantsSnapshot = true;
+    else if (effect.type === "Compact") host.compact(effect.through);
     else if (effect.type === "SetTimer") host.timerAt = effect.at;
     else if (effect.type === "Send") this.link(`${host.id}→${effect.to}`).push(effect.message);
   }
@@ -197,24 +228,69 @@ export class Interaction implements StoryTeller {
     this.step(host, { type: "TimerFired" });
   }
 
+  /** The pre-vote goes well: what is asked in it and answered is not told. */
+  private stand(host: Host): void {
+    const told = this.answer.length;
+    this.timeout(host);
+    for (const other of this.hosts.values()) {
+      const question = takeFrom(this.link(`${host.id}→${other.id}`), "RequestPreVote");
+      if (question === null || other.raft === null) continue;
+      this.step(other, { type: "MessageReceived", from: host.id, message: question });
+      const reply = takeFrom(this.link(`${other.id}→${host.id}`), "RequestPreVoteReply");
+      if (reply !== null) this.step(host, { type: "MessageReceived", from: other.id, message: reply });
+    }
+    const isTold = (line: string): boolean => !line.includes("PreVote") && !line.includes("preCandidate term=");
+    this.answer.push(...this.answer.splice(told).filter(isTold));
+    invariant(host.raft?.inspect().role !== "preCandidate", `${host.id} is welcome to stand`);
+  }
+
   private disk(host: Host): void {
-    const write = host.writes.shift();
-    invariant(write !== undefined, "a disk that is done had something to do");
-    if (write.hardState !== null) host.hardState = write.hardState;
-    if (write.truncateTo !== null) host.disk = host.disk.slice(0, write.truncateTo);
-    host.disk = [...host.disk, ...write.entries];
-    this.answer.push(`${host.id} Persisted #${write.ticket}`);
-    this.step(host, { type: "Persisted", ticket: write.ticket });
+    const { ticket } = host.persist();
+    this.answer.push(`${host.id} Persisted #${ticket}`);
+    this.step(host, { type: "Persisted", ticket });
   }
 
   private fetch(host: Host): void {
     const read = host.reads.shift();
     invariant(read !== undefined, "a read that is answered was ordered");
-    let size = 0;
-    const wanted = host.disk.slice(read.from - 1, read.end - 1);
-    const entries = wanted.filter(({ payload }, at) => (size += payload.length) <= read.maxBytes || at === 0);
+    const entries = host.entriesFor(read);
     this.answer.push(`${host.id} EntriesRead [${entries.map(notation.showId).join(" ")}]`);
     this.step(host, { type: "EntriesRead", purpose: read.purpose, entries });
+  }
+
+  private snapshot(host: Host, size: number): void {
+    const { raft } = host;
+    invariant(raft !== null && host.wantsSnapshot, "a snapshot that is stored was ordered");
+    host.wantsSnapshot = false;
+    const snapshot = raft.snapshotAt(raft.inspect().lastApplied, size);
+    if (snapshot === null) return;
+    host.store(snapshot);
+    this.answer.push(`${host.id} SnapshotStored ${notation.showId(snapshot.entry)}`);
+    this.step(host, { type: "SnapshotStored", snapshot });
+  }
+
+  private chunk(host: Host): void {
+    const chunk = host.chunks.shift();
+    invariant(chunk !== undefined, "a chunk that is written was ordered");
+    const end = chunk.offset + chunk.bytes.length;
+    this.answer.push(`${host.id} ChunkStored ${end}`);
+    this.step(host, { type: "ChunkStored", entry: chunk.snapshot.entry, end });
+  }
+
+  private piece(host: Host): void {
+    const piece = host.pieces.shift();
+    invariant(piece !== undefined, "a piece that is read was ordered");
+    const { to, entry, offset } = piece;
+    const bytes = host.pieceFor(piece);
+    this.answer.push(`${host.id} SnapshotRead ${bytes?.length ?? "gone"}`);
+    this.step(host, { type: "SnapshotRead", to, entry, offset, bytes });
+  }
+
+  private restored(host: Host): void {
+    const restore = host.restores.shift();
+    invariant(restore !== undefined, "what is restored was handed out");
+    this.answer.push(`${host.id} Restored`);
+    this.step(host, { type: "Applied", index: restore.snapshot.entry.index });
   }
 
   private deliver(name: string, nth: number, keep: boolean): void {
@@ -222,7 +298,7 @@ export class Interaction implements StoryTeller {
     const message = link[nth - 1];
     invariant(message !== undefined, `a message that arrives was sent: ${name} ${nth}`);
     if (!keep) link.splice(nth - 1, 1);
-    const [from, to] = name.split("→") as [NodeId, NodeId];
+    const [from, to] = name.split("→") as [MemberId, MemberId];
     this.step(this.host(to), { type: "MessageReceived", from, message });
   }
 
@@ -236,7 +312,7 @@ export class Interaction implements StoryTeller {
 
   /** Whatever is due happens, node by node and link by link in their order, until nothing is. */
   private settle(among: readonly string[]): void {
-    const chosen = (id: NodeId): boolean => among.length === 0 || among.includes(id);
+    const chosen = (id: MemberId): boolean => among.length === 0 || among.includes(id);
     const hosts = [...this.hosts.values()].filter(({ id, raft }) => raft !== null && chosen(id));
     const names = hosts.flatMap(({ id }) => hosts.map((other) => `${id}→${other.id}`));
     for (let busy = true; busy;) {
@@ -244,12 +320,15 @@ export class Interaction implements StoryTeller {
       for (const host of hosts) {
         for (; host.writes.length > 0; busy = true) this.disk(host);
         for (; host.reads.length > 0; busy = true) this.fetch(host);
+        for (; host.chunks.length > 0; busy = true) this.chunk(host);
+        for (; host.pieces.length > 0; busy = true) this.piece(host);
+        for (; host.restores.length > 0; busy = true) this.restored(host);
       }
       for (const name of names) for (; this.link(name).length > 0; busy = true) this.deliver(name, 1, false);
     }
   }
 
-  private showChange(before: RaftSnapshot, after: RaftSnapshot): void {
+  private showChange(before: RaftState, after: RaftState): void {
     const term = `${before.currentTerm}→${after.currentTerm}`;
     const role = `${before.role}→${after.role}`;
     if (before.role !== after.role) this.answer.push(`${after.id} ${role} term=${after.currentTerm}`);
@@ -261,7 +340,7 @@ export class Interaction implements StoryTeller {
   }
 
   private show(host: Host): string {
-    return host.raft === null ? `${host.id} crashed` : notation.showState(host.raft.inspect());
+    return host.raft === null ? `${host.id} crashed` : notation.showState(host.raft.inspect(), this.options.founding);
   }
 
   private link(name: string): Message[] {
@@ -271,8 +350,23 @@ export class Interaction implements StoryTeller {
   }
 
   private host(id: string): Host {
-    const host = this.hosts.get(id as NodeId);
+    const host = this.hosts.get(id as MemberId);
     invariant(host !== undefined, `a command names a node: ${id}`);
     return host;
   }
+}
+
+function takeFrom(link: Message[], type: Message["type"]): Message | null {
+  const at = link.findLastIndex((message) => message.type === type);
+  return at === -1 ? null : (link.splice(at, 1)[0] as Message);
+}
+
+/** `put=d:standby,e remove=b`: what is to become of whom. */
+function operations(values: ReadonlyMap<string, string>): readonly ConfigurationOperation[] {
+  const list = (key: string): readonly string[] => (values.get(key) ?? "").split(",").filter((name) => name !== "");
+  const puts = list("put").map((name): ConfigurationOperation => {
+    const [id, role = "voter", priority = "100"] = name.split(":");
+    return { type: "put", member: { ...newMember(id as MemberId, role as MemberRole), priority: Number(priority) } };
+  });
+  return [...puts, ...list("remove").map((id): ConfigurationOperation => ({ type: "remove", id: id as MemberId }))];
 }

@@ -1,12 +1,16 @@
 /**
- * How Raft's values are written in tests: an entry is `term/index`, a log is its terms by index (`1 1 2` is 1/1 1/2
- * 2/3), a message is its name and `key=value`s, defaults omitted. Messages that are shown can be parsed again.
+ * How Raft's values are written in tests: an entry is `term/index` (with a `*` if it is a configuration), a log is its
+ * terms by index (`1 1 2` is 1/1 1/2 2/3), a configuration its members (`[a b c d:standby]`, voters without their role;
+ * joint: `[b c d | a b c]`, the voters that are being left behind the bar), a message its name and `key=value`s,
+ * defaults omitted. Messages that are shown can be parsed again.
  */
 import { invariant, unreachable } from "../core/invariant.ts";
 import type { RaftEffect, RecoveredLog } from "../core/raft/boundary.ts";
-import type { RaftSnapshot } from "../core/raft/invariants.ts";
+import { foundingConfiguration, type Configuration } from "../core/raft/configuration.ts";
+import { decodeConfiguration } from "../core/raft/configuration-codec.ts";
+import type { RaftState } from "../core/raft/invariants.ts";
 import type { AppendEntriesReply, Message } from "../core/raft/message.ts";
-import { NO_ENTRY, type Entry, type EntryId, type Instant, type LogIndex, type Term } from "../core/types.ts";
+import { NO_ENTRY, type Entry, type EntryId, type Instant, type LogIndex, type MemberId, type Term } from "../core/types.ts";
 
 /** `log("1 1 2 4")`: four entries by their terms. An odd payload: its own index, so that a mix-up shows. */
 export function log(terms: string): readonly Entry[] {
@@ -18,12 +22,23 @@ export function entry(id: { readonly term: number; readonly index: number }, siz
   return { term: id.term as Term, index: id.index as LogIndex, kind: "payload", payload };
 }
 
-/** What recovery would say of these entries. */
-export function recoveredLog(entries: readonly Entry[]): RecoveredLog {
+/** What recovery would say of these entries behind a base. */
+export function recoveredLog(entries: readonly Entry[], base: EntryId = NO_ENTRY): RecoveredLog {
   const starts = entries.filter(({ term }, at) => term !== entries[at - 1]?.term);
   const terms = starts.map(({ term, index }) => ({ term, index }));
-  const last = entries[entries.length - 1];
-  return { terms, last: last === undefined ? NO_ENTRY : { term: last.term, index: last.index } };
+  const last = entries[entries.length - 1] ?? base;
+  const configurations = entries.filter(({ kind }) => kind === "configuration").map(({ index, payload }) => {
+    const decoded = decodeConfiguration(payload);
+    invariant(decoded.ok, "a configuration entry holds a configuration");
+    return { index, configuration: decoded.value };
+  });
+  return { base, terms, last: { term: last.term, index: last.index }, configurations };
+}
+
+export function showConfiguration({ members, outgoing, version }: Configuration): string {
+  const named = members.map(({ id, role }) => (role === "voter" ? id : `${id}:${role}`)).join(" ");
+  const left = outgoing.length === 0 ? "" : ` | ${outgoing.map(({ id }) => id).join(" ")}`;
+  return `[${named}${left}]${version === 1 ? "" : ` version=${version}`}`;
 }
 
 export function showId({ term, index }: EntryId): string {
@@ -31,7 +46,7 @@ export function showId({ term, index }: EntryId): string {
 }
 
 function showEntries(entries: readonly Entry[]): string {
-  return `[${entries.map(showId).join(" ")}]`;
+  return `[${entries.map((one) => `${showId(one)}${one.kind === "configuration" ? "*" : ""}`).join(" ")}]`;
 }
 
 /** `key=value` for each that differs from its default. */
@@ -43,8 +58,11 @@ function pairs(...values: readonly (readonly [string, unknown, unknown?])[]): st
 export function showMessage(message: Message): string {
   const head = `${message.type} term=${message.term}`;
   switch (message.type) {
-    case "RequestVote":
+    case "RequestPreVote":
       return head + pairs(["last", showId(message.lastLog)]);
+    case "RequestVote":
+      return head + pairs(["last", showId(message.lastLog)]) + (message.isTransfer ? " transfer" : "");
+    case "RequestPreVoteReply":
     case "RequestVoteReply":
       return head + (message.granted ? " granted" : " refused");
     case "AppendEntries":
@@ -55,7 +73,23 @@ export function showMessage(message: Message): string {
         ["round", message.round, 0],
       );
     case "AppendEntriesReply":
-      return head + showResult(message.result) + pairs(["round", message.round, 0]);
+      return head + showResult(message.result) + pairs(["round", message.round, 0], ["version", message.version, 1]);
+    case "InstallSnapshot": {
+      const { snapshot: { entry: last, configuration, size }, offset, bytes } = message;
+      const place = pairs(["snapshot", showId(last)], ["offset", offset], ["bytes", bytes.length], ["size", size]);
+      return `${head}${place} config=${showConfiguration(configuration)}`;
+    }
+    case "InstallSnapshotReply": {
+      const { entry: last, received, installed } = message;
+      return head + pairs(["snapshot", showId(last)], ["received", received]) + (installed ? " installed" : "");
+    }
+    case "TimeoutNow":
+    case "Leaving":
+      return head;
+    case "ReadIndex":
+      return `${head} request`;
+    case "ReadIndexReply":
+      return head + pairs(["index", message.index ?? "none"]);
     default:
       return unreachable(message);
   }
@@ -70,11 +104,12 @@ function showResult(result: AppendEntriesReply["result"]): string {
 export function showEffect(node: string, effect: RaftEffect, now: Instant): string | null {
   switch (effect.type) {
     case "Persist": {
-      const { hardState, truncateTo, entries, ticket } = effect;
+      const { hardState, snapshot, truncateTo, entries, ticket } = effect;
       const vote = hardState?.votedFor ?? null;
       const term = hardState === null || vote !== null ? null : hardState.currentTerm;
       const cut = pairs(["term", term, null], ["vote", vote, null], ["truncateTo", truncateTo, null]);
-      return `${node} Persist #${ticket}${cut}${pairs(["entries", showEntries(entries), "[]"])}`;
+      const installed = pairs(["snapshot", snapshot === null ? null : showId(snapshot.entry), null]);
+      return `${node} Persist #${ticket}${cut}${installed}${pairs(["entries", showEntries(entries), "[]"])}`;
     }
     case "Send":
       return `${node}→${effect.to} ${showMessage(effect.message)}`;
@@ -84,8 +119,9 @@ export function showEffect(node: string, effect: RaftEffect, now: Instant): stri
       return `${node} Accept #${effect.proposal} ${showId(effect.entry)}`;
     case "Resolve": {
       const { outcome } = effect;
-      const detail = outcome.type === "refused" ? outcome.reason : showId(outcome.entry);
-      return `${node} Resolve #${effect.proposal} ${outcome.type} ${detail}`;
+      const entry = "entry" in outcome ? ` ${showId(outcome.entry)}` : "";
+      const reason = outcome.type === "refused" ? ` ${outcome.reason}` : "";
+      return `${node} Resolve #${effect.proposal} ${outcome.type}${reason}${entry}`;
     }
     case "Apply":
       return `${node} Apply ${showEntries(effect.entries)}`;
@@ -100,21 +136,49 @@ export function showEffect(node: string, effect: RaftEffect, now: Instant): stri
     case "LeadershipChanged":
       // Its term, and that there is no leader now, stand in the line about the node's role.
       return effect.leader === null ? null : `${node} LeadershipChanged leader=${effect.leader}`;
+    case "ConfigurationChanged":
+      return `${node} ConfigurationChanged ${showConfiguration(effect.configuration)}`;
+    case "ChangeResolved": {
+      const { outcome } = effect;
+      const detail = outcome.type === "refused" ? ` ${outcome.reason}` : "";
+      return `${node} ChangeResolved ${outcome.type}${detail}${"index" in outcome ? ` index=${outcome.index}` : ""}`;
+    }
+    case "TransferResolved": {
+      const { outcome } = effect;
+      return `${node} TransferResolved ${outcome.type}${outcome.type === "refused" ? ` ${outcome.reason}` : ""}`;
+    }
+    case "Leave":
+    case "TakeSnapshot":
+      return `${node} ${effect.type}`;
+    case "Restore":
+      return `${node} Restore ${showId(effect.snapshot.entry)}`;
+    case "Compact":
+      return `${node} Compact through=${showId(effect.through)}`;
+    case "StoreChunk":
+      return `${node} StoreChunk of=${showId(effect.snapshot.entry)} offset=${effect.offset} bytes=${effect.bytes.length}`;
+    case "ReadSnapshot":
+      return `${node} ReadSnapshot for=${effect.to} offset=${effect.offset}`;
+    case "Reject":
+      return `${node} Reject from=${effect.from}: ${effect.rule}`;
     default:
       return unreachable(effect);
   }
 }
 
 /** `log`: the terms of what stands in the node's log. */
-export function showState(state: RaftSnapshot): string {
+export function showState(state: RaftState, founding: Configuration): string {
   const terms: number[] = [];
   for (const [at, run] of state.terms.entries()) {
     const end = state.terms[at + 1]?.index ?? state.last.index + 1;
     for (let index: number = run.index; index < end; index++) terms.push(run.term);
   }
+  const configuration = showConfiguration(state.configuration);
   return `${state.id} ${state.role} term=${state.currentTerm}` + pairs(
     ["vote", state.votedFor, null],
     ["leader", state.role === "leader" ? null : state.leader, null],
+    ["config", configuration, showConfiguration(founding)],
+    ["snapshot", showId(state.snapshot), "0/0"],
+    ["base", showId(state.base), "0/0"],
     ["log", `[${terms.join(" ")}]`],
     ["durable", state.durable.index, state.last.index],
     ["commit", state.commitIndex, 0],
@@ -153,10 +217,30 @@ export function parseMessage(text: string): Message {
   const id = (key: string): EntryId => parseId(values.get(key) ?? "0/0");
   const term = number("term") as Term;
   switch (words[0]) {
+    case "RequestPreVote":
+      return { type: "RequestPreVote", term, lastLog: id("last") };
     case "RequestVote":
-      return { type: "RequestVote", term, lastLog: id("last") };
+      return { type: "RequestVote", term, lastLog: id("last"), isTransfer: words[1] === "transfer" };
+    case "RequestPreVoteReply":
     case "RequestVoteReply":
-      return { type: "RequestVoteReply", term, granted: words[1] === "granted" };
+      return { type: words[0], term, granted: words[1] === "granted" };
+    case "TimeoutNow":
+    case "Leaving":
+      return { type: words[0], term };
+    case "InstallSnapshot": {
+      const size = number("size");
+      const configuration = foundingConfiguration((values.get("config") ?? "[a]").slice(1, -1).split(" ") as MemberId[]);
+      const snapshot = { entry: id("snapshot"), configuration, size };
+      return { type: "InstallSnapshot", term, snapshot, offset: number("offset"), bytes: new Uint8Array(number("bytes")) };
+    }
+    case "InstallSnapshotReply": {
+      const installed = words[1] === "installed";
+      return { type: "InstallSnapshotReply", term, entry: id("snapshot"), received: number("received"), installed };
+    }
+    case "ReadIndex":
+      return { type: "ReadIndex", term, request: number("request") };
+    case "ReadIndexReply":
+      return { type: "ReadIndexReply", term, request: number("request"), index: number("index") as LogIndex };
     case "AppendEntries": {
       const ids = (values.get("entries") ?? "[]").slice(1, -1).split(" ").filter((part) => part !== "");
       const entries = ids.map((part) => entry(parseId(part)));
@@ -167,7 +251,7 @@ export function parseMessage(text: string): Message {
       const result: AppendEntriesReply["result"] = values.has("match")
         ? { accepted: true, matchIndex: number("match") as LogIndex }
         : { accepted: false, rejected: number("rejected") as LogIndex, hint: id("hint") };
-      return { type: "AppendEntriesReply", term, round: number("round"), result };
+      return { type: "AppendEntriesReply", term, round: number("round"), version: 1, result };
     }
     default:
       invariant(false, `a message begins with its name: ${text}`);

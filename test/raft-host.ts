@@ -1,0 +1,121 @@
+/**
+ * One node of a protocol story: what runs, what its disk holds, and what its driver owes it. The disk is what a crash
+ * leaves: hard state, a base, entries, a snapshot. Nothing happens in it that is not commanded.
+ */
+import { invariant } from "../core/invariant.ts";
+import type { RaftEffect, RaftLimits } from "../core/raft/boundary.ts";
+import type { Configuration } from "../core/raft/configuration.ts";
+import type { SnapshotId } from "../core/raft/message.ts";
+import { Raft } from "../core/raft/raft.ts";
+import type { RoleTargets } from "../core/raft/roles.ts";
+import { Random } from "../core/random.ts";
+import { NO_ENTRY, type Entry, type EntryId, type HardState, type Instant, type MemberId } from "../core/types.ts";
+import { DEFAULT_TIMING } from "../core/raft/boundary.ts";
+import { recoveredLog } from "./raft-notation.ts";
+
+export type EffectOf<Type extends RaftEffect["type"]> = RaftEffect & { readonly type: Type };
+
+/** What all nodes of a story share. */
+export interface StoryOptions {
+  readonly limits: RaftLimits;
+  readonly leaseDriftPpm: number | null;
+  readonly roles: RoleTargets | null;
+  readonly founding: Configuration;
+}
+
+export class Host {
+  readonly id: MemberId;
+  private readonly seed: Uint8Array;
+  /** null: crashed. */
+  raft: Raft | null = null;
+  /** The highest feature version that it understands. */
+  version = 1;
+  /** Ordered and not done. */
+  writes: EffectOf<"Persist">[] = [];
+  reads: EffectOf<"ReadEntries">[] = [];
+  chunks: EffectOf<"StoreChunk">[] = [];
+  pieces: EffectOf<"ReadSnapshot">[] = [];
+  restores: EffectOf<"Restore">[] = [];
+  wantsSnapshot = false;
+  timerAt: Instant | null = null;
+  lastProposal = 0;
+  lastRead = 0;
+  lastRequest = 0;
+  private hardState: HardState;
+  private base: EntryId = NO_ENTRY;
+  private entries: readonly Entry[];
+  private snapshot: SnapshotId | null = null;
+
+  constructor(id: MemberId, number: number, entries: readonly Entry[]) {
+    this.id = id;
+    this.seed = Random.fromNumber(number).bytes(16);
+    this.entries = entries;
+    this.hardState = { currentTerm: entries[entries.length - 1]?.term ?? NO_ENTRY.term, votedFor: null };
+  }
+
+  /** A process on what the disk holds. */
+  start(now: Instant, options: StoryOptions): Raft {
+    const { id, seed, hardState, snapshot, version } = this;
+    const log = recoveredLog(this.entries, this.base);
+    this.raft = new Raft({ ...options, id, seed, hardState, snapshot, version, log, timing: DEFAULT_TIMING }, now);
+    return this.raft;
+  }
+
+  /** What was ordered and not done is lost with the process. */
+  crash(): void {
+    this.raft = null;
+    this.writes = [];
+    this.reads = [];
+    this.chunks = [];
+    this.pieces = [];
+    this.restores = [];
+    this.wantsSnapshot = false;
+    this.timerAt = null;
+    this.lastProposal = 0;
+    this.lastRead = 0;
+  }
+
+  /** The disk of a node that lost it. */
+  wipe(): void {
+    this.hardState = { currentTerm: NO_ENTRY.term, votedFor: null };
+    this.base = NO_ENTRY;
+    this.entries = [];
+    this.snapshot = null;
+  }
+
+  /** Carries out the oldest write. */
+  persist(): EffectOf<"Persist"> {
+    const write = this.writes.shift();
+    invariant(write !== undefined, "a disk that is done had something to do");
+    if (write.hardState !== null) this.hardState = write.hardState;
+    if (write.snapshot !== null) {
+      this.snapshot = write.snapshot;
+      this.base = write.snapshot.entry;
+      this.entries = [];
+    }
+    if (write.truncateTo !== null) this.entries = this.entries.slice(0, write.truncateTo - this.base.index);
+    this.entries = [...this.entries, ...write.entries];
+    return write;
+  }
+
+  entriesFor(read: EffectOf<"ReadEntries">): readonly Entry[] {
+    let size = 0;
+    const wanted = this.entries.slice(read.from - 1 - this.base.index, read.end - 1 - this.base.index);
+    return wanted.filter(({ payload }, at) => (size += payload.length) <= read.maxBytes || at === 0);
+  }
+
+  /** The piece that a member is to get; null: another snapshot has taken the place of that one. */
+  pieceFor({ entry, offset, maxBytes }: EffectOf<"ReadSnapshot">): Uint8Array | null {
+    if (this.snapshot === null || this.snapshot.entry.index !== entry.index) return null;
+    return new Uint8Array(Math.min(maxBytes, this.snapshot.size - offset));
+  }
+
+  store(snapshot: SnapshotId): void {
+    this.snapshot = snapshot;
+  }
+
+  compact(through: EntryId): void {
+    this.entries = this.entries.slice(through.index - this.base.index);
+    this.base = through;
+  }
+}
