@@ -23,7 +23,7 @@ import type { NodeState } from "./node-state.ts";
 /** What we do when nobody leads, as far as we know. */
 interface Candidacy {
   readonly type: "preCandidate" | "candidate";
-  /** Who granted, ourselves only once our own vote is durable. */
+  /** Who granted, besides ourselves. */
   readonly votes: Set<MemberId>;
 }
 
@@ -71,12 +71,12 @@ export class Elections {
 
   /** Nobody leads in time: ask whether to stand. */
   timedOut(): void {
-    this.await();
-    // Until our last vote is on disk, a new one would only lengthen its queue.
-    if (!this.mayStand || (this.candidacy?.type === "candidate" && !this.node.writes.hardStateDurable)) return;
     const { node } = this;
+    this.await();
     this.leader = null;
-    this.candidacy = { type: "preCandidate", votes: new Set([node.id]) };
+    // Until our last vote is on disk, a new one would only lengthen its queue.
+    if (!this.mayStand || (this.candidacy?.type === "candidate" && !node.writes.hardStateDurable)) return;
+    this.candidacy = { type: "preCandidate", votes: new Set() };
     this.askVoters({ type: "RequestPreVote", term: node.currentTerm, lastLog: node.log.last });
     this.standIfWelcome();
   }
@@ -128,14 +128,13 @@ export class Elections {
   get isElected(): boolean {
     const { candidacy, node } = this;
     if (candidacy?.type !== "candidate" || !node.writes.hardStateDurable) return false;
-    candidacy.votes.add(node.id);
-    return node.configurations.quorum.isReached((id) => candidacy.votes.has(id));
+    return node.configurations.quorum.isReached((id) => id === node.id || candidacy.votes.has(id));
   }
 
   private standIfWelcome(): void {
     const { candidacy, node } = this;
     invariant(candidacy?.type === "preCandidate", "who has not stood yet counts who would vote for it");
-    if (node.configurations.quorum.isReached((id) => candidacy.votes.has(id))) this.stand(false);
+    if (node.configurations.quorum.isReached((id) => id === node.id || candidacy.votes.has(id))) this.stand(false);
   }
 
   private stand(isTransfer: boolean): void {

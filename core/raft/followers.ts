@@ -71,7 +71,7 @@ export class Followers {
     const members = everybodyIn(configuration).filter((member) => member.id !== id);
     for (const left of this.all) {
       if (members.some((member) => member.id === left.id)) continue;
-      this.supply(left);
+      if (left.role !== "spare") this.supply(left);
       this.byId.delete(left.id);
     }
     this.all = members.map((member) => {

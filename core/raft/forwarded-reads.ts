@@ -9,11 +9,13 @@
  */
 import type { Random } from "../random.ts";
 import { afterMs, type Instant, type LogIndex, type MemberId, type ReadNumber } from "../types.ts";
-import type { RaftEffect } from "./boundary.ts";
+import type { RaftEffect, RaftTiming } from "./boundary.ts";
 import type { ReadIndexReply } from "./message.ts";
 
 /** 2^52: as many questions can follow. */
 const MAX_FIRST_REQUEST = 4_503_599_627_370_496;
+/** So many election timeouts of silence are a refusal. The leader has to ask a quorum first. */
+const PATIENCE_TIMEOUTS = 4;
 
 interface Question {
   readonly request: number;
@@ -28,9 +30,9 @@ export class ForwardedReads {
   private lastRequest: number;
   private readonly patienceMs: number;
 
-  constructor(random: Random, patienceMs: number) {
+  constructor(random: Random, { electionTimeoutMs }: RaftTiming) {
     this.lastRequest = random.integer(1, MAX_FIRST_REQUEST);
-    this.patienceMs = patienceMs;
+    this.patienceMs = PATIENCE_TIMEOUTS * electionTimeoutMs;
   }
 
   /** When silence becomes a refusal; null: nothing was asked. */

@@ -9,17 +9,21 @@
 import { afterMs, type Instant, type LogIndex, type MemberId, type RequestNumber } from "../types.ts";
 import type { RaftInput, TransferOutcome } from "./boundary.ts";
 import { leaderCommitIndex } from "./commit.ts";
+import { isPreferred } from "./election.ts";
 import { Followers } from "./followers.ts";
 import { bestTarget, Handover, isIncomingVoter } from "./handover.ts";
 import { leaseEnd } from "./lease.ts";
 import { Membership } from "./membership.ts";
 import type { Message } from "./message.ts";
 import type { NodeState } from "./node-state.ts";
+import type { Progress } from "./progress.ts";
 import { Reads, type ReadOrigin } from "./reads.ts";
 import { Rounds } from "./rounds.ts";
 
 /** So many election timeouts without an answer of a quorum, and a leader resigns. */
 const RESIGN_AFTER_TIMEOUTS = 2;
+/** How often, at most, a leader hands over to one with a higher priority. */
+const PREFER_AFTER_TIMEOUTS = 10;
 
 export class Leader {
   readonly followers: Followers;
@@ -29,6 +33,8 @@ export class Leader {
   private readonly rounds: Rounds;
   private readonly reads = new Reads();
   private heartbeatDeadline: Instant;
+  /** When to look for one that should rather lead. */
+  private preferAt: Instant;
   /** Only a round begun after this makes a lease; null: nothing makes one in this term any more. */
   private leaseNotBefore: Instant | null;
 
@@ -40,6 +46,7 @@ export class Leader {
     this.membership = new Membership(node, this.followers);
     this.leaseNotBefore = node.now;
     this.heartbeatDeadline = afterMs(node.now, node.options.timing.heartbeatMs);
+    this.preferAt = afterMs(node.now, PREFER_AFTER_TIMEOUTS * node.options.timing.electionTimeoutMs);
   }
 
   /** When something is to be done though nothing happens. */
@@ -64,6 +71,7 @@ export class Leader {
     this.followers.heartbeat();
     this.followers.tendTransfers();
     this.membership.tend();
+    if (now >= this.preferAt) this.handOverToPreferred();
   }
 
   /** A reply of this term, or a request to its leader. */
@@ -134,6 +142,19 @@ export class Leader {
     }
     this.membership.abandon();
     if (this.handover !== null) this.endHandover({ type: "done" });
+  }
+
+  /** A voter with a higher priority than ours, that is there and up to date, should lead. */
+  private handOverToPreferred(): void {
+    const { configuration, id, now, options } = this.node;
+    this.preferAt = afterMs(now, PREFER_AFTER_TIMEOUTS * options.timing.electionTimeoutMs);
+    if (this.handover !== null || isPreferred(configuration, id)) return;
+    const isReady = (progress: Progress): boolean => {
+      const { isAlive, isCaughtUp } = this.followers.standingOf(progress.id);
+      return isAlive && isCaughtUp && isPreferred(configuration, progress.id);
+    };
+    const target = bestTarget(configuration, this.followers.all, isReady);
+    if (target !== null) this.handOver(null, target.id);
   }
 
   private askTarget(): void {

@@ -56,7 +56,7 @@ export class Raft {
     this.elections = new Elections(this.node);
     this.follower = new Follower(this.node);
     this.compaction = new Compaction(this.node);
-    this.forwarded = new ForwardedReads(this.node.random, options.timing.electionTimeoutMs);
+    this.forwarded = new ForwardedReads(this.node.random, options.timing);
     this.announced = { term: this.node.currentTerm, leader: null };
   }
 
@@ -321,9 +321,9 @@ export class Raft {
     const { node } = this;
     const { log, writes, delivery, options } = node;
     if (this.elections.isElected) this.becomeLeader();
+    if (this.departure !== null) this.depart(this.departure);
     if (this.leader !== null) this.lead(this.leader);
     else this.askToRead();
-    if (this.departure !== null) this.depart(this.departure);
     this.compaction.takeIfDue(this.leader);
     log.evict(Math.min(delivery.reportedApplied, writes.durable.index) as LogIndex, options.limits.maxCachedBytes);
     const write = writes.take();
