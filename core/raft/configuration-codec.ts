@@ -42,7 +42,8 @@ export function decodeConfiguration(bytes: Uint8Array): Decoded<Configuration> {
   const outgoing = readMembers(reader, outgoingCount);
   if (reader.fault === null) {
     reader.demand(faultOf(members) === null, "the members make a configuration", 8);
-    reader.demand(outgoing.every(({ role }) => role === "voter"), "those being left are voters", 8);
+    const areVoters = outgoing.every(({ role }) => role === "voter");
+    reader.demand(areVoters && (outgoing.length === 0 || faultOf(outgoing) === null), "those being left are voters", 8);
     reader.demand(areSorted(members) && areSorted(outgoing), "members ascend by id", 8);
     reader.demand(version >= 1, "a feature version is positive", 4);
   }

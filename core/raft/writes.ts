@@ -83,7 +83,8 @@ export class Writes {
     this.hardState = null;
     this.snapshot = null;
     this.truncateTo = null;
-    if (entries.length > 0) this.entries = [];
+    // What is handed out is never written into again.
+    this.entries = [];
     return { type: "Persist", ticket, hardState, snapshot, truncateTo, entries };
   }
 }
