@@ -146,9 +146,10 @@ export class BootstrapTeller implements StoryTeller {
     const { envelope, message } = decoded.letter;
     const receiver = envelope.receiver === null ? "?" : (this.names.get(envelope.receiver) ?? "unseen");
     if (message.type === "Empty") return `Empty for=${receiver} nodes=${message.nodes.join(",")}`;
-    if (message.type !== "Founded") return showMessage(message);
-    const members = message.members.map(({ node, incarnation }) => this.disk(node, incarnation));
-    return `Founded for=${receiver} cluster=${this.clusterName(envelope.cluster ?? "")} members=${members.join(",")}`;
+    if (message.type !== "Founded" && message.type !== "Admitted") return showMessage(message);
+    const cluster = this.clusterName(envelope.cluster ?? "");
+    const founders = message.founders.map(({ node, incarnation }) => this.disk(node, incarnation));
+    return `${message.type} for=${receiver} cluster=${cluster} founders=${founders.join(",")}`;
   }
 
   private disk(node: string, incarnation: string): string {

@@ -216,7 +216,7 @@ test("a message is heard by cluster id and incarnation only; each reason to drop
   const say = (changed: Partial<Letter["envelope"]>): Uint8Array =>
     encodeLetter({ ...letter, envelope: { ...envelope, ...changed } });
   const version = packet.bytes.slice();
-  version[4] = 2;
+  version[4] = 1;
   new DataView(version.buffer).setUint32(0, crc32c(version, 4), true);
   const cases: readonly [Uint8Array, string][] = [
     [packet.bytes.slice(0, -1), "malformed"],
@@ -246,10 +246,10 @@ test("an empty node hears nothing of Raft, and no founding by another than it cl
   const b = "b" as NodeId;
   const sender = "b".repeat(16) as Incarnation;
   const envelope = { cluster: "c".repeat(32), sender, receiver: own } as Letter["envelope"];
-  const members = [{ node: A, incarnation: own }, { node: b, incarnation: "0".repeat(15) + "1" as Incarnation }];
+  const founders = [{ node: A, incarnation: own }, { node: b, incarnation: "0".repeat(15) + "1" as Incarnation }];
   const vote = { type: "RequestVoteReply", term: 1 as Term, granted: true } as const;
   expect(rejection(cluster, a, b, encodeLetter({ envelope, message: vote }))).toBe("b wrongCluster");
-  const founded = encodeLetter({ envelope, message: { type: "Founded", members } });
+  const founded = encodeLetter({ envelope, message: { type: "Founded", founders } });
   expect(rejection(cluster, a, b, founded)).toBe("b wrongIncarnation");
   expect(rejection(cluster, a, b, bytesOf("garbage"))).toBe("b malformed");
   expect(a.replica!.inspect().phase).toBe("empty");

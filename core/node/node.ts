@@ -59,6 +59,9 @@ export class Node {
       case "Started":
       case "DiskDone":
       case "DiskFailed":
+      case "ChangeRequested":
+      case "TransferRequested":
+      case "ClockStopped":
         return this.tellReplica(input);
       case "ClientReceived":
       case "ClientGone":
@@ -88,6 +91,9 @@ export class Node {
       case "Send":
       case "Recovered":
       case "Reject":
+      case "ConfigurationChanged":
+      case "ChangeResolved":
+      case "TransferResolved":
       case "Closed":
         this.effects.push(effect);
         return;
@@ -107,6 +113,8 @@ export class Node {
       case "ReadReady":
         return this.tellDatabase({ type: "ReadConfirmed", read: effect.read, index: effect.index });
       case "ReadRefused":
+      case "TakeSnapshot":
+      case "Restore":
         return this.tellDatabase(effect);
       case "LeadershipChanged":
         this.effects.push(effect);
@@ -130,6 +138,8 @@ export class Node {
         return this.tellReplica({ type: "ReadRequested", read: effect.read });
       case "ReportApplied":
         return this.tellReplica({ type: "Applied", index: effect.index });
+      case "SnapshotTaken":
+        return this.tellReplica(effect);
       case "SetTimer":
         this.databaseTimer = effect.at;
         return;

@@ -1,25 +1,27 @@
 /**
- * How empty nodes become a cluster, once. An empty directory never makes a voter by itself: until a node is *founded*,
- * durably, it neither votes, campaigns nor acknowledges. Not here: any disk (Replica writes what is decided here), and
- * joining a cluster that exists.
+ * How empty nodes become a cluster, once, and how an empty node comes into a cluster that exists. An empty directory
+ * never makes a voter by itself: until a node is of a cluster, durably, it neither votes, campaigns nor acknowledges.
+ * Not here: any disk (Replica writes what is decided here), and what a node of a cluster answers (reception.ts).
  *
  *   draws its incarnation,     says Empty to all,        has {cluster id, all
  *   writes it                  again and again           incarnations} written
  *        |                          |                          |
- *     claiming -- durable --> empty +-- Found ---> founding -- durable --> founded: Raft, answers Empty by Founded
+ *     claiming -- durable --> empty +-- Found ---> founding -- durable --> of a cluster: Raft, answers Empty
  *
  * The first node of the list by code unit is the *coordinator*, the only one that ever draws a cluster id. It does so
  * when each listed node has said Empty to *this* incarnation of the coordinator. Every other node waits for Founded,
- * and takes it if it names the listed nodes, its own incarnation, and the sender's.
+ * and takes it if it names the listed nodes, its own incarnation, and the sender's. A node that its own list leaves out
+ * *joins*: it founds nothing, and asks the listed nodes. Whoever is empty, listed or not, takes Admitted, which is said
+ * to its very incarnation by a node that knows of a committed configuration that names it.
  *
- * Nothing is announced repeatedly and nobody confirms: an empty node keeps asking, and each founded node answers. So
- * one who was down, or whose Founded was lost, is served by whoever is there; the coordinator may be gone by then.
+ * Nothing is announced repeatedly and nobody confirms: an empty node keeps asking, and each node of the cluster
+ * answers. So one who was down, or whose Founded was lost, is served by whoever is there; the coordinator may be gone.
  *
  * Why there is one cluster and not two. Assumed: all are given the same list, and no two processes live under one name.
  * 1. The coordinator crashes before its write is durable: nobody has heard of the id that it drew. Its incarnation is
  *    the same afterwards, it asks again and draws another. (The write is atomic, by core/storage.)
  * 2. It crashes after that: the id is found on its disk, and each empty node that asks is told.
- * 3. A node was down when it was founded: it had said Empty, its incarnation is among the founders, it asks and is told.
+ * 3. A node was down when it was founded: it had said Empty, its incarnation is among the founders, it asks and hears.
  * 4. A node's disk is lost after it said Empty: its new incarnation is a stranger. The others go on as a cluster of
  *    which one member is missing; the new disk is told so whenever it asks, and stays empty.
  * 5. The *coordinator's* disk is lost after it has founded cluster X. Its new incarnation founds another cluster Y only
@@ -31,12 +33,37 @@
  *    the new one found Y with a node that has acknowledged entries of X in the meantime.
  * 6. A directory of another cluster: its node says nothing of Empty, so no cluster is founded with it; its messages are
  *    refused by their cluster id, and so are ours by it.
+ *
+ * Why whoever joins does no harm. Consensus counts disks (MemberId), and a disk that says Empty has voted and
+ * acknowledged nothing, ever: what is counted of it later it has said as the member that was let in.
+ * 7. It asks before it is let in: nobody admits it, it stays empty. It is remembered (reception.ts), and let in by a
+ *    change of the configuration that names its incarnation, made by an operator. That change needs nothing of it: who
+ *    is new does not vote.
+ * 8. It is let in by an entry that is not committed yet: it is not told, as the entry may be lost. What the leader
+ *    sends it in the meantime is dropped, since it is of no cluster.
+ * 9. It is admitted, and writes cluster and founders. It runs Raft with an empty log, where the founders' configuration
+ *    is in force, which does not name it: so it does not stand for election. Asked for its vote it judges the
+ *    candidate's log; who counts the vote goes by a configuration that names this disk.
+ * 10. It crashes before that is durable: it is empty, by the same incarnation, asks, and is told again. It crashes
+ *    after that: it is of the cluster. Between the two there is nothing, as the write is atomic.
+ * 11. It is admitted twice, or founded and admitted: the first word is written, and the second one not heard. By two
+ *    clusters: it is of one of them, and in the other a member that is missing.
+ * 12. The Admitted is late, and meant for a disk that the node had before: it is addressed to that incarnation, and
+ *    refused. Or the disk was removed in the meantime: it is of a cluster that does not count it any more, and that
+ *    sends it nothing.
+ * 13. A member comes back with an empty disk: it is as 7. The member that it was is missing, and whatever that one has
+ *    acknowledged is missing with it, which is why the new disk may not stand in for it. The operator removes the one
+ *    and puts the other.
+ * 14. The coordinator of a list that is being founded hears Empty of one that is not on it: not counted. One that joins
+ *    hears Empty: it has nothing to say to it.
+ * 15. Not covered: all founders are removed from their cluster one by one, and opened again by the old list with empty
+ *    directories. They are asked to found a cluster, and do: another one, which never hears of the first.
  */
-import { invariant } from "../invariant.ts";
+import { invariant, unreachable } from "../invariant.ts";
 import type { Random } from "../random.ts";
 import type { ClusterId, ClusterIdentity, Identity, Incarnation, Instant, Founder, NodeId } from "../types.ts";
 import { afterMs } from "../types.ts";
-import type { BootstrapMessage, Empty, Envelope, Founded } from "../wire/peer.ts";
+import type { Admitted, BootstrapMessage, Empty, Envelope, Founded } from "../wire/peer.ts";
 import type { RejectReason } from "./boundary.ts";
 
 export type BootstrapEffect =
@@ -47,7 +74,7 @@ export type BootstrapEffect =
       readonly message: BootstrapMessage;
     }
   | { readonly type: "SetTimer"; readonly at: Instant }
-  /** Make this cluster durable: once that is done, this node is founded. The last effect of a Bootstrap. */
+  /** Make this cluster durable: once that is done, this node is of it. The last effect of a Bootstrap. */
   | { readonly type: "Found"; readonly cluster: ClusterIdentity }
   | { readonly type: "Reject"; readonly reason: RejectReason; readonly detail: string };
 
@@ -55,8 +82,10 @@ export interface BootstrapOptions {
   readonly node: NodeId;
   /** Durable. */
   readonly incarnation: Incarnation;
-  /** All founding nodes, this one included, sorted by code unit. */
+  /** Sorted by code unit. With this node: the founding nodes. Without it: whom it asks for admission. */
   readonly nodes: readonly NodeId[];
+  /** Where others reach it; empty: it does not say. */
+  readonly address: string;
   /** How often an empty node asks. */
   readonly repeatMs: number;
   readonly random: Random;
@@ -65,6 +94,7 @@ export interface BootstrapOptions {
 /** One empty node, from the moment that its incarnation is durable until it knows its cluster. */
 export class Bootstrap {
   private readonly options: BootstrapOptions;
+  private readonly joins: boolean;
   private readonly coordinator: NodeId;
   /** Of the coordinator only: who has said Empty to this incarnation, with the one each had, itself included. */
   private readonly heard = new Map<NodeId, Incarnation>();
@@ -73,24 +103,41 @@ export class Bootstrap {
 
   constructor(options: BootstrapOptions) {
     const [coordinator] = options.nodes;
-    invariant(coordinator !== undefined && options.nodes.includes(options.node), "a node is one of its own cluster");
+    invariant(coordinator !== undefined, "an empty node has somebody to ask, itself at least");
     this.options = options;
+    this.joins = !options.nodes.includes(options.node);
     this.coordinator = coordinator;
     this.heard.set(options.node, options.incarnation);
   }
 
   /** At the start, and whenever the timer has fired. */
   ask(now: Instant): BootstrapEffect[] {
-    if (this.options.nodes.length === 1) return this.found();
     const { node, nodes, repeatMs } = this.options;
+    if (nodes.length === 1 && !this.joins) return this.found();
     const asked = nodes.filter((other) => other !== node).map((other) => this.sayEmpty(other));
     return [...asked, { type: "SetTimer", at: afterMs(now, repeatMs) }];
   }
 
-  /** @param from one of the listed nodes, another than this. */
+  /** @param from another node than this. */
   heardFrom(from: NodeId, envelope: Envelope, message: BootstrapMessage): BootstrapEffect[] {
-    if (message.type === "Founded") return this.judgeFounded(from, envelope, message);
-    if (!sameNodes(message.nodes, this.options.nodes)) return [this.differs(from, message.nodes)];
+    switch (message.type) {
+      case "Empty":
+        return this.heardEmpty(from, envelope, message);
+      case "Founded":
+        return this.judgeFounded(from, envelope, message);
+      case "Admitted":
+        return this.judgeAdmitted(envelope, message);
+      default:
+        return unreachable(message);
+    }
+  }
+
+  private heardEmpty(from: NodeId, envelope: Envelope, { nodes }: Empty): BootstrapEffect[] {
+    if (this.joins) return [];
+    if (!this.options.nodes.includes(from)) {
+      return [reject("stranger", `it is none of the nodes that are to be founded: ${this.options.nodes.join(", ")}`)];
+    }
+    if (!sameNodes(nodes, this.options.nodes)) return [this.differs(from, nodes)];
     return this.options.node === this.coordinator
       ? this.count(from, envelope)
       : this.answerCoordinator(from, envelope.sender);
@@ -120,36 +167,46 @@ export class Bootstrap {
   }
 
   private judgeFounded(from: NodeId, envelope: Envelope, { founders }: Founded): BootstrapEffect[] {
-    const nodes = founders.map((member) => member.node);
-    if (!sameNodes(nodes, this.options.nodes)) return [this.differs(from, nodes)];
-    const own = memberOf(founders, this.options.node);
-    if (own?.incarnation !== this.options.incarnation) {
+    const { cluster } = envelope;
+    const nodes = founders.map((founder) => founder.node);
+    const own = incarnationIn(founders, this.options.node);
+    if (own === null && this.joins) {
+      const detail = `cluster ${cluster} has not let disk ${this.options.incarnation} of this node in yet`;
+      return [reject("notAdmitted", detail)];
+    }
+    if (!this.joins && !sameNodes(nodes, this.options.nodes)) return [this.differs(from, nodes)];
+    if (own !== this.options.incarnation) {
       const detail =
-        `cluster ${envelope.cluster} was founded with disk ${own?.incarnation} of this node, ` +
+        `cluster ${cluster} was founded with disk ${own} of this node, ` +
         `this one is ${this.options.incarnation}: its data was lost or replaced`;
-      return [{ type: "Reject", reason: "wrongIncarnation", detail }];
+      return [reject("wrongIncarnation", detail)];
     }
-    if (memberOf(founders, from)?.incarnation !== envelope.sender) {
-      return [{ type: "Reject", reason: "wrongIncarnation", detail: "it is not the member that it says was founded" }];
+    if (incarnationIn(founders, from) !== envelope.sender) {
+      return [reject("wrongIncarnation", "it is not the member that it says was founded")];
     }
-    invariant(envelope.cluster !== null, "the decoder lets no Founded through without a cluster");
-    return [{ type: "Found", cluster: { id: envelope.cluster, founders } }];
+    invariant(cluster !== null, "the decoder lets no Founded through without a cluster");
+    return [{ type: "Found", cluster: { id: cluster, founders } }];
+  }
+
+  private judgeAdmitted({ cluster, receiver }: Envelope, { founders }: Admitted): BootstrapEffect[] {
+    const own = this.options.incarnation;
+    if (receiver !== own) {
+      return [reject("notAddressedToUs", `disk ${receiver} of this node was admitted, this one is ${own}`)];
+    }
+    invariant(cluster !== null, "the decoder lets no Admitted through without a cluster");
+    return [{ type: "Found", cluster: { id: cluster, founders } }];
   }
 
   private sayEmpty(to: NodeId): BootstrapEffect {
-    const message: Empty = { type: "Empty", nodes: this.options.nodes };
-    return { type: "Send", to, receiver: to === this.coordinator ? this.asker : null, message };
+    const { nodes, address } = this.options;
+    const receiver = to === this.coordinator ? this.asker : null;
+    return { type: "Send", to, receiver, message: { type: "Empty", nodes, address } };
   }
 
   private differs(from: NodeId, nodes: readonly NodeId[]): BootstrapEffect {
     const detail = `${from} lists the nodes ${nodes.join(", ")}; this node lists ${this.options.nodes.join(", ")}`;
-    return { type: "Reject", reason: "wrongCluster", detail };
+    return reject("wrongCluster", detail);
   }
-}
-
-/** A founded node's word to one that says Empty: true for a member, and for a stranger the reason why it stays one. */
-export function tellFounded(cluster: ClusterIdentity, to: NodeId, receiver: Incarnation | null): BootstrapEffect {
-  return { type: "Send", to, receiver, message: { type: "Founded", founders: cluster.founders } };
 }
 
 /** The identity of a new directory. */
@@ -157,8 +214,13 @@ export function drawIdentity(node: NodeId, random: Random): Identity {
   return { node, incarnation: drawDigits(random, 8) as Incarnation, cluster: null };
 }
 
-function memberOf(founders: readonly Founder[], node: NodeId): Founder | undefined {
-  return founders.find((member) => member.node === node);
+/** The disk that a node was founded with; null: it was not. */
+export function incarnationIn(founders: readonly Founder[], node: NodeId): Incarnation | null {
+  return founders.find((founder) => founder.node === node)?.incarnation ?? null;
+}
+
+function reject(reason: RejectReason, detail: string): BootstrapEffect {
+  return { type: "Reject", reason, detail };
 }
 
 /** Never all zeros, which mean "none" in every format. */

@@ -13,7 +13,7 @@ import type {
   ChangeOutcome, ChangeRefusal, RaftEffect, RaftInput, RaftLimits, RaftTiming, TransferOutcome,
 } from "../raft/boundary.ts";
 import type { Configuration, MemberRole } from "../raft/configuration.ts";
-import type { RaftSnapshot } from "../raft/invariants.ts";
+import type { RaftState } from "../raft/invariants.ts";
 import type { RoleTargets } from "../raft/roles.ts";
 import type { StorageFault, StorageLimits } from "../storage/boundary.ts";
 import type { DiskAnswer, DiskOrder } from "../storage/disk.ts";
@@ -81,7 +81,7 @@ export type ReplicaEffect =
   | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
   /**
    * Another configuration is in force, or the one in force is committed now; and at the start of Raft. Drivers find
-   * addresses in it. isCommitted: the last configuration that is known to be committed says the same.
+   * addresses in it. isCommitted: it stays, as it is known to be committed.
    */
   | { readonly type: "ConfigurationChanged"; readonly configuration: Configuration; readonly isCommitted: boolean }
   | { readonly type: "ChangeResolved"; readonly request: RequestNumber; readonly outcome: MemberChangeOutcome }
@@ -106,7 +106,7 @@ export type RejectReason =
   | "wrongIncarnation"
   /** It says that it is empty, and is no member: it has to be admitted by a change of the configuration. */
   | "notAdmitted"
-  /** It bears this node's own name. */
+  /** It bears this node's own name; or nobody is founded yet, and it is none of those to be. */
   | "stranger"
   | "notAddressedToUs"
   /** No correct member sends it; `detail` is the rule that it breaks. */
@@ -149,7 +149,7 @@ export interface ReplicaSnapshot {
   /** null: not recovered, or not drawn yet. What it says is durable. */
   readonly identity: Identity | null;
   /** null: Raft is not running (yet, or any more). */
-  readonly raft: RaftSnapshot | null;
+  readonly raft: RaftState | null;
   /** Empty nodes that have asked for admission, sorted by node. */
   readonly strangers: readonly Stranger[];
 }

@@ -2,32 +2,31 @@
  * Replica: one node's consensus, whole: raft with its storage, its identity and its messages as bytes. It makes
  * proposals durable on a quorum and hands out what is committed, in order.
  *
- *     Received, Proposed, ... -> raft -> Persist, ReadEntries -> storage -> Disk
- *                                 ^ \-> Send (encoded), Apply, Resolve, ...   |
- *                                 +---- Persisted, EntriesRead <- storage <-- DiskDone, DiskFailed
+ * It decides nothing of consensus and nothing of formats. What it decides is what this process may do at all: the
+ * phases of its life (phase.ts). Which cluster it is of is found out in bootstrap.ts; what it does in one stands in
+ * participant.ts.
  *
- * It decides nothing of consensus and nothing of formats. What it decides is who is heard (correspondence.ts), which
- * cluster it is of (bootstrap.ts), and what this process may do at all: the phases of its life (phase.ts).
- *
- * The one hard idea is what is absent: there is no Raft before the phase `running`, so that a node which is not founded
- * durably can neither vote, campaign nor acknowledge; and there is none after it, so that nothing is said by a node
- * whose disk has failed.
+ * The one hard idea is what is absent: there is no Raft before the phase `running`, so that a node which is not of a
+ * cluster durably can neither vote, campaign nor acknowledge; and there is none after `leaving`, so that nothing is
+ * said by a node whose disk has failed.
  */
 import { invariant, unreachable } from "../invariant.ts";
 import { Random } from "../random.ts";
-import type { RaftEffect, RaftInput } from "../raft/boundary.ts";
-import { checkState, checkStep, type RaftSnapshot } from "../raft/invariants.ts";
-import { Raft } from "../raft/raft.ts";
+import { MAX_ADDRESS_LENGTH } from "../raft/configuration.ts";
 import type { Recovered, StorageEffect, StorageFault } from "../storage/boundary.ts";
 import { Storage } from "../storage/storage.ts";
-import { compareNodeIds, type Identity, type Instant, type NodeId } from "../types.ts";
-import { PEER_LIMITS, type Envelope, type PeerMessage } from "../wire/peer.ts";
-import { Bootstrap, drawIdentity, tellFounded, type BootstrapEffect } from "./bootstrap.ts";
+import { compareNodeIds, type ClusterIdentity, type Identity, type Instant, type NodeId } from "../types.ts";
+import { PEER_LIMITS } from "../wire/peer.ts";
+import { Bootstrap, drawIdentity, incarnationIn, type BootstrapEffect } from "./bootstrap.ts";
 import type { HaltReason, ReplicaEffect, ReplicaInput, ReplicaOptions, ReplicaSnapshot } from "./boundary.ts";
 import { Correspondence, type Rejection } from "./correspondence.ts";
-import type { Phase, PhaseOf } from "./phase.ts";
+import { Participant, type ParticipantEffect, type ParticipantInput } from "./participant.ts";
+import type { Phase } from "./phase.ts";
 
 type InputOf<Type extends ReplicaInput["type"]> = ReplicaInput & { readonly type: Type };
+type OfTheProcess = "Started" | "Received" | "TimerFired" | "DiskDone" | "DiskFailed" | "Closing";
+/** What is asked of consensus. */
+type Asked = Exclude<ReplicaInput, { readonly type: OfTheProcess }>;
 
 export class Replica {
   private readonly options: ReplicaOptions;
@@ -40,13 +39,15 @@ export class Replica {
   private effects: ReplicaEffect[] = [];
 
   constructor(options: ReplicaOptions) {
-    const { id, cluster, limits } = options;
-    invariant(cluster.includes(id), "a node is one of its own cluster");
+    const { id, cluster, limits, address = "" } = options;
+    invariant(cluster.length > 0, "a node founds a cluster, alone at least, or asks somebody to be let in");
     invariant(isSorted(cluster) && cluster.length <= PEER_LIMITS.maxNodes, "a cluster is a sorted list of nodes");
+    invariant(address.length <= MAX_ADDRESS_LENGTH, "an address fits its formats");
     invariant(limits.maxPayloadBytes <= PEER_LIMITS.maxPayloadBytes, "what is accepted can be sent");
     invariant(limits.maxMessageBytes <= PEER_LIMITS.maxPayloadBytes, "a message keeps to the format's limit");
+    invariant(limits.snapshotChunkBytes <= PEER_LIMITS.maxPayloadBytes, "a piece keeps to the format's limit");
     this.options = options;
-    this.storage = new Storage({ node: id, cluster, limits: options.storage });
+    this.storage = new Storage({ node: id, limits: options.storage });
     this.random = new Random(options.seed);
     this.raftSeed = this.random.bytes(16);
   }
@@ -62,8 +63,13 @@ export class Replica {
 
   inspect(): ReplicaSnapshot {
     const { phase } = this;
-    const raft = phase.type === "running" ? phase.raft.inspect() : null;
-    return { phase: phase.type, identity: "letters" in phase ? phase.letters.identity : null, raft };
+    const participant = "participant" in phase ? phase.participant : null;
+    return {
+      phase: phase.type,
+      identity: "letters" in phase ? phase.letters.identity : null,
+      raft: participant?.inspect() ?? null,
+      strangers: participant?.strangers ?? [],
+    };
   }
 
   private take(input: ReplicaInput): void {
@@ -78,72 +84,73 @@ export class Replica {
       case "Received":
         return this.received(input);
       case "TimerFired":
-        return this.timerFired();
-      case "Proposed":
-      case "ReadRequested":
-      case "RolledBack":
-      case "Applied":
-        return this.asked(input);
+        if ("participant" in this.phase) this.tell(this.phase.participant, input);
+        if (this.phase.type === "empty") this.follow(this.phase.bootstrap.ask(this.now), this.options.id);
+        return;
       case "Closing":
         return this.close();
+      default:
+        if ("participant" in this.phase) this.tell(this.phase.participant, input);
+        else this.refuse(input);
+    }
+  }
+
+  /** Without Raft nothing is appended and nobody leads: refusals are true, and nobody waits in vain. */
+  private refuse(input: Asked): void {
+    const outcome = { type: "refused", reason: "notLeader" } as const;
+    switch (input.type) {
+      case "Proposed":
+        this.effects.push({ type: "Resolve", proposal: input.proposal, outcome });
+        return;
+      case "ReadRequested":
+        this.effects.push({ type: "ReadRefused", read: input.read });
+        return;
+      case "ChangeRequested":
+        this.effects.push({ type: "ChangeResolved", request: input.request, outcome });
+        return;
+      case "TransferRequested":
+        this.effects.push({ type: "TransferResolved", request: input.request, outcome });
+        return;
+      case "RolledBack":
+      case "Applied":
+      case "SnapshotTaken":
+      case "ClockStopped":
+        return;
       default:
         return unreachable(input);
     }
   }
 
-  // What the application asks for.
-
-  private asked(input: InputOf<"Proposed" | "ReadRequested" | "RolledBack" | "Applied">): void {
-    if (this.phase.type === "running") return this.tell(this.phase.raft, input);
-    // Without Raft nothing is appended and nobody leads: refusals are true, and nobody waits in vain.
-    if (input.type === "Proposed") {
-      const outcome = { type: "refused", reason: "notLeader" } as const;
-      this.effects.push({ type: "Resolve", proposal: input.proposal, outcome });
-    }
-    if (input.type === "ReadRequested") this.effects.push({ type: "ReadRefused", read: input.read });
-  }
-
-  private timerFired(): void {
-    if (this.phase.type === "running") this.tell(this.phase.raft, { type: "TimerFired" });
-    if (this.phase.type === "empty") this.follow(this.phase.bootstrap.ask(this.now), this.options.id);
-  }
-
   private close(): void {
-    if (this.phase.type === "closing" || this.phase.type === "closed") return;
-    invariant(this.phase.type !== "new", "only what was started is closed");
+    const { phase } = this;
+    invariant(phase.type !== "new", "only what was started is closed");
+    if (phase.type === "leaving" || phase.type === "closing" || phase.type === "closed") return;
+    if (phase.type !== "running") return this.closeStorage();
+    this.phase = { ...phase, type: "leaving" };
+    this.tell(phase.participant, { type: "LeaveRequested" });
+  }
+
+  private closeStorage(): void {
     this.phase = { type: "closing" };
     this.perform(this.storage.close());
   }
 
-  // What peers say.
-
   private received({ from, bytes }: InputOf<"Received">): void {
     const { phase } = this;
     // Before we know who we are nobody can be judged, and after the end nobody is heard: as if it had been lost.
-    if (phase.type !== "empty" && phase.type !== "founding" && phase.type !== "running") return;
+    if (!("letters" in phase)) return;
     const opened = phase.letters.open(from, bytes);
     if (!opened.ok) return this.reject(from, opened.rejection);
-    const { envelope, message } = opened.letter;
+    const { letter } = opened;
     // While the cluster is being written, the decision has been made: who asks now will ask again.
     if (phase.type === "founding") return;
-    if (phase.type === "running") return this.deliver(phase, from, envelope, message);
-    invariant(message.type === "Empty" || message.type === "Founded", "only bootstrap is heard by an empty node");
+    if ("participant" in phase) return this.tell(phase.participant, { type: "LetterReceived", from, letter });
+    const { envelope, message } = letter;
+    invariant(
+      message.type === "Empty" || message.type === "Founded" || message.type === "Admitted",
+      "only bootstrap is heard by an empty node",
+    );
     this.follow(phase.bootstrap.heardFrom(from, envelope, message), from);
-  }
-
-  private deliver(phase: PhaseOf<"running">, from: NodeId, envelope: Envelope, message: PeerMessage): void {
-    switch (message.type) {
-      case "Empty": {
-        this.follow([tellFounded(phase.cluster, from, envelope.sender)], from);
-        if (phase.letters.isMember(from, envelope.sender)) return;
-        const detail = `it says that it is empty, with disk ${envelope.sender}, which is no member of this cluster`;
-        return this.reject(from, { reason: "wrongIncarnation", detail });
-      }
-      case "Founded":
-        return;
-      default:
-        return this.tell(phase.raft, { type: "MessageReceived", from, message });
-    }
   }
 
   private reject(from: NodeId, { reason, detail }: Rejection): void {
@@ -167,11 +174,15 @@ export class Replica {
     if (phase.type === "claiming") return this.enter(phase.recovered, identity);
     invariant(phase.type === "founding", "an identity is written where one is wanted");
     this.become(phase.recovered, identity);
-    // To save the others a round of asking.
-    const { cluster } = identity;
-    if (cluster === null || this.options.cluster[0] !== this.options.id) return;
-    const others = cluster.founders.filter((member) => member.node !== this.options.id);
-    for (const { node, incarnation } of others) this.follow([tellFounded(cluster, node, incarnation)], node);
+    if (identity.cluster !== null) this.tellFounders(identity, identity.cluster);
+  }
+
+  /** To save the others a round of asking; who is not empty any more does not hear it. */
+  private tellFounders({ node, incarnation }: Identity, { founders }: ClusterIdentity): void {
+    if (founders[0]?.node !== node || incarnationIn(founders, node) !== incarnation) return;
+    const others = founders.filter((founder) => founder.node !== node);
+    const message = { type: "Founded", founders } as const;
+    this.follow(others.map((other) => ({ type: "Send", to: other.node, receiver: other.incarnation, message })), node);
   }
 
   /** The identity on disk is known: report it, and go on as what it says. */
@@ -182,20 +193,23 @@ export class Replica {
   }
 
   private become(recovered: Recovered, identity: Identity): void {
-    const { id, cluster, timing, limits } = this.options;
-    const letters = new Correspondence(identity, cluster);
-    if (identity.cluster === null) {
-      const { incarnation } = identity;
-      const repeatMs = timing.heartbeatMs;
-      const bootstrap = new Bootstrap({ node: id, incarnation, nodes: cluster, repeatMs, random: this.random });
-      this.phase = { type: "empty", recovered, letters, bootstrap };
-      return this.follow(bootstrap.ask(this.now), id);
-    }
-    const voters = identity.cluster.founders.map((member) => member.node);
-    const { hardState, log } = recovered;
-    const raft = new Raft({ id, voters, hardState, log, timing, limits, seed: this.raftSeed }, this.now);
-    this.phase = { type: "running", letters, cluster: identity.cluster, raft };
-    this.obey(raft.start(this.now));
+    const letters = new Correspondence(identity);
+    if (identity.cluster !== null) return this.run(recovered, letters);
+    const { id, cluster, timing, address = "" } = this.options;
+    const { incarnation } = identity;
+    const { random } = this;
+    const bootstrap = new Bootstrap(
+      { node: id, incarnation, nodes: cluster, address, repeatMs: timing.heartbeatMs, random },
+    );
+    this.phase = { type: "empty", recovered, letters, bootstrap };
+    this.follow(bootstrap.ask(this.now), id);
+  }
+
+  private run(recovered: Recovered, letters: Correspondence): void {
+    const { options: replica, storage, raftSeed: seed } = this;
+    const participant = new Participant({ replica, letters, recovered, storage, seed }, this.now);
+    this.phase = { type: "running", letters, participant };
+    this.hand(participant.start(this.now));
   }
 
   private follow(effects: readonly BootstrapEffect[], from: NodeId): void {
@@ -225,45 +239,19 @@ export class Replica {
     }
   }
 
-  // Raft and its storage.
+  // Being one, and storage.
 
-  private tell(raft: Raft, input: RaftInput): void {
-    if (this.options.checkInvariants !== true) return this.obey(raft.step(this.now, input));
-    const before = raft.inspect();
-    const effects = raft.step(this.now, input);
-    checkLaws(before, raft.inspect());
-    this.obey(effects);
+  private tell(participant: Participant, input: ParticipantInput): void {
+    this.hand(participant.step(this.now, input));
   }
 
-  private obey(effects: readonly RaftEffect[]): void {
+  private hand(effects: readonly ParticipantEffect[]): void {
+    let leaves = false;
     for (const effect of effects) {
-      // A disk operation among them may have ended it all.
-      if (this.phase.type !== "running") return;
-      switch (effect.type) {
-        case "Persist":
-          this.perform(this.storage.persist(effect));
-          break;
-        case "ReadEntries":
-          this.perform(this.storage.requestRead(effect.purpose, effect.from, effect.end, effect.maxBytes));
-          break;
-        case "Send": {
-          const bytes = this.phase.letters.toMember(effect.to, effect.message);
-          this.effects.push({ type: "Send", to: effect.to, bytes });
-          break;
-        }
-        case "SetTimer":
-        case "Accept":
-        case "Resolve":
-        case "Apply":
-        case "ReadReady":
-        case "ReadRefused":
-        case "LeadershipChanged":
-          this.effects.push(effect);
-          break;
-        default:
-          unreachable(effect);
-      }
+      if (effect.type === "Leave") leaves = true;
+      else this.effects.push(effect);
     }
+    if (leaves && this.phase.type === "leaving") this.closeStorage();
   }
 
   private perform(effects: readonly StorageEffect[]): void {
@@ -281,7 +269,10 @@ export class Replica {
           break;
         case "Persisted":
         case "EntriesRead":
-          if (this.phase.type === "running") this.tell(this.phase.raft, effect);
+        case "SnapshotStored":
+        case "ChunkStored":
+        case "SnapshotRead":
+          if ("participant" in this.phase) this.tell(this.phase.participant, effect);
           break;
         case "Closed":
           this.phase = { type: "closed" };
@@ -303,11 +294,6 @@ export class Replica {
       : { type: "storage", fault };
     this.effects.push({ type: "Halt", reason });
   }
-}
-
-function checkLaws(before: RaftSnapshot, after: RaftSnapshot): void {
-  checkState(after);
-  checkStep(before, after);
 }
 
 function isSorted(nodes: readonly NodeId[]): boolean {
