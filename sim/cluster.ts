@@ -7,6 +7,7 @@ import type { Endpoint } from "../core/client/boundary.ts";
 import { invariant, unreachable } from "../core/invariant.ts";
 import type { NodeEffect, NodeInput } from "../core/node/boundary.ts";
 import { Random, SEED_SIZE } from "../core/random.ts";
+import type { RejectReason } from "../core/replica/boundary.ts";
 import type { DiskOrder } from "../core/storage/disk.ts";
 import type { Instant, NodeId, Ticket } from "../core/types.ts";
 import { ClientProcess, type ClientWorld } from "./client-process.ts";
@@ -14,6 +15,7 @@ import { ClientTraffic, type TrafficWorld } from "./client-traffic.ts";
 import { SimulatedDisk, type PendingOperation } from "./disk.ts";
 import type { Environment } from "./environment.ts";
 import { MarkWatcher } from "./marks.ts";
+import { Membership } from "./membership.ts";
 import { SimulatedNetwork, type Packet } from "./network.ts";
 import type { Judge, Violation } from "./oracles/boundary.ts";
 import { Oracles } from "./oracles/oracles.ts";
@@ -28,7 +30,15 @@ import { hashNodeEffect, hashNodeInput } from "./trace/record.ts";
 import type { ApplicationEffect } from "./workload/boundary.ts";
 import type { Workload } from "./workload/workload.ts";
 
-const NODE_NAMES = ["a", "b", "c", "d", "e", "f", "g"];
+const NODE_NAMES = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+/** What this code understands, and what it understood before. */
+const NEWEST_VERSION = 2;
+const OLD_VERSION = 1;
+
+const IMPOSSIBLE_REJECTIONS: readonly RejectReason[] = ["malformed", "wrongVersion", "stranger", "implausible"];
+
+/** What a node answers to an operator. */
+export type Resolution = Extract<NodeEffect, { readonly type: "ChangeResolved" | "TransferResolved" }>;
 
 type WorldEvent =
   | Packet
@@ -59,10 +69,14 @@ export class Cluster implements ClientWorld, TrafficWorld {
   readonly judge: Judge;
   /** null: all is well so far. */
   failure: Failure | null = null;
+  readonly membership: Membership;
+  /** Told of answers to requests of an operator; null: nobody asks for anything. */
+  onResolved: ((node: NodeProcess, effect: Resolution) => void) | null = null;
   /** Told of a process that has closed in good order and only has to end; null: nobody asks for that. */
   onClosed: ((node: NodeProcess) => void) | null = null;
   /** Which step is being taken: for whoever has to explain a throw out of it. */
   inProgress = "nothing yet";
+  private readonly founders: readonly NodeId[];
   private readonly environment: Environment;
   private readonly workload: Workload;
   private readonly random: Random;
@@ -76,16 +90,15 @@ export class Cluster implements ClientWorld, TrafficWorld {
     this.random = random;
     this.tally = tally;
     this.marks = new MarkWatcher(tally);
-    this.nodes = NODE_NAMES.slice(0, plan.nodes).map((name, address) => {
-      const disk = new SimulatedDisk(plan.disk, random.fork(), tally);
-      return new NodeProcess(name as NodeId, address, disk, drawClock(random, plan.maxDriftPpm));
-    });
+    const computers = plan.nodes + plan.joiners;
+    this.nodes = NODE_NAMES.slice(0, computers).map((name, address) => this.makeNode(name as NodeId, address));
+    this.founders = this.nodes.filter(({ isFounder }) => isFounder).map(({ id }) => id);
     this.clients = Array.from({ length: plan.clients }, (_, place) => {
-      return new ClientProcess(plan.nodes + place, drawClock(random, plan.maxDriftPpm), this);
+      return new ClientProcess(computers + place, drawClock(random, plan.maxDriftPpm), this);
     });
-    const nodes = this.nodes.map((node) => node.id);
-    this.judge = new Oracles({ nodes, history: workload.history, reader: environment.reader });
-    this.network = new SimulatedNetwork(plan.nodes + plan.clients, plan.network, random.fork(), tally, (at, packet) => {
+    this.membership = new Membership(this.nodes, this.founders);
+    this.judge = new Oracles({ timing: plan.timing, history: workload.history, reader: environment.reader });
+    this.network = new SimulatedNetwork(computers + plan.clients, plan.network, random.fork(), tally, (at, packet) => {
       this.scheduler.schedule(at, packet);
     });
     this.traffic = new ClientTraffic(this, tally);
@@ -123,11 +136,29 @@ export class Cluster implements ClientWorld, TrafficWorld {
 
   // Nodes.
 
+  private makeNode(name: NodeId, address: number): NodeProcess {
+    const { plan, random } = this;
+    const disk = this.makeDisk();
+    const version = random.chance(plan.oldVersionPercent) ? OLD_VERSION : NEWEST_VERSION;
+    return new NodeProcess(name, address, disk, drawClock(random, plan.maxDriftPpm), address < plan.nodes, version);
+  }
+
+  private makeDisk(): SimulatedDisk {
+    return new SimulatedDisk(this.plan.disk, this.random.fork(), this.tally);
+  }
+
   startNode(node: NodeProcess): void {
     const { plan } = this;
+    // Programs are replaced by newer ones between two lives of a process.
+    if (node.life > 0 && this.random.oneIn(2)) node.version = NEWEST_VERSION;
+    const isFounding = node.isFounder && !node.isReplaced;
+    node.isUsed = true;
     const machine = this.environment.boot({
       id: node.id,
-      cluster: this.nodes.map((other) => other.id),
+      cluster: isFounding ? this.founders : this.membership.toAsk(node),
+      version: node.version,
+      leaseDriftPpm: plan.leaseDriftPpm,
+      roles: plan.roles,
       timing: plan.timing,
       limits: plan.raft,
       storage: plan.storage,
@@ -161,6 +192,21 @@ export class Cluster implements ClientWorld, TrafficWorld {
     this.traffic.nodeDied(node, !losePower);
   }
 
+  /** The process of a node stands still until then; the world goes on. */
+  pauseNode(node: NodeProcess, until: number): void {
+    this.trace(`${node.id} stands still for ${Math.round((until - this.now) / 1000)} ms`);
+    node.pausedUntil = until;
+  }
+
+  /** A node that does not run loses its disk, and gets an empty one. */
+  loseDisk(node: NodeProcess): void {
+    this.trace(`${node.id} loses its disk`);
+    this.hash.number(this.now).text(node.id).text("diskLoss");
+    this.membership.forget(node);
+    node.replaceDisk(this.makeDisk());
+    this.fail("correctness", this.judge.diskLost(this.now as Instant, node.id));
+  }
+
   stepNode(node: NodeProcess, input: NodeInput): void {
     const { machine } = node;
     if (machine === null || this.failure !== null) return;
@@ -174,8 +220,9 @@ export class Cluster implements ClientWorld, TrafficWorld {
       if (this.environment.trace !== null) this.trace(`${node.id}   ${describeEffect(effect)}`);
     }
     const observation = machine.inspect();
-    this.marks.stepped(node, observation.raft, effects);
-    this.fail("correctness", this.judge.nodeStepped(this.now as Instant, node.id, observation, effects));
+    this.membership.stepped(node, observation.raft);
+    this.marks.stepped(node, input, observation.raft, effects);
+    this.fail("correctness", this.judge.nodeStepped(this.now as Instant, node.id, input, observation, effects));
     if (this.failure !== null) return;
     for (const effect of effects) this.performNodeEffect(node, effect);
   }
@@ -202,8 +249,8 @@ export class Cluster implements ClientWorld, TrafficWorld {
       case "Disconnect":
         return this.failNode(node, "protocol", `${node.id} closed the connection of a client: ${effect.detail}`);
       case "Reject":
-        // Nothing here damages a message or sends it astray.
-        if (effect.reason !== "malformed" && effect.reason !== "wrongVersion") return;
+        // Nothing here damages a message, and all nodes are correct.
+        if (!IMPOSSIBLE_REJECTIONS.includes(effect.reason)) return;
         return this.failNode(node, "protocol", `${node.id} refused a message of ${effect.from}: ${effect.detail}`);
       case "Halt":
         return this.failNode(node, "halt", `${node.id} halted: ${JSON.stringify(effect.reason)}`);
@@ -211,7 +258,11 @@ export class Cluster implements ClientWorld, TrafficWorld {
         const { life } = node;
         return this.after(0, () => node.life === life && node.machine !== null && this.onClosed?.(node));
       }
+      case "ChangeResolved":
+      case "TransferResolved":
+        return this.onResolved?.(node, effect);
       case "LeadershipChanged":
+      case "ConfigurationChanged":
         return;
       default:
         unreachable(effect);
@@ -231,7 +282,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
   // Clients.
 
   startClient(client: ClientProcess): void {
-    const application = this.workload.open(`client-${client.address - this.plan.nodes + 1}.${client.life + 1}`);
+    const application = this.workload.open(`client-${client.address - this.nodes.length + 1}.${client.life + 1}`);
     const machine = this.environment.connect({
       endpoints: this.nodes.map((node) => node.id),
       attemptTimeoutMs: 500,
@@ -268,6 +319,9 @@ export class Cluster implements ClientWorld, TrafficWorld {
   // Events.
 
   private dispatch(event: WorldEvent): void {
+    const node = this.receiverOf(event);
+    // In the order in which they came: events of one time keep the order of their making.
+    if (node !== null && node.pausedUntil > this.now) return this.scheduler.schedule(node.pausedUntil, event);
     switch (event.type) {
       case "packet":
         if (event.connection === null) return this.arriveAtPeer(event);
@@ -288,11 +342,23 @@ export class Cluster implements ClientWorld, TrafficWorld {
     }
   }
 
+  /** The node that an event is for; null: it is for none. */
+  private receiverOf(event: WorldEvent): NodeProcess | null {
+    switch (event.type) {
+      case "packet":
+        return this.nodes[event.to] ?? null;
+      case "disk":
+        return event.node;
+      default:
+        return null;
+    }
+  }
+
   private finishDisk(node: NodeProcess, ticket: Ticket, pending: PendingOperation): void {
     const outcome = node.disk.perform(pending);
     const { operation } = pending;
-    if (operation.type === "sync") {
-      const { file } = operation;
+    if (operation.type === "sync" || operation.type === "syncDirectory") {
+      const file = operation.type === "sync" ? operation.file : null;
       this.fail("correctness", this.judge.diskSynced(this.now as Instant, node.id, file, node.disk));
     }
     if (outcome.ok) this.stepNode(node, { type: "DiskDone", ticket, result: outcome.result });
@@ -301,6 +367,12 @@ export class Cluster implements ClientWorld, TrafficWorld {
 
   private nodeTimer(node: NodeProcess): void {
     if (node.timer.fires(this.now)) {
+      if (node.pausedUntil > this.now) {
+        // Set anew for the end of the pause: it fires then, as any timer of a process that stood still.
+        const at = node.timer.set(node.pausedUntil);
+        if (at !== null) this.scheduler.schedule(at, { type: "nodeTimer", node });
+        return;
+      }
       if (node.clock.drifts(this.now)) this.tally.effect("clockDrift");
       return this.stepNode(node, { type: "TimerFired" });
     }

@@ -1,8 +1,12 @@
 /**
  * Notices rare events in what nodes show of themselves. It judges nothing: it tells which courses a run has reached.
  */
-import type { NodeEffect } from "../core/node/boundary.ts";
-import type { EntryId, LogIndex, NodeId, Term } from "../core/types.ts";
+import type { NodeEffect, NodeInput } from "../core/node/boundary.ts";
+import type { Member } from "../core/raft/configuration.ts";
+import { type EntryId, type LogIndex, type MemberId, type NodeId, sameEntry, type Term } from "../core/types.ts";
+import { decodeLetter } from "../core/wire/peer-codec.ts";
+import type { PeerMessage } from "../core/wire/peer.ts";
+import { termAt } from "./membership.ts";
 import type { RaftObservation } from "./oracles/boundary.ts";
 import type { NodeProcess } from "./process.ts";
 import type { Tally } from "./tally.ts";
@@ -15,37 +19,80 @@ interface TermCourse {
 export class MarkWatcher {
   /** Who listens to elections; null: nobody does. */
   onElection: ((leader: NodeId) => void) | null = null;
+  /** Whether the operator waits for the outcome of a change: then it is not the leader's own. */
+  isChangeOpen: () => boolean = () => false;
   private readonly tally: Tally;
   private readonly terms = new Map<Term, TermCourse>();
   private highestTerm = 0 as Term;
-  /** The last entry that each running node showed. */
-  private readonly last = new Map<NodeId, EntryId>();
+  /** As each running node showed itself last. */
+  private readonly shown = new Map<NodeId, RaftObservation>();
+  /** Of which snapshot each running node heard a piece last, and from which leader's term. */
+  private readonly pieces = new Map<NodeId, { readonly term: Term; readonly entry: EntryId }>();
   /** The leader of the highest term that had one; null: none yet. */
   private leader: NodeId | null = null;
   private leaderCrashed = false;
+  private latestConfiguration = 0 as LogIndex;
 
   constructor(tally: Tally) {
     this.tally = tally;
   }
 
-  stepped(node: NodeProcess, raft: RaftObservation | null, effects: readonly NodeEffect[]): void {
-    for (const effect of effects) {
-      if (effect.type === "Recovered" && effect.tornBytes > 0) this.tally.mark("tornRecordsCut");
-      if (!node.recovered || effect.type !== "Disk" || effect.operation.type !== "read") continue;
-      this.tally.mark("entriesReadBack");
-    }
+  stepped(
+    node: NodeProcess, input: NodeInput, raft: RaftObservation | null, effects: readonly NodeEffect[],
+  ): void {
+    for (const effect of effects) this.noteEffect(node, effect);
     if (raft === null) return;
-    this.noteRole(node.id, raft);
-    this.noteLog(node.id, raft);
+    const before = this.shown.get(node.id);
+    this.shown.set(node.id, raft);
+    if (input.type === "PeerReceived") this.noteMessage(node.id, input.bytes, before);
+    this.noteRole(node.id, before, raft);
+    if (before === undefined) {
+      if (node.life === 1 && (!node.isFounder || node.isReplaced)) this.tally.mark("nodesAdmitted");
+      return;
+    }
+    this.noteLog(before, raft);
+    this.noteConfiguration(before, raft);
   }
 
   crashed(node: NodeId): void {
-    this.last.delete(node);
+    this.shown.delete(node);
+    this.pieces.delete(node);
     if (this.leader === node) this.leaderCrashed = true;
   }
 
-  private noteRole(node: NodeId, raft: RaftObservation): void {
-    if (raft.role === "follower") return;
+  private noteEffect(node: NodeProcess, effect: NodeEffect): void {
+    if (effect.type === "Recovered" && effect.tornBytes > 0) this.tally.mark("tornRecordsCut");
+    if (effect.type === "Reject" && effect.reason === "notAdmitted") this.tally.mark("strangersRefused");
+    if (effect.type !== "Disk" || effect.operation.type !== "read" || !node.recovered) return;
+    if (effect.operation.file === "log") this.tally.mark("entriesReadBack");
+  }
+
+  private noteMessage(node: NodeId, bytes: Uint8Array, before: RaftObservation | undefined): void {
+    const decoded = decodeLetter(bytes);
+    if (!decoded.ok || before === undefined) return;
+    const { message } = decoded.letter;
+    if (message.type === "RequestPreVoteReply" && !message.granted) this.tally.mark("preVotesRefused");
+    if (message.type === "ReadIndex" && before.role === "leader") this.tally.mark("readsForwarded");
+    if (message.type === "InstallSnapshot") this.notePiece(node, message, before);
+  }
+
+  private notePiece(
+    node: NodeId, { term, snapshot: { entry }, offset }: PeerMessage & { type: "InstallSnapshot" },
+    before: RaftObservation,
+  ): void {
+    if (entry.index <= before.commitIndex) return this.tally.mark("snapshotsStale");
+    if (offset > 0) this.tally.mark("snapshotsInPieces");
+    const piece = this.pieces.get(node);
+    const isResumed = offset > 0 && piece !== undefined && piece.term !== term && sameEntry(piece.entry, entry);
+    if (isResumed) this.tally.mark("snapshotsResumed");
+    this.pieces.set(node, { term, entry });
+  }
+
+  private noteRole(node: NodeId, before: RaftObservation | undefined, raft: RaftObservation): void {
+    if (before?.role === "leader" && raft.role !== "leader") {
+      this.tally.mark(before.currentTerm === raft.currentTerm ? "leadersResigned" : "leadersDeposed");
+    }
+    if (raft.role === "follower" || raft.role === "preCandidate") return;
     const course = this.courseOf(raft.currentTerm);
     if (raft.role === "candidate") {
       course.candidates.add(node);
@@ -73,16 +120,37 @@ export class MarkWatcher {
     return course;
   }
 
-  private noteLog(node: NodeId, raft: RaftObservation): void {
-    const before = this.last.get(node);
-    const { last } = raft;
-    if (before !== undefined && before.index === last.index && before.term === last.term) return;
-    this.last.set(node, last);
-    if (before === undefined || before.index === 0) return;
-    if (before.index > last.index || termAt(raft, before.index) !== before.term) this.tally.mark("entriesTruncated");
+  private noteLog(before: RaftObservation, after: RaftObservation): void {
+    const { last, base, snapshot } = after;
+    if (base.index > before.base.index) this.tally.mark("logsCompacted");
+    if (snapshot.index > before.snapshot.index) {
+      const isOwn = snapshot.index <= before.lastApplied;
+      this.tally.mark(isOwn ? "snapshotsTaken" : "snapshotsInstalled");
+    }
+    if (sameEntry(before.last, last) || before.last.index === 0) return;
+    const isGone = before.last.index > last.index
+      || (before.last.index > base.index && termAt(after, before.last.index) !== before.last.term);
+    if (isGone) this.tally.mark("entriesTruncated");
+  }
+
+  private noteConfiguration(before: RaftObservation, after: RaftObservation): void {
+    const { configuration, configurationIndex } = after;
+    if (before.configuration === configuration) return;
+    if (configurationIndex < before.configurationIndex) this.tally.mark("configurationsRolledBack");
+    // Each change is counted once, where it comes about.
+    if (after.role !== "leader" || configurationIndex <= this.latestConfiguration) return;
+    this.latestConfiguration = configurationIndex;
+    const [was, is] = [before.configuration.outgoing.length > 0, configuration.outgoing.length > 0];
+    if (!was && is) this.tally.mark("jointEntered");
+    if (was && !is) this.tally.mark("jointLeft");
+    if (configuration.version > before.configuration.version) this.tally.mark("versionsRaised");
+    if (!was && !this.isChangeOpen() && rolesDiffer(before.configuration.members, configuration.members)) {
+      this.tally.mark("rolesAdjusted");
+    }
   }
 }
 
-function termAt(raft: RaftObservation, index: LogIndex): Term | null {
-  return raft.terms.findLast((run) => run.index <= index)?.term ?? null;
+function rolesDiffer(before: readonly Member[], after: readonly Member[]): boolean {
+  const roles = new Map<MemberId, Member["role"]>(before.map(({ id, role }) => [id, role]));
+  return after.some(({ id, role }) => roles.has(id) && roles.get(id) !== role);
 }

@@ -46,6 +46,8 @@ export class Nemesis {
     this.repeat(faults.clientDeath, () => this.killClient());
     this.repeat(faults.slowDisk, () => this.slowDisk());
     this.repeat(faults.orderlyStop, () => this.stopInOrder());
+    this.repeat(faults.diskLoss, () => this.loseDisk());
+    this.repeat(faults.pause, () => this.pause());
     this.cluster.onClosed = (node) => {
       this.tally.effect("orderlyStop");
       this.crashNode(node, false);
@@ -60,7 +62,7 @@ export class Nemesis {
     this.cluster.network.heal();
     for (const node of this.cluster.nodes) {
       node.disk.heal();
-      if (node.machine === null) this.cluster.startNode(node);
+      if (node.machine === null && node.isUsed) this.cluster.startNode(node);
     }
     for (const client of this.cluster.clients) if (client.application === null) this.cluster.startClient(client);
   }
@@ -77,14 +79,15 @@ export class Nemesis {
   // Processes.
 
   private crashSeveral(): void {
-    if (this.plan.nodes < 3) return;
-    this.crash("crashOfSeveral", this.pickRunning(this.random.integer(2, this.plan.nodes - 1)));
+    const { length } = this.running();
+    if (length >= 3) this.crash("crashOfSeveral", this.pickRunning(this.random.integer(2, length - 1)));
   }
 
   private crash(kind: FaultKind, victims: readonly NodeProcess[]): void {
     if (victims.length === 0) return;
     this.tally.inject(kind);
-    const enough = kind === "crashOfAll" ? this.plan.nodes : kind === "crashOfSeveral" ? 2 : 1;
+    const all = this.cluster.nodes.filter(({ isUsed }) => isUsed).length;
+    const enough = kind === "crashOfAll" ? all : kind === "crashOfSeveral" ? 2 : 1;
     if (victims.length >= enough) this.tally.effect(kind);
     const losePower = this.random.chance(this.plan.powerLossPercent);
     for (const victim of victims) this.crashNode(victim, losePower);
@@ -94,8 +97,8 @@ export class Nemesis {
     this.cluster.crashNode(node, losePower);
     const life = node.life;
     this.cluster.after(drawDelay(this.random, this.plan.downMs * US_PER_MS), () => {
-      // Somebody else may have started it: the end of the chaos does.
-      if (node.machine !== null || node.life !== life) return;
+      // Somebody else may have started it, as the end of the chaos does; or nobody wants it any more.
+      if (node.machine !== null || node.life !== life || !node.isUsed) return;
       this.cluster.startNode(node);
       if (this.isActive && this.random.chance(this.plan.crashInRecoveryPercent)) this.crashInRecovery(node);
     });
@@ -136,6 +139,41 @@ export class Nemesis {
     this.cluster.after(MAX_CLOSING_US, () => {
       if (node.life === life && node.machine !== null) this.crashNode(node, false);
     });
+  }
+
+  /** A disk is lost for good: its node comes back with an empty one. Never so many that no quorum has its disks. */
+  private loseDisk(): void {
+    const { membership } = this.cluster;
+    const settled = membership.settled();
+    if (settled === null) return;
+    const node = this.random.pick(this.cluster.nodes);
+    const id = membership.idOf(node);
+    if (id === null || !node.isUsed || !membership.lives(settled.configuration, id)) return;
+    this.tally.inject("diskLoss");
+    if (settled.configuration.members.some((member) => member.id === id)) this.tally.effect("diskLoss");
+    if (node.machine !== null) this.crashNode(node, true);
+    this.cluster.loseDisk(node);
+  }
+
+  /** A process stands still while the world goes on, as for a long collection of garbage. */
+  private pause(): void {
+    const [node] = this.pickRunning(1);
+    if (node === undefined) return;
+    this.tally.inject("pause");
+    const until = this.cluster.now + drawDelay(this.random, this.plan.pauseMs * US_PER_MS);
+    const { life } = node;
+    const led = leads(node);
+    this.cluster.pauseNode(node, until);
+    this.cluster.after(until - this.cluster.now + 1, () => {
+      const leader = this.cluster.membership.leader();
+      if (node.life === life && led && leader !== null && leader !== node) this.tally.effect("pause");
+    });
+  }
+
+  /** What an operator's request meets in the middle. */
+  strike(victim: NodeProcess): void {
+    if (this.random.oneIn(2)) this.crashNode(victim, this.random.chance(this.plan.powerLossPercent));
+    else this.isolate("isolatedNode", victim);
   }
 
   private running(): NodeProcess[] {
@@ -246,7 +284,8 @@ export class Nemesis {
   }
 
   private addresses(): Address[] {
-    return Array.from({ length: this.plan.nodes + this.plan.clients }, (_, address) => address);
+    const { nodes, clients } = this.cluster;
+    return Array.from({ length: nodes.length + clients.length }, (_, address) => address);
   }
 }
 

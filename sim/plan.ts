@@ -7,6 +7,7 @@
 import type { DatabaseLimits } from "../core/database/boundary.ts";
 import { DEFAULT_DATABASE_LIMITS } from "../core/database/boundary.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type RaftLimits, type RaftTiming } from "../core/raft/boundary.ts";
+import type { RoleTargets } from "../core/raft/roles.ts";
 import { Random } from "../core/random.ts";
 import type { StorageLimits } from "../core/storage/boundary.ts";
 import type { DiskSpeed } from "./disk.ts";
@@ -20,6 +21,11 @@ export const NEVER: readonly string[] = [
   "fail a disk operation, or leave one without an end in a living process",
   "change a packet, or deliver it to another than its receiver",
   "step or stop a clock, or let one drift by more than 500 ppm",
+  "drift by more than what leases are told, where they are on",
+  "lose the disks of so many voters that the rest is no quorum of the configuration in force",
+  "stop for good, or wipe, a member; or ask for a configuration whose voters with their disks are no quorum",
+  "start an older version of the program where a newer one has run",
+  "found a second cluster by hand: a replaced disk is started with the list of those who are members",
 ];
 
 /** How often a kind of fault comes: the mean time between two, in ms; 0: never in this run. */
@@ -35,11 +41,23 @@ export interface FaultIntervals {
   readonly clientDeath: number;
   readonly slowDisk: number;
   readonly orderlyStop: number;
+  readonly diskLoss: number;
+  readonly pause: number;
+}
+
+/** What an operator asks of the cluster: the mean time between two requests, in ms; 0: never in this run. */
+export interface OperatorPlan {
+  readonly change: number;
+  readonly transfer: number;
+  /** Of a hundred transfers: how many have their leader, or the one who is to follow, crashed before they are over. */
+  readonly strikePercent: number;
 }
 
 export interface Plan {
   readonly seed: number;
+  /** How many found the cluster, and how many computers stand by that may join it. */
   readonly nodes: number;
+  readonly joiners: number;
   readonly clients: number;
   /** How long before the first fault, and how long faults last. */
   readonly quietMs: number;
@@ -62,8 +80,16 @@ export interface Plan {
   readonly downMs: number;
   readonly cutMs: number;
   readonly stallMs: number;
+  readonly pauseMs: number;
   readonly maxDriftPpm: number;
   readonly faults: FaultIntervals;
+  readonly operator: OperatorPlan;
+  /** Of a hundred nodes: how many begin with feature version 1; the others, and these later, with the highest. */
+  readonly oldVersionPercent: number;
+  /** null: no leases. At least what two clocks of the plan may drift apart. */
+  readonly leaseDriftPpm: number | null;
+  /** null: roles are the operator's affair alone. */
+  readonly roles: RoleTargets | null;
   readonly timing: RaftTiming;
   readonly raft: RaftLimits;
   readonly storage: StorageLimits;
@@ -78,15 +104,19 @@ const MIB = 1024 * 1024;
 
 export function drawPlan(seed: number): Plan {
   const random = Random.fromNumber(seed);
+  const maxDriftPpm = random.pick([0, 50, 500]);
+  const nodes = random.pick([1, 2, 3, 3, 3, 4, 5, 5, 6, 7]);
+  const joiners = random.pick([0, 0, 1, 2, 3]);
   return {
     seed,
-    nodes: random.pick([3, 3, 3, 3, 5, 5, 1]),
+    nodes,
+    joiners,
     clients: random.integer(1, 5),
     quietMs: random.pick([0, 500, 2000]),
     chaosMs: 20_000,
     serveMs: 4_000,
     serveBoundMs: 15_000,
-    convergeMs: 8_000,
+    convergeMs: 20_000,
     network: drawWeather(random),
     disk: drawDiskSpeed(random),
     powerLoss: drawPowerLoss(random),
@@ -96,8 +126,13 @@ export function drawPlan(seed: number): Plan {
     downMs: random.pick([50, 300, 1000]),
     cutMs: random.pick([200, 700, 2000]),
     stallMs: random.pick([50, 300, 1000]),
-    maxDriftPpm: random.pick([0, 50, 500]),
+    pauseMs: random.pick([20, 300, 1500]),
+    maxDriftPpm,
     faults: drawFaults(random),
+    operator: drawOperator(random),
+    oldVersionPercent: random.pick([0, 0, 50, 100]),
+    leaseDriftPpm: random.chance(30) ? 2 * maxDriftPpm : null,
+    roles: drawRoles(random, nodes, joiners),
     timing: DEFAULT_TIMING,
     raft: drawRaftLimits(random),
     storage: {
@@ -161,17 +196,41 @@ function drawFaults(random: Random): FaultIntervals {
     clientDeath: interval(60, [1000, 4000]),
     slowDisk: interval(40, [1000, 4000]),
     orderlyStop: interval(40, [2000, 6000]),
+    diskLoss: interval(25, [3000, 8000]),
+    pause: interval(30, [1000, 4000]),
   };
 }
 
-/** The caches are tiny in many runs, so that entries come back from the disk. */
-function drawRaftLimits(random: Random): RaftLimits {
+function drawOperator(random: Random): OperatorPlan {
   return {
+    change: random.chance(65) ? random.pick([150, 500, 2000]) : 0,
+    transfer: random.chance(45) ? random.pick([400, 1500, 4000]) : 0,
+    strikePercent: random.pick([0, 30, 60]),
+  };
+}
+
+function drawRoles(random: Random, nodes: number, joiners: number): RoleTargets | null {
+  if (random.chance(65)) return null;
+  const odd = [1, 3, 5, 7].filter((voters) => voters <= nodes + joiners);
+  return { voters: random.pick(odd), standbys: random.integer(0, 2) };
+}
+
+/** All is tiny in many runs: so entries come back from the disk, and logs are compacted again and again. */
+function drawRaftLimits(random: Random): RaftLimits {
+  const { maxInFlightMessages, maxInFlightBytes, maxTrailingEntries, snapshotBytes, snapshotEntries } = DEFAULT_LIMITS;
+  return {
+    ...DEFAULT_LIMITS,
     maxMessageBytes: random.pick([1, 16 * KIB, MIB]),
     maxMessageEntries: random.pick([1, 2, 16, 4096]),
     maxUncommittedBytes: random.pick([64 * KIB, DEFAULT_LIMITS.maxUncommittedBytes]),
     maxCachedBytes: random.pick([0, 32 * KIB, DEFAULT_LIMITS.maxCachedBytes]),
-    maxPayloadBytes: DEFAULT_LIMITS.maxPayloadBytes,
+    maxInFlightMessages: random.pick([1, 4, maxInFlightMessages]),
+    maxInFlightBytes: random.pick([1, 64 * KIB, maxInFlightBytes]),
+    snapshotBytes: random.pick([8 * KIB, 256 * KIB, snapshotBytes]),
+    snapshotEntries: random.pick([10, 40, 200, snapshotEntries]),
+    maxTrailingEntries: random.pick([0, 5, 50, maxTrailingEntries]),
+    snapshotChunkBytes: random.pick([8 * KIB, 64 * KIB, MIB]),
+    maxSnapshotTransfers: random.pick([1, 2, 4]),
   };
 }
 

@@ -19,7 +19,9 @@ const MAX_UPTIME_US = 4_000_000_000;
 export class NodeProcess {
   readonly id: NodeId;
   readonly address: Address;
-  readonly disk: SimulatedDisk;
+  disk: SimulatedDisk;
+  /** Whether it belongs to the nodes that the cluster was founded by. */
+  readonly isFounder: boolean;
   readonly timer = new Timer();
   clock: Clock;
   /** Rises with each start; what belongs to an earlier life reaches nobody. */
@@ -28,14 +30,34 @@ export class NodeProcess {
   machine: NodeMachine | null = null;
   /** Whether this life has read its directory. */
   recovered = false;
+  /** Whether anybody wants it to run: not yet, or no longer, a joiner or what was removed. */
+  isUsed: boolean;
+  /** Whether its directory is not the one that it was founded with. */
+  isReplaced = false;
+  /** The feature version of the program that is installed. It only rises. */
+  version: number;
+  /** Until when the process stands still; what comes in the meantime waits. */
+  pausedUntil = 0;
   /** Whether the computer stands without power: then not even its operating system answers. */
   powered = true;
 
-  constructor(id: NodeId, address: Address, disk: SimulatedDisk, clock: Clock) {
+  constructor(
+    id: NodeId, address: Address, disk: SimulatedDisk, clock: Clock, isFounder: boolean, version: number,
+  ) {
     this.id = id;
     this.address = address;
     this.disk = disk;
     this.clock = clock;
+    this.isFounder = isFounder;
+    this.isUsed = isFounder;
+    this.version = version;
+  }
+
+  /** Another disk takes the place of the one that is lost. */
+  replaceDisk(disk: SimulatedDisk): void {
+    invariant(this.machine === null, "a disk is replaced while nobody uses it");
+    this.disk = disk;
+    this.isReplaced = true;
   }
 
   begin(machine: NodeMachine, clock: Clock): void {
@@ -49,6 +71,7 @@ export class NodeProcess {
 
   end(powered: boolean): void {
     this.machine = null;
+    this.pausedUntil = 0;
     this.powered = powered;
     this.timer.clear();
   }

@@ -12,6 +12,8 @@ import { Cluster, type Failure } from "./cluster.ts";
 import type { Environment } from "./environment.ts";
 import { Nemesis } from "./nemesis.ts";
 import { drawPlan, type Plan } from "./plan.ts";
+import { showConfiguration } from "./oracles/quorum.ts";
+import { Operator } from "./operator.ts";
 import type { NodeProcess } from "./process.ts";
 import { Tally, type TallyCounts } from "./tally.ts";
 import { Workload } from "./workload/workload.ts";
@@ -39,6 +41,7 @@ export class Run {
   private readonly tally = new Tally();
   private readonly workload: Workload;
   private readonly nemesis: Nemesis;
+  private readonly operator: Operator;
   private readonly random: Random;
 
   constructor(seed: number, environment: Environment) {
@@ -48,13 +51,17 @@ export class Run {
     this.workload = new Workload(this.random.fork());
     this.cluster = new Cluster(this.plan, environment, this.workload, this.random.fork(), this.tally);
     this.nemesis = new Nemesis(this.cluster, this.random.fork(), this.tally);
+    this.operator = new Operator(this.cluster, this.random.fork(), this.tally);
+    this.operator.onStrike = (victim) => this.nemesis.strike(victim);
   }
 
   execute(): RunResult {
     this.begin();
     this.pass(this.plan.quietMs);
     this.nemesis.start();
+    this.operator.start();
     this.pass(this.plan.chaosMs);
+    this.operator.stop();
     if (this.isWell()) this.nemesis.stop();
     if (this.isWell()) this.serve();
     if (this.isWell()) this.stopApplications();
@@ -86,7 +93,7 @@ export class Run {
   }
 
   private begin(): void {
-    for (const node of this.cluster.nodes) {
+    for (const node of this.cluster.nodes.filter(({ isFounder }) => isFounder)) {
       this.cluster.after(this.random.integer(0, MAX_START_DELAY_US), () => this.nemesis.startFirst(node));
     }
     for (const client of this.cluster.clients) {
@@ -123,8 +130,9 @@ export class Run {
   /** What was acknowledged has to be there when only disks are left: the last word on durability. */
   private loseAllPower(): void {
     this.cluster.trace("all power fails");
-    for (const node of this.cluster.nodes) this.cluster.crashNode(node, true);
-    for (const node of this.cluster.nodes) this.cluster.startNode(node);
+    const running = this.cluster.nodes.filter(({ machine }) => machine !== null);
+    for (const node of running) this.cluster.crashNode(node, true);
+    for (const node of running) this.cluster.startNode(node);
     this.converge(() => true);
   }
 
@@ -132,11 +140,31 @@ export class Run {
     const end = this.cluster.now + this.plan.convergeMs * US_PER_MS;
     while (this.isWell() && this.cluster.now < end) {
       this.look();
-      if (isReady() && haveConverged(this.cluster.nodes)) return;
+      if (isReady() && this.operator.unanswered().length === 0 && this.converged() !== null) return;
     }
     const open = this.cluster.clients.filter((client) => !client.stopped).map((client) => client.application?.name);
     const waiting = isReady() ? "" : `; still busy: ${open.join(" ")}`;
+    const asked = this.operator.unanswered();
+    if (asked.length > 0) return this.notLive("operator", `nobody has answered: ${asked.join(", ")}`);
     this.notLive("converge", `not all nodes applied the same within ${this.plan.convergeMs} ms${waiting}`);
+  }
+
+  /**
+   * All that have the data by the configuration in force, once they run under one leader and have applied all of one
+   * log; null: not yet. Who has lost its disk is not waited for, nor are spares and those who are no members.
+   */
+  private converged(): readonly NodeProcess[] | null {
+    const { membership } = this.cluster;
+    const settled = membership.settled();
+    const applied = settled?.leader.machine?.inspect().database?.appliedIndex;
+    if (settled === null || applied === undefined) return null;
+    const members = settled.configuration.members.filter(({ id, role }) => role !== "spare" && !membership.isLost(id));
+    const nodes = members.map(({ id }) => membership.nodeOf(id));
+    const haveAll = nodes.every((node) => {
+      const seen = node?.machine?.inspect();
+      return seen?.raft?.last.index === applied && seen.database?.appliedIndex === applied;
+    });
+    return haveAll ? nodes.filter((node) => node !== null) : null;
   }
 
   private notLive(oracle: string, what: string): void {
@@ -145,7 +173,7 @@ export class Run {
   }
 
   private finish(): void {
-    const nodes = this.cluster.nodes.map((node) => {
+    const nodes = (this.converged() ?? []).map((node) => {
       const { appliedIndex, checksum } = node.machine!.inspect().database!;
       return { node: node.id, appliedIndex, checksum, image: node.machine!.image() };
     });
@@ -153,20 +181,14 @@ export class Run {
   }
 }
 
-/** All run under one leader, and have applied all of one log. */
-function haveConverged(nodes: readonly NodeProcess[]): boolean {
-  const seen = nodes.map((node) => node.machine?.inspect());
-  const applied = seen[0]?.database?.appliedIndex;
-  if (applied === undefined || !seen.some((node) => node?.raft?.role === "leader")) return false;
-  return seen.every((node) => node?.raft?.last.index === applied && node.database?.appliedIndex === applied);
-}
 
 function describeNode(node: NodeProcess): string {
   const seen = node.machine?.inspect();
   if (seen === undefined) return `${node.id} is down`;
-  if (seen.raft === null) return `${node.id} has not recovered`;
-  const { role, currentTerm, last, commitIndex } = seen.raft;
+  if (seen.raft === null) return `${node.id} runs, and is of no cluster`;
+  const { role, currentTerm, last, base, commitIndex, configurationIndex, configuration } = seen.raft;
   const applied = seen.database?.appliedIndex ?? 0;
-  const log = `last=${last.term}/${last.index} commit=${commitIndex} applied=${applied}`;
-  return `${node.id} ${role} term=${currentTerm} ${log}`;
+  const log = `base=${base.index} last=${last.term}/${last.index} commit=${commitIndex} applied=${applied}`;
+  const members = `configuration ${configurationIndex}: ${showConfiguration(configuration)}`;
+  return `${node.id} ${role} term=${currentTerm} ${log} ${members}`;
 }

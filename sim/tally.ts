@@ -13,6 +13,12 @@ export const FAULT_KINDS = [
   // Processes. Effect: a running node died (of several: at least two; of all: every one) / before it had recovered /
   // before it knew its cluster / ended by itself / in the middle of a transaction.
   "crashOfOne", "crashOfSeveral", "crashOfAll", "crashInRecovery", "crashInFounding", "orderlyStop", "clientDeath",
+  // A process that stands still. Effect: its leadership was lost meanwhile, or its cluster went on without it.
+  "pause",
+  // Leaders that hand over, crashed or cut off, or whoever is to follow. Effect: it was still at it.
+  "struckTransfer",
+  // Whole disks. Effect: there was something on it that counted.
+  "diskLoss",
   // Disks. Effect: bytes differ from what was written / a change of the directory is gone / an operation took longer.
   "lostWrite", "tornWrite", "garbledSector", "undoneDirectoryChange", "unansweredOperation", "slowDisk",
   // Clocks. Effect: a timer fired at another time than a true clock's.
@@ -21,7 +27,16 @@ export const FAULT_KINDS = [
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export const MARKS = [
-  "elections", "votesSplit", "reelectionsAfterCrash", "entriesTruncated", "entriesReadBack", "tornRecordsCut",
+  "elections", "votesSplit", "reelectionsAfterCrash", "preVotesRefused", "leadersResigned", "leadersDeposed",
+  "entriesTruncated", "entriesReadBack", "tornRecordsCut",
+  // What an operator asked for and what came of it; and what came about by itself.
+  "changesCommitted", "changesRefused", "changesUnknown", "transfersDone", "transfersRefused", "transfersAborted",
+  "disksReplaced", "namesReused", "removedNodesRun", "rolesAdjusted", "rolesLeft", "versionsRaised",
+  // Configurations and joining, as nodes show them.
+  "jointEntered", "jointLeft", "configurationsRolledBack", "nodesAdmitted", "strangersRefused",
+  // Snapshots and logs.
+  "snapshotsTaken", "snapshotsInstalled", "snapshotsInPieces", "snapshotsResumed", "snapshotsStale", "logsCompacted",
+  "readsForwarded",
   "transactionsCommitted", "transactionsRefused", "transactionsUnknown", "checksumComparisons",
 ] as const;
 export type Mark = (typeof MARKS)[number];

@@ -8,33 +8,59 @@ import type { Message } from "../core/raft/message.ts";
 import { encodeLogHeader, LOG_FILE, LogFile } from "../core/storage/log-file.ts";
 import { checksumOf, type Owner } from "../core/storage/block.ts";
 import { encodeNewTermFile, encodeSlot, slotOffset, TERM_FILE } from "../core/storage/term-file.ts";
+import {
+  type Configuration, foundingConfiguration, type MemberRole, newMember,
+} from "../core/raft/configuration.ts";
+import { encodeConfiguration } from "../core/raft/configuration-codec.ts";
 import type {
-  ClusterId, Entry, EntryId, HardState, Incarnation, LogIndex, NodeId, Term, Ticket,
+  ClusterId, Entry, EntryId, HardState, Incarnation, LogIndex, MemberId, NodeId, Term, Ticket,
 } from "../core/types.ts";
-import { NO_ENTRY } from "../core/types.ts";
+import { memberIdOf, NO_ENTRY } from "../core/types.ts";
 import { encodeLetter } from "../core/wire/peer-codec.ts";
 import type { DurableDisk, RaftObservation, Violation } from "../sim/oracles/boundary.ts";
 import { RaftOracle } from "../sim/oracles/raft-oracle.ts";
 
 const [A, B, C] = ["a" as NodeId, "b" as NodeId, "c" as NodeId];
-const NODES = [A, B, C];
+const D = "d" as NodeId;
 const CLUSTER = "0123456789abcdef0123456789abcdef" as ClusterId;
 const INCARNATION = "0123456789abcdef" as Incarnation;
+const OTHER_DISK = "fedcba9876543210" as Incarnation;
 
-/** Entries by their terms, "1 1 2" being 1/1, 1/2 and 2/3; `payload` is the same for all. */
+const memberOf = (node: NodeId): MemberId => memberIdOf(node, INCARNATION);
+const FOUNDING = foundingConfiguration([A, B, C].map(memberOf));
+
+/** "a b d:standby / a b c": the members (voters unless told), and behind the stroke the outgoing voters. */
+function configuration(text: string): Configuration {
+  const [members = "", outgoing = ""] = text.split("/");
+  const read = (list: string) => list.trim().split(" ").filter((word) => word !== "").map((word) => {
+    const [name = "", role = "voter"] = word.split(":");
+    return newMember(memberOf(name as NodeId), role as MemberRole);
+  });
+  return { members: read(members), outgoing: read(outgoing), version: 1 };
+}
+
+/**
+ * Entries by their terms, "1 1 2" being 1/1, 1/2 and 2/3; `payload` is the same for all. "1=a b" is an entry with a
+ * configuration; entries are parted by two blanks then.
+ */
 function entries(terms: string, payload = 7): Entry[] {
-  return terms.split(" ").filter((term) => term !== "").map((term, at) => ({
-    term: Number(term) as Term, index: (at + 1) as LogIndex, kind: "payload", payload: Uint8Array.of(payload),
-  }));
+  const words = terms.split(terms.includes("=") ? "  " : " ").filter((word) => word !== "");
+  return words.map((word, at): Entry => {
+    const [term, said] = word.split("=");
+    const id = { term: Number(term) as Term, index: (at + 1) as LogIndex };
+    if (said === undefined) return { ...id, kind: "payload", payload: Uint8Array.of(payload) };
+    return { ...id, kind: "configuration", payload: encodeConfiguration(configuration(said)) };
+  });
 }
 
 /** A disk with this log and hard state, all of it synced. */
 function disk(node: NodeId, terms: string, hardState: HardState, payload = 7, generation = 2): DurableDisk {
   const owner: Owner = { node, incarnation: INCARNATION, cluster: CLUSTER };
-  const header = encodeLogHeader(owner);
-  const log = new LogFile(checksumOf(header));
+  const header = encodeLogHeader(owner, NO_ENTRY);
+  const log = new LogFile({ seed: checksumOf(header), base: NO_ENTRY });
   const mark = { through: header.length, generation: 1 };
-  const order = { ticket: 1 as Ticket, hardState: null, truncateTo: null, entries: entries(terms, payload) };
+  const all = entries(terms, payload);
+  const order = { ticket: 1 as Ticket, hardState: null, snapshot: null, truncateTo: null, entries: all };
   const records = log.append([order], mark);
   const logFile = new Uint8Array(header.length + records.length + 100);
   logFile.set(header);
@@ -45,6 +71,10 @@ function disk(node: NodeId, terms: string, hardState: HardState, payload = 7, ge
 }
 
 interface Shown {
+  readonly incarnation?: Incarnation;
+  readonly base?: number;
+  readonly configuration?: string;
+  readonly configurationIndex?: number;
   readonly role?: RaftObservation["role"];
   readonly term?: number;
   readonly vote?: NodeId | null;
@@ -53,40 +83,57 @@ interface Shown {
   readonly applied?: number;
 }
 
-function observation(shown: Shown): RaftObservation {
-  const { role = "follower", term = 1, vote = null, log = "", commit = 0, applied = 0 } = shown;
+/** What a node shows; `base`: so many entries of its log have been compacted. */
+function observation(node: NodeId, shown: Shown): RaftObservation {
+  const { incarnation = INCARNATION, role = "follower", term = 1, vote = null, log = "", base = 0 } = shown;
+  const { commit = base, applied = base, configurationIndex = 0 } = shown;
   const all = entries(log).map(({ term: of, index }): EntryId => ({ term: of, index }));
+  const isFounding = shown.configuration === undefined;
   return {
-    role, currentTerm: term as Term, votedFor: vote, last: all.at(-1) ?? NO_ENTRY,
+    id: memberIdOf(node, incarnation), role, currentTerm: term as Term,
+    votedFor: vote === null ? null : memberOf(vote),
+    base: all[base - 1] ?? NO_ENTRY, snapshot: all[base - 1] ?? NO_ENTRY, last: all.at(-1) ?? NO_ENTRY,
     commitIndex: commit as LogIndex, lastApplied: applied as LogIndex,
-    terms: all.filter((entry, at) => entry.term !== all[at - 1]?.term),
+    terms: all.filter((entry, at) => at === base || (at > base && entry.term !== all[at - 1]?.term)),
+    configuration: isFounding ? FOUNDING : configuration(shown.configuration as string),
+    configurationIndex: configurationIndex as LogIndex, isTransferring: false,
   };
 }
 
-/** A world of three whose disks hold these logs. The first violation is kept. */
+/** A world of three, founded; their disks hold these logs. The first violation is kept. */
 class World {
-  readonly oracle = new RaftOracle(NODES, { comparisons: 0, entriesCommitted: 0, elections: 0, clientReads: 0 });
+  readonly oracle = new RaftOracle({ comparisons: 0, entriesCommitted: 0, elections: 0, clientReads: 0 });
   found: Violation | null = null;
   private generation = 2;
 
+  constructor() {
+    for (const node of [A, B, C]) this.starts(node, "", 0).shows(node, { term: 0 }).crashes(node);
+  }
+
   starts(node: NodeId, log = "", term = 1, vote: NodeId | null = null, payload = 7): this {
-    const hardState = { currentTerm: term as Term, votedFor: vote };
-    this.found ??= this.oracle.started(node, disk(node, log, hardState, payload));
+    const hardState = { currentTerm: term as Term, votedFor: vote === null ? null : memberOf(vote) };
+    this.found ??= this.oracle.started(node, disk(node, log, hardState, payload, ++this.generation));
     return this;
   }
 
   shows(node: NodeId, shown: Shown, effects: readonly NodeEffect[] = []): this {
-    this.found ??= this.oracle.stepped(node, observation(shown), effects);
+    this.found ??= this.oracle.stepped(node, observation(node, shown), effects);
     return this;
   }
 
   /** The votes of these nodes for a candidate are on their disks. */
-  votes(candidate: NodeId, term: number, voters: readonly NodeId[] = NODES): this {
+  votes(candidate: NodeId, term: number, voters: readonly NodeId[] = [A, B, C]): this {
     this.generation++;
-    const hardState = { currentTerm: term as Term, votedFor: candidate };
+    const hardState = { currentTerm: term as Term, votedFor: memberOf(candidate) };
     for (const voter of voters) {
       this.found ??= this.oracle.synced(voter, TERM_FILE, disk(voter, "", hardState, 7, this.generation));
     }
+    return this;
+  }
+
+  /** The node's log is on its disk. */
+  writes(node: NodeId, log: string): this {
+    this.found ??= this.oracle.synced(node, LOG_FILE, disk(node, log, { currentTerm: 0 as Term, votedFor: null }));
     return this;
   }
 
@@ -100,10 +147,27 @@ class World {
     return this;
   }
 
+  /** Its disk is gone, and another one comes with the same name. */
+  loses(node: NodeId): this {
+    this.oracle.crashed(node);
+    this.oracle.diskLost(node);
+    return this;
+  }
+
   sends(node: NodeId, shown: Shown, to: NodeId, message: Message): this {
     const envelope = { cluster: CLUSTER, sender: INCARNATION, receiver: INCARNATION };
     return this.shows(node, shown, [{ type: "Send", to, bytes: encodeLetter({ envelope, message }) }]);
   }
+}
+
+/** All hold three entries, and a leader of term 1 has appended a configuration behind them. */
+function changed(text: string): World {
+  const log = "1  1  1";
+  const world = new World().starts(A, log).starts(B, log).starts(C, log).leads(A, { log, commit: 3 });
+  world.shows(B, { vote: A, log }).shows(C, { vote: A, log });
+  return world.shows(A, {
+    role: "leader", vote: A, log: `${log}  1=${text}`, commit: 3, configuration: text, configurationIndex: 4,
+  });
 }
 
 test("an election, replication, a commit and a restart are no violation", () => {
@@ -164,8 +228,105 @@ const BAD: readonly (readonly [oracle: string, string, () => World])[] = [
     const world = new World().starts(A, "1").starts(B, "1").starts(C, "1");
     return world.shows(A, { log: "1", commit: 1 }).shows(A, { log: "1", commit: 0 });
   }],
+  ["election-safety", "a leader resigns and leads the term again", () => {
+    return new World().leads(A).shows(A, { vote: A }).shows(A, { role: "leader", vote: A });
+  }],
+  ["election-safety", "a node is elected that does not vote by its own configuration", () => {
+    const text = "a b c d:standby";
+    const world = changed(text).starts(D, "", 0).shows(D, { term: 0 });
+    const log = "1  1  1  1=a b c d:standby";
+    world.shows(D, { log, configuration: text, configurationIndex: 4 });
+    return world.votes(D, 2).shows(D, {
+      term: 2, role: "leader", vote: D, log, configuration: text, configurationIndex: 4,
+    });
+  }],
+  ["election-safety", "a joint candidate has the votes of one half only", () => {
+    const text = "a b d / a b c";
+    const log = "1  1  1  1=a b d / a b c";
+    const world = changed(text).starts(D, "", 0).shows(D, { term: 0 });
+    const shown = { log, configuration: text, configurationIndex: 4 };
+    return world.votes(A, 2, [A, D]).shows(A, { ...shown, term: 2, role: "leader", vote: A, commit: 3 });
+  }],
+  ["election-safety", "the vote of a lost disk counts", () => {
+    return new World().votes(A, 1, [A, B]).loses(B).starts(B, "", 0).shows(B, { incarnation: OTHER_DISK, term: 0 })
+      .shows(A, { role: "leader", vote: A });
+  }],
+  ["recovery", "a disk changes its name", () => {
+    return new World().shows(A, {}).shows(A, { incarnation: OTHER_DISK });
+  }],
+  ["durable-quorum", "an entry is committed that only the incoming half holds", () => {
+    const text = "a d / a b c";
+    const log = "1  1  1  1=a d / a b c";
+    const world = changed(text).starts(D, log, 1).shows(D, { log, configuration: text, configurationIndex: 4 });
+    return world.writes(A, log).shows(A, {
+      role: "leader", vote: A, log, commit: 4, configuration: text, configurationIndex: 4,
+    });
+  }],
+  ["durable-quorum", "a standby is counted", () => {
+    const text = "a b c d:standby";
+    const log = "1  1  1  1=a b c d:standby";
+    const world = changed(text).starts(D, log, 1).shows(D, { log, configuration: text, configurationIndex: 4 });
+    return world.writes(A, log).shows(A, {
+      role: "leader", vote: A, log, commit: 4, configuration: text, configurationIndex: 4,
+    });
+  }],
+  ["configuration", "voters change without a joint configuration", () => changed("a b c d")],
+  ["configuration", "a joint configuration leaves others than those who voted", () => changed("a d / a b")],
+  ["configuration", "a change begins before the one before is committed", () => {
+    const log = "1  1  1  1=a b c d:spare  1=a b c";
+    return changed("a b c d:spare").shows(A, {
+      role: "leader", vote: A, log, commit: 3, configuration: "a b c", configurationIndex: 5,
+    });
+  }],
+  ["configuration", "a change begins before anything of the term is committed", () => {
+    const world = new World().starts(A, "1  1").starts(B, "1  1").leads(A, { term: 2, log: "1  1  2", commit: 2 });
+    return world.shows(A, {
+      role: "leader", term: 2, vote: A, log: "1  1  2  2=a b c d:spare", commit: 2,
+      configuration: "a b c d:spare", configurationIndex: 4,
+    });
+  }],
+  ["configuration", "a configuration is kept after its entry was cut", () => {
+    const text = "a b c d:spare";
+    const shown = { configuration: text, configurationIndex: 4 };
+    const world = changed(text).shows(B, { vote: A, log: "1  1  1  1=a b c d:spare", ...shown });
+    return world.shows(B, { term: 2, log: "1  1  1  2", ...shown }).shows(B, { term: 2, log: "1  1  1", ...shown });
+  }],
+  ["configuration", "a configuration in the log is overlooked", () => {
+    return changed("a b c d:spare").shows(B, { vote: A, log: "1  1  1  1=a b c d:spare" });
+  }],
+  ["configuration", "a follower makes up a configuration", () => {
+    return new World().shows(B, { log: "1=a b", configuration: "a b", configurationIndex: 1 });
+  }],
+  ["state-machine-safety", "what is not committed is compacted", () => {
+    return new World().shows(A, { log: "1 1", commit: 2, base: 2 });
+  }],
+  ["monotonic", "what was compacted comes back", () => {
+    const world = new World().starts(A, "1 1").starts(B, "1 1").leads(A, { log: "1 1", commit: 2 });
+    return world.shows(B, { log: "1 1", commit: 2, base: 2 }).shows(B, { log: "1 1", commit: 2, base: 1 });
+  }],
+  ["log-matching", "a term begins at two places, behind a base", () => {
+    const world = new World().starts(A, "1 1").starts(B, "1 1").leads(A, { log: "1 1", commit: 2 });
+    world.shows(B, { log: "1 1 2", term: 2, commit: 2, base: 2 });
+    return world.shows(C, { log: "1 1 1 2", term: 2, commit: 2, base: 2 });
+  }],
   ["order", "more is applied than committed", () => new World().shows(A, { log: "1", applied: 1 })],
 ];
+
+test("a change by way of a joint configuration, and compacted logs, are no violation", () => {
+  const [joint, left] = ["a b d / a b c", "a b d"];
+  const log = "1  1  1  1=a b d / a b c";
+  const shown = { vote: A, log, configuration: joint, configurationIndex: 4 };
+  const world = changed(joint).starts(D, log, 1, A).shows(D, { ...shown, commit: 3 });
+  for (const node of [A, B]) world.writes(node, log);
+  world.shows(B, shown).shows(A, { ...shown, role: "leader", commit: 4 });
+  const whole = `${log}  1=${left}`;
+  const end = { vote: A, log: whole, configuration: left, configurationIndex: 5 };
+  world.shows(A, { ...end, role: "leader", commit: 4 }).writes(A, whole).writes(D, whole);
+  world.shows(A, { ...end, role: "leader", commit: 5 }).shows(A, { ...end, role: "leader", commit: 5, base: 5 });
+  world.shows(D, { ...end, commit: 5, base: 4 }).shows(B, { ...end, commit: 5, base: 2 });
+  world.votes(B, 2, [B, D]).shows(B, { ...end, vote: B, term: 2, role: "leader", commit: 5, base: 2 });
+  expect(world.found).toBeNull();
+});
 
 test.each(BAD)("%s: %s", (oracle, _name, play) => {
   expect(play().found?.oracle).toBe(oracle);
@@ -175,12 +336,17 @@ test("a message may leave once what it vouches for is durable", () => {
   const grant: Message = { type: "RequestVoteReply", term: 3 as Term, granted: true };
   const accept = (matchIndex: number): Message => {
     const result = { accepted: true, matchIndex: matchIndex as LogIndex } as const;
-    return { type: "AppendEntriesReply", term: 3 as Term, round: 0, result };
+    return { type: "AppendEntriesReply", term: 3 as Term, round: 0, version: 1, result };
   };
   const shown = { term: 3, vote: A, log: "1 1 3" };
   const durable = (): World => new World().starts(B, "1 1 3", 3, A);
   expect(durable().sends(B, shown, A, grant).found).toBeNull();
   expect(durable().sends(B, shown, A, accept(3)).found).toBeNull();
+  const ask = (term: number, index: number): Message => {
+    return { type: "RequestPreVote", term: 3 as Term, lastLog: { term: term as Term, index: index as LogIndex } };
+  };
+  expect(durable().sends(B, shown, A, ask(3, 3)).found).toBeNull();
+  expect(new World().starts(B, "1 1", 3, A).sends(B, shown, A, ask(3, 3)).found?.oracle).toBe("durable-promise");
   // The vote is on no disk; the last entry is on no disk; the index lies beyond the log.
   expect(new World().starts(B, "1 1", 2).sends(B, shown, A, grant).found?.oracle).toBe("durable-promise");
   expect(new World().starts(B, "1 1", 3, A).sends(B, shown, A, accept(3)).found?.oracle).toBe("durable-promise");

@@ -3,8 +3,9 @@
  * event, and never influence the run. They are told of every event in the order in which it happens; each report
  * returns the first rule that it found broken, and the run ends there.
  */
-import type { NodeEffect } from "../../core/node/boundary.ts";
-import type { EntryId, Instant, LogIndex, NodeId, Term } from "../../core/types.ts";
+import type { NodeEffect, NodeInput } from "../../core/node/boundary.ts";
+import type { Configuration } from "../../core/raft/configuration.ts";
+import type { EntryId, Instant, LogIndex, MemberId, NodeId, Term } from "../../core/types.ts";
 import type { SqlValue } from "../../core/database/engine.ts";
 
 /** One rule broken. `oracle` is its short name: the last line of a failed run says FAILED <oracle>. */
@@ -26,16 +27,27 @@ export interface NodeObservation {
 }
 
 export interface RaftObservation {
-  readonly role: "follower" | "candidate" | "leader";
+  /** Which life of which disk it is: what oracles count by. */
+  readonly id: MemberId;
+  readonly role: "follower" | "preCandidate" | "candidate" | "leader";
   readonly currentTerm: Term;
-  readonly votedFor: NodeId | null;
+  readonly votedFor: MemberId | null;
+  /** The last entry that has been compacted away; 0/0: none. */
+  readonly base: EntryId;
+  /** The last entry of the snapshot stored or installed last; 0/0: there is none. */
+  readonly snapshot: EntryId;
   /** The last entry of the log in memory. */
   readonly last: EntryId;
   readonly commitIndex: LogIndex;
   /** The last entry handed out by Apply. */
   readonly lastApplied: LogIndex;
-  /** Where each run of equal terms begins, ascending. May be the node's own array: oracles copy what they keep. */
+  /** Where each run of equal terms begins, ascending, above the base. The node never changes an array it has shown. */
   readonly terms: readonly EntryId[];
+  /** In force, and where its entry stands; 0: it is the founding one. */
+  readonly configuration: Configuration;
+  readonly configurationIndex: LogIndex;
+  /** Leads, and is handing over. */
+  readonly isTransferring: boolean;
 }
 
 export interface DatabaseObservation {
@@ -77,11 +89,15 @@ export interface Judge {
   /** A process life begins, over this disk. */
   nodeStarted(now: Instant, node: NodeId, disk: DurableDisk): Violation | null;
   /** A node has taken one input; its effects are not performed yet. */
-  nodeStepped(now: Instant, node: NodeId, seen: NodeObservation, effects: readonly NodeEffect[]): Violation | null;
-  /** A sync of this file took effect on the node's disk (and is, or will be, answered). */
-  diskSynced(now: Instant, node: NodeId, file: string, disk: DurableDisk): Violation | null;
+  nodeStepped(
+    now: Instant, node: NodeId, input: NodeInput, seen: NodeObservation, effects: readonly NodeEffect[],
+  ): Violation | null;
+  /** A sync of this file, null: of the directory, took effect on the node's disk (and is, or will be, answered). */
+  diskSynced(now: Instant, node: NodeId, file: string | null, disk: DurableDisk): Violation | null;
   /** The process is gone; what survives of its unsynced writes has been decided. */
   nodeCrashed(now: Instant, node: NodeId): Violation | null;
+  /** The node's disk is gone for good: what it has said no longer counts, and its name starts anew. */
+  diskLost(now: Instant, node: NodeId): Violation | null;
   /** After each step of an application: what its calls came to is in the workload's history. */
   clientsStepped(now: Instant): Violation | null;
   /** All faults are over, all nodes are up and have applied the same index. */

@@ -5,6 +5,13 @@
 import { TermRuns } from "../../core/term-runs.ts";
 import { type EntryId, type LogIndex, NO_ENTRY, type Term } from "../../core/types.ts";
 
+/** A log without its entries: where its base stands, and each run of equal terms above it. */
+export interface LogShape {
+  readonly base: EntryId;
+  readonly terms: readonly EntryId[];
+  readonly last: EntryId;
+}
+
 export class CommittedLog {
   private readonly log = new TermRuns([], NO_ENTRY);
   /** Up to where leaders of each term committed, in the order in which it became known. */
@@ -33,8 +40,11 @@ export class CommittedLog {
     return NO_ENTRY;
   }
 
-  /** The last committed entry that the log holds; by Log Matching it holds all before it too. */
-  sharedWith({ terms, last }: { readonly terms: readonly EntryId[]; readonly last: EntryId }): EntryId {
+  /**
+   * The last committed entry that the log holds; by Log Matching it holds all before it too. What lies before its base
+   * is committed.
+   */
+  sharedWith({ terms, last, base }: LogShape): EntryId {
     let end = Math.min(last.index, this.log.last.index) as LogIndex;
     for (let at = terms.length - 1; at >= 0; at--) {
       const run = terms[at] as EntryId;
@@ -43,6 +53,6 @@ export class CommittedLog {
       if (candidate.term === run.term && candidate.index >= run.index) return candidate;
       end = (run.index - 1) as LogIndex;
     }
-    return NO_ENTRY;
+    return base;
   }
 }

@@ -3,7 +3,7 @@
  * what stands before them, and what each entry contains. A term has one leader, so all of that is said once and for
  * good.
  */
-import { type Entry, type EntryId, type LogIndex, NO_ENTRY, type NodeId, type Term } from "../../core/types.ts";
+import { type Entry, type EntryId, type LogIndex, type NodeId, type Term } from "../../core/types.ts";
 import { isEntryKind, type RecordHeader } from "../../core/storage/record.ts";
 import type { Violation } from "./boundary.ts";
 import { violation } from "./violation.ts";
@@ -28,14 +28,14 @@ export class LogHistory {
   private readonly contents: Map<Term, Content>[] = [];
 
   /**
-   * The log of `node` has these runs behind its base; the first `known` of them were judged before.
+   * The log of `node` has these runs above its base, which is committed; the first `known` of them were judged before.
    * By induction: equal term and index imply equal everything before, as soon as each run has one beginning.
    */
-  judgeRuns(node: NodeId, runs: readonly EntryId[], known: number, base: EntryId = NO_ENTRY): Violation | null {
+  judgeRuns(node: NodeId, base: EntryId, runs: readonly EntryId[], known: number): Violation | null {
     for (let at = known; at < runs.length; at++) {
       const run = runs[at] as EntryId;
       const before = { term: (runs[at - 1] ?? base).term, index: (run.index - 1) as LogIndex };
-      // It began somewhere before the base.
+      // The base lies within this run: where that begins is no longer to be seen.
       if (before.term === run.term) continue;
       const said = this.runs.get(run.term);
       if (said === undefined) this.runs.set(run.term, { index: run.index, before, node });

@@ -1,7 +1,7 @@
 /**
  * What must hold of one node's numbers, whatever the others do: its term and vote never fall, not even over a crash,
- * as far as they were durable; commitIndex and lastApplied never fall within one process life; applied <= committed <=
- * last.
+ * as far as they were durable; commitIndex, lastApplied, snapshot and base never fall within one process life; base <=
+ * snapshot <= applied <= committed <= last.
  */
 import type { HardState, NodeId } from "../../core/types.ts";
 import type { RaftObservation, Violation } from "./boundary.ts";
@@ -34,11 +34,19 @@ function judgeIndexes(node: NodeId, before: RaftObservation, after: RaftObservat
     const message = `${name} of ${node} fell from ${before[name]} to ${after[name]}`;
     return violation("monotonic", message, [node], after[name]);
   }
+  for (const name of ["base", "snapshot"] as const) {
+    if (after[name].index >= before[name].index) continue;
+    const message = `${name} of ${node} fell from ${before[name].index} to ${after[name].index}`;
+    return violation("monotonic", message, [node], after[name].index);
+  }
   return null;
 }
 
-function judgeOrder(node: NodeId, { lastApplied, commitIndex, last }: RaftObservation): Violation | null {
-  if (lastApplied <= commitIndex && commitIndex <= last.index) return null;
-  const message = `${node}: applied ${lastApplied} <= committed ${commitIndex} <= last ${last.index} does not hold`;
+function judgeOrder(
+  node: NodeId, { base, snapshot, lastApplied, commitIndex, last }: RaftObservation,
+): Violation | null {
+  const numbers = [base.index, snapshot.index, lastApplied, commitIndex, last.index];
+  if (numbers.every((number, at) => at === 0 || (numbers[at - 1] as number) <= number)) return null;
+  const message = `${node}: compacted <= snapshot <= applied <= committed <= last does not hold: ${numbers.join(" ")}`;
   return violation("order", message, [node], commitIndex);
 }

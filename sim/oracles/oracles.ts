@@ -2,7 +2,8 @@
  * All oracles of a run behind one face: each event goes to those that it concerns, and the first violation is the
  * answer.
  */
-import type { NodeEffect } from "../../core/node/boundary.ts";
+import type { NodeEffect, NodeInput } from "../../core/node/boundary.ts";
+import type { RaftTiming } from "../../core/raft/boundary.ts";
 import type { Instant, LogIndex, NodeId } from "../../core/types.ts";
 import type { History } from "../workload/history.ts";
 import type {
@@ -10,10 +11,11 @@ import type {
 } from "./boundary.ts";
 import { ClientOracle } from "./client-oracle.ts";
 import { DatabaseOracle } from "./database-oracle.ts";
+import { LeadershipOracle } from "./leadership-oracle.ts";
 import { RaftOracle } from "./raft-oracle.ts";
 
 export interface OraclesOptions {
-  readonly nodes: readonly NodeId[];
+  readonly timing: RaftTiming;
   readonly history: History;
   readonly reader: ImageReader;
 }
@@ -22,12 +24,14 @@ export class Oracles implements Judge {
   readonly counts: JudgeCounts = { comparisons: 0, entriesCommitted: 0, elections: 0, clientReads: 0 };
   private readonly reader: ImageReader;
   private readonly raft: RaftOracle;
+  private readonly leadership: LeadershipOracle;
   private readonly databases: DatabaseOracle;
   private readonly clients: ClientOracle;
 
-  constructor({ nodes, history, reader }: OraclesOptions) {
+  constructor({ timing, history, reader }: OraclesOptions) {
     this.reader = reader;
-    this.raft = new RaftOracle(nodes, this.counts);
+    this.raft = new RaftOracle(this.counts);
+    this.leadership = new LeadershipOracle(timing);
     this.databases = new DatabaseOracle(this.counts);
     this.clients = new ClientOracle(history, this.counts);
   }
@@ -37,19 +41,28 @@ export class Oracles implements Judge {
     return this.raft.started(node, disk);
   }
 
-  nodeStepped(_now: Instant, node: NodeId, seen: NodeObservation, effects: readonly NodeEffect[]): Violation | null {
-    const found = this.raft.stepped(node, seen.raft, effects);
+  nodeStepped(
+    now: Instant, node: NodeId, input: NodeInput, seen: NodeObservation, effects: readonly NodeEffect[],
+  ): Violation | null {
+    const found = this.raft.stepped(node, seen.raft, effects)
+      ?? this.leadership.stepped(now, node, input, seen.raft, effects);
     if (found !== null || seen.database === null) return found;
     return this.databases.stepped(node, seen.database, seen.raft?.lastApplied ?? (0 as LogIndex));
   }
 
-  diskSynced(_now: Instant, node: NodeId, file: string, disk: DurableDisk): Violation | null {
+  diskSynced(_now: Instant, node: NodeId, file: string | null, disk: DurableDisk): Violation | null {
     return this.raft.synced(node, file, disk);
   }
 
   /** What of its unsynced writes survived is looked at when the node starts again. */
   nodeCrashed(_now: Instant, node: NodeId): Violation | null {
     this.raft.crashed(node);
+    this.leadership.ended(node);
+    return null;
+  }
+
+  diskLost(_now: Instant, node: NodeId): Violation | null {
+    this.raft.diskLost(node);
     return null;
   }
 

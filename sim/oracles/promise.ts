@@ -3,14 +3,19 @@
  * at the moment in which it leaves. So "acknowledged before durable" is found at the first acknowledgement, without the
  * luck of a crash in the right microsecond.
  *
- *   RequestVote, AppendEntries   the sender's term and its vote for itself
+ *   RequestPreVote               the candidate's log
+ *   RequestVote                  the sender's term, its vote for itself, its log
+ *   AppendEntries, InstallSnapshot, TimeoutNow
+ *                                the sender's term, its vote for itself
  *   vote granted                 the term and the vote
- *   any other reply              the term
+ *   any other reply to these     the term
  *   append accepted              besides, the sender's log up to matchIndex
+ *   snapshot installed           besides, the snapshot, or a log that has its entry
  */
 import type { TermRuns } from "../../core/term-runs.ts";
 import { unreachable } from "../../core/invariant.ts";
-import type { NodeId, Term } from "../../core/types.ts";
+import type { Message } from "../../core/raft/message.ts";
+import { type EntryId, type LogIndex, type MemberId, memberIdOf, type NodeId, type Term } from "../../core/types.ts";
 import { decodeLetter } from "../../core/wire/peer-codec.ts";
 import type { DurableNode } from "./durable-node.ts";
 
@@ -20,26 +25,42 @@ export function judgePromise(
 ): string | null {
   const decoded = decodeLetter(bytes);
   if (!decoded.ok) return `${node} sent ${to} what no node understands: ${decoded.fault.rule}`;
-  const { message } = decoded.letter;
+  const { envelope: { sender, receiver }, message } = decoded.letter;
+  if (message.type === "Empty" || message.type === "Founded" || message.type === "Admitted") return null;
+  if (receiver === null) return `${node} sent ${to} ${message.type}, whatever disk that may have`;
+  return judgeMessage(message, memberIdOf(node, sender), memberIdOf(to, receiver), disk, log);
+}
+
+function judgeMessage(
+  message: Message, node: MemberId, to: MemberId, disk: DurableNode, log: TermRuns,
+): string | null {
+  const { term } = message;
+  const what = `${message.type} of ${node}`;
   switch (message.type) {
-    case "Empty":
-    case "Founded":
-      return null;
+    case "RequestPreVote":
+      return judgeLog(what, message.lastLog, disk);
     case "RequestVote":
+      return judgeVote(what, term, node, disk) ?? judgeLog(what, message.lastLog, disk);
     case "AppendEntries":
-      return judgeVote(`${message.type} of ${node}`, message.term, node, disk);
+    case "InstallSnapshot":
+    case "TimeoutNow":
+      return judgeVote(what, term, node, disk);
     case "RequestVoteReply":
-      if (message.granted) return judgeVote(`the vote of ${node} for ${to}`, message.term, to, disk);
-      return judgeTerm(`the reply of ${node} to ${to}`, message.term, disk);
+      if (message.granted) return judgeVote(`${what} to ${to}`, term, to, disk);
+      return judgeTerm(`${what} to ${to}`, term, disk);
+    case "RequestPreVoteReply":
+      return judgeTerm(`${what} to ${to}`, term, disk);
     case "AppendEntriesReply": {
-      const broken = judgeTerm(`the reply of ${node} to ${to}`, message.term, disk);
-      if (broken !== null || !message.result.accepted) return broken;
-      const { matchIndex } = message.result;
-      if (matchIndex > log.last.index) return `${node} accepted up to ${matchIndex}; its log ends at ${log.last.index}`;
-      const { term } = log.idAt(matchIndex);
-      if (disk.holds({ term, index: matchIndex })) return null;
-      return `${node} tells ${to} that it holds ${term}/${matchIndex}; its disk holds ${showLast(disk)} for sure`;
+      const { result } = message;
+      const broken = judgeTerm(`${what} to ${to}`, term, disk);
+      return broken ?? (result.accepted ? judgeMatch(`${what} to ${to}`, result.matchIndex, disk, log) : null);
     }
+    case "InstallSnapshotReply":
+      return message.installed ? judgeLog(`${what} to ${to}`, message.entry, disk) : null;
+    case "ReadIndex":
+    case "ReadIndexReply":
+    case "Leaving":
+      return null;
     default:
       return unreachable(message);
   }
@@ -50,13 +71,22 @@ function judgeTerm(what: string, term: Term, disk: DurableNode): string | null {
   return `${what} names term ${term}; the disk would remember term ${disk.hardState.currentTerm}`;
 }
 
-function judgeVote(what: string, term: Term, candidate: NodeId, disk: DurableNode): string | null {
+function judgeVote(what: string, term: Term, candidate: MemberId, disk: DurableNode): string | null {
   const { currentTerm, votedFor } = disk.hardState;
   if (currentTerm > term || (currentTerm === term && votedFor === candidate)) return null;
   const remembered = `term ${currentTerm} with a vote for ${votedFor ?? "nobody"}`;
-  return `${what} is of term ${term}; the disk would remember ${remembered}`;
+  return `${what} is of term ${term} and by a vote for ${candidate}; the disk would remember ${remembered}`;
 }
 
-function showLast(disk: DurableNode): string {
-  return disk.last === null ? "nothing" : `${disk.last.term}/${disk.last.index}`;
+function judgeMatch(what: string, matchIndex: LogIndex, disk: DurableNode, log: TermRuns): string | null {
+  if (matchIndex > log.last.index) return `${what} accepts up to ${matchIndex}; its log ends at ${log.last.index}`;
+  // What was compacted is committed: by its index alone it is known which entry it was.
+  if (matchIndex < log.base.index) return judgeLog(what, log.base, disk);
+  return judgeLog(what, { term: log.termAt(matchIndex), index: matchIndex }, disk);
+}
+
+function judgeLog(what: string, entry: EntryId, disk: DurableNode): string | null {
+  if (disk.holds(entry)) return null;
+  const held = disk.last === null ? "nothing" : `${disk.last.term}/${disk.last.index}`;
+  return `${what} vouches for ${entry.term}/${entry.index}; the disk holds ${held} for sure`;
 }

@@ -1,56 +1,58 @@
 /**
  * The five properties of figure 3, across nodes and across crashes, judged after every step from what the nodes show of
- * themselves and from what their disks really hold.
+ * themselves and from what their disks really hold. What a quorum is, the configuration says that is in force where
+ * the question comes up: in the candidate's log, in the committing leader's.
  *
  * Each check costs what the step changed: runs of terms rather than entries, and one place of the log at a time, as Log
  * Matching, which is checked for every new run, carries it to all places before.
  */
-import { TermRuns } from "../../core/term-runs.ts";
 import type { NodeEffect } from "../../core/node/boundary.ts";
 import type { RecordHeader } from "../../core/storage/record.ts";
-import type { EntryId, LogIndex, NodeId, Term } from "../../core/types.ts";
-import { majority, NO_ENTRY, sameEntry } from "../../core/types.ts";
+import type { TermRuns } from "../../core/term-runs.ts";
+import type { EntryId, MemberId, NodeId, Term } from "../../core/types.ts";
+import { sameEntry } from "../../core/types.ts";
 import type { DurableDisk, JudgeCounts, RaftObservation, Violation } from "./boundary.ts";
+import { Commitment, type Population } from "./commitment.ts";
 import { CommittedLog } from "./committed.ts";
+import { ConfigurationHistory } from "./configuration-history.ts";
 import { DurableNode } from "./durable-node.ts";
 import { LogHistory } from "./log-history.ts";
 import { judgeNumbers } from "./node-numbers.ts";
 import { judgePromise } from "./promise.ts";
+import { isQuorum, showConfiguration, votesIn } from "./quorum.ts";
+import { contains, logOf, names, showEntry, type Step, type Subject } from "./subject.ts";
 import { violation } from "./violation.ts";
 
-/** What an oracle keeps of a node. */
-interface Subject {
-  readonly node: NodeId;
-  readonly disk: DurableNode;
-  life: number;
-  /** As of the last step in this process life; null: it has shown nothing yet, or there is no process. */
-  before: RaftObservation | null;
-}
-
-/** A step of a node: its Raft before (null: the first of this life) and after it. */
-interface Step {
-  readonly subject: Subject;
-  readonly before: RaftObservation | null;
-  readonly after: RaftObservation;
-  readonly log: TermRuns;
-}
-
-export class RaftOracle {
-  private readonly subjects: ReadonlyMap<NodeId, Subject>;
+export class RaftOracle implements Population {
   private readonly counts: JudgeCounts;
+  private readonly byNode = new Map<NodeId, Subject>();
+  private readonly byId = new Map<MemberId, Subject>();
   private readonly history = new LogHistory();
   private readonly committed = new CommittedLog();
+  private readonly configurations = new ConfigurationHistory(this.committed);
+  private readonly commitment: Commitment;
   /** Who led each term, in which of its lives. */
-  private readonly reigns = new Map<Term, { readonly node: NodeId; readonly life: number }>();
+  private readonly reigns = new Map<Term, { readonly id: MemberId; readonly life: number }>();
 
-  constructor(nodes: readonly NodeId[], counts: JudgeCounts) {
+  constructor(counts: JudgeCounts) {
     this.counts = counts;
-    const subjects = nodes.map((node): Subject => ({ node, disk: new DurableNode(), life: 0, before: null }));
-    this.subjects = new Map(subjects.map((subject) => [subject.node, subject]));
+    this.commitment = new Commitment(this, this.committed, this.configurations, counts);
+  }
+
+  get subjects(): Iterable<Subject> {
+    return this.byNode.values();
+  }
+
+  byMember(id: MemberId): Subject | undefined {
+    return this.byId.get(id);
   }
 
   started(node: NodeId, disk: DurableDisk): Violation | null {
-    const subject = this.subject(node);
+    let subject = this.byNode.get(node);
+    if (subject === undefined) {
+      subject = { node, disk: new DurableNode(), id: null, life: 0, before: null };
+      this.byNode.set(node, subject);
+    }
     subject.life++;
     return this.judgeRecords(node, subject.disk.started(disk));
   }
@@ -60,7 +62,13 @@ export class RaftOracle {
     this.subject(node).before = null;
   }
 
-  synced(node: NodeId, file: string, disk: DurableDisk): Violation | null {
+  diskLost(node: NodeId): void {
+    const { id } = this.subject(node);
+    this.byNode.delete(node);
+    if (id !== null) this.byId.delete(id);
+  }
+
+  synced(node: NodeId, file: string | null, disk: DurableDisk): Violation | null {
     return this.judgeRecords(node, this.subject(node).disk.synced(file, disk));
   }
 
@@ -69,20 +77,36 @@ export class RaftOracle {
     const subject = this.subject(node);
     const { before } = subject;
     subject.before = after;
-    const step: Step = { subject, before, after, log: new TermRuns(after.terms, after.last) };
+    const step: Step = { subject, before, after, log: logOf(after) };
     return (
-      judgeNumbers(node, before, after, subject.disk.hardState)
+      this.judgeName(subject, after.id)
+      ?? judgeNumbers(node, before, after, subject.disk.hardState)
+      ?? this.commitment.judgeBase(step)
       ?? this.judgeLog(step)
+      ?? this.configurations.judge(node, before, after, step.log)
       ?? this.judgeReign(step)
-      ?? this.judgeCommit(step)
+      ?? this.commitment.judge(step)
       ?? judgePromises(step, effects)
     );
   }
 
   private subject(node: NodeId): Subject {
-    const subject = this.subjects.get(node);
+    const subject = this.byNode.get(node);
     if (subject === undefined) throw new RangeError(`no node ${node}`);
     return subject;
+  }
+
+  /** A disk has one name for all its lives, and no other has it. */
+  private judgeName(subject: Subject, id: MemberId): Violation | null {
+    if (subject.id === id) return null;
+    const other = this.byId.get(id);
+    if (subject.id !== null || other !== undefined) {
+      const message = `${subject.node} calls itself ${id}, which is not ${subject.id ?? "free"}`;
+      return violation("recovery", message, [subject.node]);
+    }
+    subject.id = id;
+    this.byId.set(id, subject);
+    return null;
   }
 
   private judgeRecords(node: NodeId, records: readonly RecordHeader[]): Violation | null {
@@ -96,90 +120,57 @@ export class RaftOracle {
   // Logs.
 
   private judgeLog({ subject: { node, disk }, before, after, log }: Step): Violation | null {
-    if (before === null) return judgeRecovered(node, disk, log) ?? this.history.judgeRuns(node, after.terms, 0);
-    if (before.terms === after.terms && before.last.index <= after.last.index) return null;
-    const mismatch = this.history.judgeRuns(node, after.terms, sharedRuns(before.terms, after.terms));
+    const { base, terms, last } = after;
+    if (before === null) return judgeRecovered(node, disk, log) ?? this.history.judgeRuns(node, base, terms, 0);
+    if (before.terms === terms && before.last.index <= last.index) return null;
+    const known = sameEntry(before.base, base) ? sharedRuns(before.terms, terms) : 0;
+    const mismatch = this.history.judgeRuns(node, base, terms, known);
     if (mismatch !== null) return mismatch;
     const held = this.committed.sharedWith(before);
-    if (log.holds(held)) return null;
-    return violation("committed-immutable", `${node} gave up the committed entry ${show(held)}`, [node], held.index);
+    if (contains(log, held)) return null;
+    const message = `${node} gave up the committed entry ${showEntry(held)}`;
+    return violation("committed-immutable", message, [node], held.index);
   }
 
   // Leaders.
 
-  private judgeReign({ subject: { node, life }, before, after, log }: Step): Violation | null {
-    if (after.role !== "leader") return null;
+  private judgeReign(step: Step): Violation | null {
+    const { subject: { node, id, life }, before, after, log } = step;
+    if (after.role !== "leader" || id === null) return null;
     const term = after.currentTerm;
     if (before !== null && before.role === "leader" && before.currentTerm === term) {
-      if (log.holds(before.last)) return null;
-      const message = `${node} led term ${term} and cut ${show(before.last)}`;
+      if (contains(log, before.last)) return null;
+      const message = `${node} led term ${term} and cut ${showEntry(before.last)}`;
       return violation("leader-append-only", message, [node], before.last.index);
     }
     this.counts.elections++;
     const reign = this.reigns.get(term);
-    if (reign !== undefined && (reign.node !== node || reign.life !== life)) {
-      return violation("election-safety", `${reign.node} and ${node} both led term ${term}`, [reign.node, node]);
+    if (reign !== undefined) {
+      // A leader leads to the end of its term, or resigns, and then neither votes nor leads again in it.
+      const again = reign.id === id && reign.life === life ? `${node} led term ${term} again after it had resigned`
+        : `${reign.id} and ${id} both led term ${term}`;
+      return violation("election-safety", again, [node]);
     }
-    this.reigns.set(term, { node, life });
-    const voters = [...this.subjects.values()].filter(({ disk }) => disk.votedFor(node, term));
-    if (voters.length < majority(this.subjects.size)) {
-      const message = `${node} leads term ${term} with the votes of [${names(voters)}] only`;
-      return violation("election-safety", message, [node]);
-    }
-    const needed = this.committed.lastCommittedBefore(term);
-    if (log.holds(needed)) return null;
-    const message = `${node} leads term ${term} without ${show(needed)}, committed in an earlier term`;
-    return violation("leader-completeness", message, [node], needed.index);
+    this.reigns.set(term, { id, life });
+    return this.judgeElection(step, id) ?? this.commitment.judgeLeader(step);
   }
 
-  // Commitment.
-
-  private judgeCommit({ subject: { node }, before, after, log }: Step): Violation | null {
-    const { commitIndex } = after;
-    const known = this.committed.last.index;
-    if (commitIndex === (before?.commitIndex ?? 0)) return null;
-    const common = Math.min(commitIndex, known) as LogIndex;
-    if (log.idAt(common).term !== this.committed.idAt(common).term) {
-      const message = `${node} committed ${show(log.idAt(common))}, not ${show(this.committed.idAt(common))}`;
-      return violation("state-machine-safety", message, [node], common);
-    }
-    if (commitIndex <= known) return null;
-    this.counts.entriesCommitted += commitIndex - known;
-    this.committed.extend(log, commitIndex, after.currentTerm);
-    return this.judgeQuorum(node, log.idAt(commitIndex)) ?? this.judgeElectable(node, log.idAt(commitIndex));
-  }
-
-  /** Committed means: on the disks of a majority, whatever anybody says. */
-  private judgeQuorum(node: NodeId, entry: EntryId): Violation | null {
-    const holders = [...this.subjects.values()].filter(({ disk }) => disk.holds(entry));
-    if (holders.length >= majority(this.subjects.size)) return null;
-    const message = `${node} committed ${show(entry)}, which only [${names(holders)}] hold durably`;
-    return violation("durable-quorum", message, [node], entry.index);
-  }
-
-  /**
-   * Leader Completeness as a law of states: nobody who lacks a committed entry could gather a majority, whatever
-   * crashes and elections come next. A voter is taken as what its disk would remember.
-   */
-  private judgeElectable(node: NodeId, entry: EntryId): Violation | null {
-    const subjects = [...this.subjects.values()];
-    for (const candidate of subjects) {
-      if (holdsNow(candidate, entry)) continue;
-      const own = candidate.before?.last ?? candidate.disk.last ?? NO_ENTRY;
-      const voters = subjects.filter(({ disk }) => isAtLeastAsUpToDate(own, disk.last ?? NO_ENTRY));
-      if (voters.length < majority(subjects.length)) continue;
-      const message = `${node} committed ${show(entry)}; ${candidate.node} lacks it, ends at ${show(own)}, `
-        + `and [${names(voters)}] could elect it`;
-      return violation("leader-completeness", message, [node, candidate.node], entry.index);
-    }
-    return null;
+  /** The candidate counts votes by the configuration in its own log, and only one who votes in it may stand. */
+  private judgeElection({ subject: { node }, after }: Step, id: MemberId): Violation | null {
+    const { currentTerm: term, configuration } = after;
+    const isFor = (voter: MemberId): boolean => this.byId.get(voter)?.disk.votedFor(id, term) ?? false;
+    if (votesIn(configuration, id) && isQuorum(configuration, isFor)) return null;
+    const voters = names([...this.byNode.values()].filter(({ disk }) => disk.votedFor(id, term)));
+    const message = `${id} leads term ${term} with the votes of [${voters}] only, under `
+      + showConfiguration(configuration);
+    return violation("election-safety", message, [node]);
   }
 }
 
 /** A new life begins with all that was durable. */
 function judgeRecovered(node: NodeId, disk: DurableNode, log: TermRuns): Violation | null {
-  if (disk.last === null || log.holds(disk.last)) return null;
-  const message = `${node} recovered a log that ends at ${show(log.last)}; its disk held ${show(disk.last)}`;
+  if (disk.last === null || contains(log, disk.last)) return null;
+  const message = `${node} recovered a log that ends at ${showEntry(log.last)}; its disk held ${showEntry(disk.last)}`;
   return violation("recovery", message, [node], disk.last.index);
 }
 
@@ -192,16 +183,6 @@ function judgePromises({ subject: { node, disk }, log }: Step, effects: readonly
   return null;
 }
 
-/** Whether the node's log has the entry: in memory, or on its disk while it is down. */
-function holdsNow({ before, disk }: Subject, entry: EntryId): boolean {
-  return before === null ? disk.holds(entry) : new TermRuns(before.terms, before.last).holds(entry);
-}
-
-/** §5.4.1, written once more: a judge does not borrow the rule of the judged. */
-function isAtLeastAsUpToDate(candidate: EntryId, voter: EntryId): boolean {
-  return candidate.term > voter.term || (candidate.term === voter.term && candidate.index >= voter.index);
-}
-
 /** How many runs at the beginning are the same. */
 function sharedRuns(before: readonly EntryId[], after: readonly EntryId[]): number {
   if (before === after) return after.length;
@@ -212,12 +193,4 @@ function sharedRuns(before: readonly EntryId[], after: readonly EntryId[]): numb
 
 function isSameRun(one: EntryId | undefined, other: EntryId | undefined): boolean {
   return one !== undefined && other !== undefined && sameEntry(one, other);
-}
-
-function names(subjects: readonly Subject[]): string {
-  return subjects.map((subject) => subject.node).join(" ");
-}
-
-function show(entry: EntryId): string {
-  return `${entry.term}/${entry.index}`;
 }

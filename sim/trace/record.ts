@@ -5,6 +5,7 @@
 import { unreachable } from "../../core/invariant.ts";
 import type { CallResult, ClientEffect, Operation } from "../../core/client/boundary.ts";
 import type { NodeEffect, NodeInput } from "../../core/node/boundary.ts";
+import type { MemberOperation } from "../../core/replica/boundary.ts";
 import type { DiskOperation, DiskResult } from "../../core/storage/disk.ts";
 import type { ApplicationEffect } from "../workload/boundary.ts";
 import type { TraceHash } from "./hash.ts";
@@ -15,6 +16,14 @@ export function hashNodeInput(hash: TraceHash, input: NodeInput): void {
     case "Started":
     case "TimerFired":
     case "Closing":
+    case "ClockStopped":
+      return;
+    case "ChangeRequested":
+      hash.number(input.request);
+      for (const operation of input.operations) hashOperationOfMember(hash, operation);
+      return;
+    case "TransferRequested":
+      hash.number(input.request).text(input.target ?? "");
       return;
     case "PeerReceived":
     case "ClientReceived":
@@ -57,6 +66,14 @@ export function hashNodeEffect(hash: TraceHash, effect: NodeEffect): void {
     case "LeadershipChanged":
       hash.number(effect.term).text(effect.leader ?? "");
       return;
+    case "ConfigurationChanged":
+      hash.number(effect.isCommitted ? 1 : 0);
+      for (const { id, role } of effect.configuration.members) hash.text(id).text(role);
+      return;
+    case "ChangeResolved":
+    case "TransferResolved":
+      hash.number(effect.request).text(effect.outcome.type);
+      return;
     case "Reject":
       hash.text(effect.from).text(effect.reason);
       return;
@@ -68,6 +85,11 @@ export function hashNodeEffect(hash: TraceHash, effect: NodeEffect): void {
     default:
       unreachable(effect);
   }
+}
+
+function hashOperationOfMember(hash: TraceHash, operation: MemberOperation): void {
+  if (operation.type === "remove") hash.text(operation.node);
+  else hash.text(operation.member.node).text(operation.member.role);
 }
 
 export function hashClientEffect(hash: TraceHash, effect: ClientEffect): void {

@@ -1,0 +1,100 @@
+/**
+ * Who is of the cluster, as somebody sees it who sees everything: for those who ask for changes and for those who break
+ * things, so that neither takes away what the promise needs. It influences no node.
+ *
+ * The hard idea is `settled`: a configuration that nothing which stands in any log can take back. The leader of the
+ * highest term that any disk knows has committed an entry of its own term and the configuration that is in force: then
+ * every entry of an earlier term that it lacks is lost, and with it every other configuration.
+ */
+import type { Configuration } from "../core/raft/configuration.ts";
+import { type MemberId, type NodeId, nodeOf } from "../core/types.ts";
+import type { RaftObservation } from "./oracles/boundary.ts";
+import { isQuorum } from "./oracles/quorum.ts";
+import type { NodeProcess } from "./process.ts";
+
+export interface Settled {
+  readonly leader: NodeProcess;
+  readonly configuration: Configuration;
+}
+
+export class Membership {
+  private readonly nodes: readonly NodeProcess[];
+  private readonly founders: readonly NodeId[];
+  /** As each node has shown itself last, be it running or not; its disk is there. */
+  private readonly shown = new Map<NodeProcess, RaftObservation>();
+  private readonly lost = new Set<MemberId>();
+  /** The last settled one; null: there was none yet. */
+  private known: Configuration | null = null;
+
+  constructor(nodes: readonly NodeProcess[], founders: readonly NodeId[]) {
+    this.nodes = nodes;
+    this.founders = founders;
+  }
+
+  stepped(node: NodeProcess, raft: RaftObservation | null): void {
+    if (raft !== null) this.shown.set(node, raft);
+  }
+
+  /** Its disk is gone. */
+  forget(node: NodeProcess): void {
+    const raft = this.shown.get(node);
+    if (raft !== undefined) this.lost.add(raft.id);
+    this.shown.delete(node);
+  }
+
+  /** null: it has never been of a cluster with this disk. */
+  idOf(node: NodeProcess): MemberId | null {
+    return this.shown.get(node)?.id ?? null;
+  }
+
+  /** Whose disk it is; null: it is lost, or nobody's. */
+  nodeOf(id: MemberId): NodeProcess | null {
+    return this.nodes.find((node) => this.idOf(node) === id) ?? null;
+  }
+
+  isLost(id: MemberId): boolean {
+    return this.lost.has(id);
+  }
+
+  /** The running leader of the highest term; null: nobody leads. */
+  leader(): NodeProcess | null {
+    let best: NodeProcess | null = null;
+    for (const node of this.nodes) {
+      if (node.machine === null || this.shown.get(node)?.role !== "leader") continue;
+      if (best === null || this.termOf(node) > this.termOf(best)) best = node;
+    }
+    return best;
+  }
+
+  settled(): Settled | null {
+    const leader = this.leader();
+    const raft = leader === null ? undefined : this.shown.get(leader);
+    if (leader === null || raft === undefined) return null;
+    const isCommitted = raft.configurationIndex <= raft.commitIndex && raft.configuration.outgoing.length === 0;
+    if (!isCommitted || termAt(raft, raft.commitIndex) !== raft.currentTerm) return null;
+    if ([...this.shown.values()].some(({ currentTerm }) => currentTerm > raft.currentTerm)) return null;
+    this.known = raft.configuration;
+    return { leader, configuration: raft.configuration };
+  }
+
+  /** Whether a quorum of it has its disks, without that of `victim` too. */
+  lives(configuration: Configuration, victim: MemberId | null = null): boolean {
+    return isQuorum(configuration, (id) => !this.lost.has(id) && id !== victim);
+  }
+
+  /** Whom a node with an empty disk is to ask, sorted: as its operator would write it down today. */
+  toAsk(node: NodeProcess): readonly NodeId[] {
+    this.settled();
+    const members = this.known?.members.filter(({ id }) => !this.lost.has(id)).map(({ id }) => nodeOf(id));
+    const others = (members ?? this.founders).filter((id) => id !== node.id);
+    return others.length > 0 ? others : this.founders.filter((id) => id !== node.id);
+  }
+
+  private termOf(node: NodeProcess): number {
+    return this.shown.get(node)?.currentTerm ?? 0;
+  }
+}
+
+export function termAt({ terms, base }: RaftObservation, index: number): number {
+  return terms.findLast((run) => run.index <= index)?.term ?? base.term;
+}
