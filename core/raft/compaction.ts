@@ -22,10 +22,10 @@ export class Compaction {
   /** @param leader null: this node does not lead */
   takeIfDue(leader: Leader | null): void {
     const { delivery, snapshot, options: { limits }, effects } = this.node;
-    if (this.isTaking || delivery.isRestoring || leader?.followers.hasTransfers === true) return;
     const entries = delivery.reportedApplied - (snapshot?.entry.index ?? 0);
-    if (entries <= 0) return;
+    if (entries <= 0 || this.isTaking || delivery.isRestoring) return;
     if (entries < limits.snapshotEntries && delivery.bytesSinceSnapshot < limits.snapshotBytes) return;
+    if (leader?.followers.hasTransfers === true) return;
     this.isTaking = true;
     delivery.bytesSinceSnapshot = 0;
     effects.push({ type: "TakeSnapshot" });

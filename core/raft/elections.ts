@@ -66,7 +66,7 @@ export class Elections {
 
   /** Whether this node may ever stand: it votes, by the configuration in force. */
   get mayStand(): boolean {
-    return isVoter(this.node.configuration, this.node.id);
+    return this.node.configurations.quorum.counts(this.node.id);
   }
 
   /** Nobody leads in time: ask whether to stand. */

@@ -56,8 +56,8 @@ export class Membership {
 
   /** Whether a committed configuration says that this node does not vote: then it must not lead on. */
   get isUnseated(): boolean {
-    const { configuration, id } = this.node;
-    return !this.isPending && !isJoint(configuration) && !isVoter(configuration, id);
+    const { configuration, configurations, id } = this.node;
+    return !this.isPending && !isJoint(configuration) && !configurations.quorum.counts(id);
   }
 
   /** Leadership is lost: what has been appended may yet be committed, or not. */

@@ -19,6 +19,11 @@ export class Quorum {
     invariant(this.incoming.length > 0, "a quorum is of at least one voter");
   }
 
+  /** Whether it votes in either half. */
+  counts(id: MemberId): boolean {
+    return this.incoming.includes(id) || this.outgoing.includes(id);
+  }
+
   /** Whether a majority of each half is among them. */
   isReached(has: (id: MemberId) => boolean): boolean {
     return isMajority(this.incoming, has) && (this.outgoing.length === 0 || isMajority(this.outgoing, has));

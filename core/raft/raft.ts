@@ -72,9 +72,15 @@ export class Raft {
   }
 
   step(now: Instant, input: RaftInput): readonly RaftEffect[] {
-    invariant(now >= this.node.now, "time never runs backwards");
-    this.node.now = now;
+    this.advanceTo(now);
     this.take(input);
+    return this.finish();
+  }
+
+  /** All that has come in by now as one step: what follows from it is written, sent and counted once. */
+  stepAll(now: Instant, inputs: readonly RaftInput[]): readonly RaftEffect[] {
+    this.advanceTo(now);
+    for (const input of inputs) this.take(input);
     return this.finish();
   }
 
@@ -115,6 +121,11 @@ export class Raft {
       isTransferring: leader?.handover != null,
       hasLease: leader?.hasLease === true,
     };
+  }
+
+  private advanceTo(now: Instant): void {
+    invariant(now >= this.node.now, "time never runs backwards");
+    this.node.now = now;
   }
 
   private take(input: RaftInput): void {
