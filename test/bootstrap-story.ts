@@ -4,25 +4,31 @@
  *
  * Commands, each with an example:
  *   nodes a b c          three nodes with empty disks, none of them running
- *   start a              a process begins; `start a: a b` is told that the cluster is a and b
+ *   start a              a process begins; `start a: a b` is told that the cluster is a and b, `start d: a b` joins them
  *   disk a               all that a's disk was asked to do is done, and what follows from it, until it is idle
  *   disk a 2             the two oldest operations of it
  *   deliver a→b          the oldest packet from a to b arrives; `deliver a→b keep` leaves a copy on its way
  *   drop a→b             it is lost; `drop all` what is on its way
+ *   hold a→b             it is held up until `release`
  *   timer a              the clock goes on to a's timer
  *   crash a              a's process dies; its disk's directory is as it was last synced
  *   wipe a               a's disk is replaced by an empty one
  *   settle               disks and packets, until all is idle
  *   state                what each node is
+ *   members              whom each node takes for members: who votes, and then who does not, in brackets
  *   run                  timers, too, until somebody leads
+ *   pass 500             half a second goes by
+ *   change remove c, put c standby     asks who leads for a change, all of it in one step
+ *   strangers            who has asked for admission, where it was heard
  *   quietly settle       any command, without its answer
  */
 import { invariant } from "../core/invariant.ts";
 import type { ReplicaEffect } from "../core/replica/boundary.ts";
-import type { Identity } from "../core/types.ts";
+import type { Configuration, Member, MemberRole } from "../core/raft/configuration.ts";
+import { incarnationOf, nodeOf, type Identity } from "../core/types.ts";
 import { decodeLetter } from "../core/wire/peer-codec.ts";
 import { showMessage } from "./raft-notation.ts";
-import { ReplicaCluster, type Host, type Packet } from "./replica-cluster.ts";
+import { put, remove, ReplicaCluster, type Host, type Packet } from "./replica-cluster.ts";
 import type { StoryTeller } from "./story.ts";
 
 export class BootstrapTeller implements StoryTeller {
@@ -30,6 +36,7 @@ export class BootstrapTeller implements StoryTeller {
   /** Names of incarnations and cluster ids. */
   private readonly names = new Map<string, string>();
   private readonly phases = new Map<string, string>();
+  private readonly held: Packet[] = [];
   private lines: string[] = [];
 
   command(line: string): readonly string[] {
@@ -58,6 +65,12 @@ export class BootstrapTeller implements StoryTeller {
         if (who === "all") this.cluster.packets = [];
         else this.take(who);
         return;
+      case "hold":
+        this.held.push(this.take(who));
+        return;
+      case "release":
+        for (const packet of this.held.splice(0)) this.cluster.arrive(packet);
+        return;
       case "timer":
         return this.cluster.fire(who);
       case "crash":
@@ -70,6 +83,22 @@ export class BootstrapTeller implements StoryTeller {
         return this.cluster.settle();
       case "run":
         return this.cluster.runUntil(() => this.cluster.leader() !== null);
+      case "pass":
+        return this.cluster.pass(Number(who));
+      case "change":
+        return this.change(words.join(" "));
+      case "members":
+        for (const { id, replica, configuration } of this.cluster.hosts.values()) {
+          if (replica !== null && configuration !== null) this.lines.push(`${id} ${this.members(configuration)}`);
+        }
+        return;
+      case "strangers":
+        for (const { id, replica } of this.cluster.hosts.values()) {
+          for (const { node, incarnation, address } of replica?.inspect().strangers ?? []) {
+            this.lines.push(`${id} knows ${this.disk(node, incarnation)} at ${address}`);
+          }
+        }
+        return;
       case "state":
         this.lines.push(...this.cluster.ids.map((id) => `${id} ${this.state(this.cluster.host(id))}`));
         return;
@@ -100,6 +129,24 @@ export class BootstrapTeller implements StoryTeller {
     if (keep) this.cluster.packets.push(packet);
   }
 
+  private change(text: string): void {
+    const operations = text.split(", ").map((one) => {
+      const [verb, node = "", role = ""] = one.split(" ");
+      return verb === "remove" ? remove(node) : put(node, role as MemberRole);
+    });
+    const leader = this.cluster.leader();
+    invariant(leader !== null, "somebody leads");
+    this.cluster.change(leader.id, operations);
+  }
+
+  private members({ members, outgoing }: Configuration): string {
+    const name = ({ id }: Member): string => this.disk(nodeOf(id), incarnationOf(id));
+    const others = members.filter(({ role }) => role !== "voter").map((one) => `${name(one)} ${one.role}`);
+    const voters = members.filter(({ role }) => role === "voter").map(name);
+    const left = outgoing.length === 0 ? "" : ` leaving ${outgoing.map(name).join(",")}`;
+    return `${voters.join(",")}${others.length === 0 ? "" : ` (${others.join(", ")})`}${left}`;
+  }
+
   private take(link: string): Packet {
     const at = this.cluster.packets.findIndex((one) => `${one.from}→${one.to}` === link);
     const [packet] = at < 0 ? [] : this.cluster.packets.splice(at, 1);
@@ -120,6 +167,14 @@ export class BootstrapTeller implements StoryTeller {
     if (effect.type === "Recovered") this.lines.push(`${host.id} Recovered ${this.identity(effect.identity)}`);
     if (effect.type === "LeadershipChanged") {
       this.lines.push(`${host.id} LeadershipChanged term=${effect.term} leader=${effect.leader}`);
+    }
+    if (effect.type === "ConfigurationChanged") {
+      const committed = effect.isCommitted ? " committed" : "";
+      this.lines.push(`${host.id} ConfigurationChanged ${this.members(effect.configuration)}${committed}`);
+    }
+    if (effect.type === "ChangeResolved") {
+      const { outcome } = effect;
+      this.lines.push(`${host.id} ChangeResolved ${outcome.type === "refused" ? outcome.reason : outcome.type}`);
     }
     if (effect.type === "Halt") {
       const { reason } = effect;

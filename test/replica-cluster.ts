@@ -1,14 +1,22 @@
 /**
  * A small cluster of Replicas over disks in memory, and a network that is a list of letters. It decides nothing: a test
  * says which disk works, which letter arrives, whose timer fires and who crashes. Raft's laws are checked at each step.
+ * The state that a node applies is the list of entries itself, and so is its snapshot.
  */
+import { ByteReader, ByteWriter } from "../core/bytes.ts";
 import { invariant } from "../core/invariant.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type ProposalOutcome } from "../core/raft/boundary.ts";
+import type { Configuration, MemberRole } from "../core/raft/configuration.ts";
 import { Random } from "../core/random.ts";
-import type { ReplicaEffect, ReplicaInput, ReplicaOptions } from "../core/replica/boundary.ts";
+import type {
+  MemberChangeOutcome, MemberOperation, ReplicaEffect, ReplicaInput, ReplicaOptions,
+} from "../core/replica/boundary.ts";
 import { Replica } from "../core/replica/replica.ts";
 import type { DiskOrder } from "../core/storage/disk.ts";
-import type { Entry, Instant, LogIndex, NodeId, ProposalNumber, Term } from "../core/types.ts";
+import { MICROSECONDS_PER_MS } from "../core/types.ts";
+import type {
+  Entry, EntryKind, Instant, LogIndex, NodeId, ProposalNumber, RequestNumber, Term,
+} from "../core/types.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 
 export interface Packet {
@@ -28,9 +36,12 @@ export interface Host {
   /** Ordered and not done. */
   orders: DiskOrder[];
   timerAt: Instant | null;
-  /** Since the process started. */
+  /** The state, all of it, as of this process life. */
   applied: Entry[];
   outcomes: Map<ProposalNumber, ProposalOutcome>;
+  changes: Map<RequestNumber, MemberChangeOutcome>;
+  /** What it said last; null: nothing. */
+  configuration: Configuration | null;
 }
 
 export type Settings = Partial<Pick<ReplicaOptions, "limits" | "timing" | "storage">>;
@@ -51,6 +62,7 @@ export class ReplicaCluster {
   reaches: (packet: Packet) => boolean = () => true;
   private readonly seed: number;
   private readonly settings: Settings;
+  private lastRequest = 0;
 
   constructor(names: readonly string[], seed = 1, settings: Settings = {}) {
     this.ids = [...names].sort() as NodeId[];
@@ -73,7 +85,9 @@ export class ReplicaCluster {
     const seed = Random.fromNumber(this.seed * 1_000_000 + this.ids.indexOf(host.id) * 1000 + host.lives).bytes(16);
     const { limits = DEFAULT_LIMITS, timing = DEFAULT_TIMING, storage = SMALL_STORAGE } = this.settings;
     const nodes = [...cluster].sort() as NodeId[];
-    host.replica = new Replica({ id: host.id, cluster: nodes, limits, timing, storage, seed, checkInvariants: true });
+    const address = `${name}:7001`;
+    const options = { id: host.id, cluster: nodes, address, limits, timing, storage, seed, checkInvariants: true };
+    host.replica = new Replica(options);
     this.step(name, { type: "Started" });
   }
 
@@ -106,7 +120,9 @@ export class ReplicaCluster {
     for (const effect of effects) this.act(host, effect);
     // Only now: what this leads to comes after all of the effects before it.
     const index = host.applied.length as LogIndex;
-    if (effects.some((effect) => effect.type === "Apply")) this.step(name, { type: "Applied", index });
+    const types = effects.map(({ type }) => type);
+    if (types.includes("TakeSnapshot")) this.step(name, { type: "SnapshotTaken", index, bytes: encode(host.applied) });
+    if (types.includes("Apply") || types.includes("Restore")) this.step(name, { type: "Applied", index });
     return effects;
   }
 
@@ -161,6 +177,21 @@ export class ReplicaCluster {
     }
   }
 
+  /** So many milliseconds go by: each timer fires in its turn, and what follows from it comes to rest. */
+  pass(ms: number): void {
+    const end = (this.now + ms * MICROSECONDS_PER_MS) as Instant;
+    const next = (): Host | undefined => {
+      const armed = [...this.hosts.values()].filter(({ timerAt }) => timerAt !== null && timerAt <= end);
+      return armed.sort((a, b) => (a.timerAt as Instant) - (b.timerAt as Instant))[0];
+    };
+    this.settle();
+    for (let host = next(); host !== undefined; host = next()) {
+      this.fire(host.id);
+      this.settle();
+    }
+    this.now = end;
+  }
+
   leader(): Host | null {
     const leaders = [...this.hosts.values()].filter((host) => host.replica?.inspect().raft?.role === "leader");
     // Deposed leaders may not know it yet: the latest term is the one that counts.
@@ -173,6 +204,13 @@ export class ReplicaCluster {
     const number = proposal as ProposalNumber;
     const term = termOf(this.host(name)) as Term;
     this.step(name, { type: "Proposed", proposal: number, term, predecessor: predecessor as ProposalNumber, payload });
+  }
+
+  /** Asks `name` for a change of the configuration. */
+  change(name: string, operations: readonly MemberOperation[]): RequestNumber {
+    const request = ++this.lastRequest as RequestNumber;
+    this.step(name, { type: "ChangeRequested", request, operations });
+    return request;
   }
 
   private act(host: Host, effect: ReplicaEffect): void {
@@ -197,6 +235,16 @@ export class ReplicaCluster {
           host.applied.push(entry);
         }
         break;
+      case "Restore":
+        host.applied = decode(effect.bytes);
+        invariant(host.applied.length === effect.index, "a snapshot is of its index");
+        break;
+      case "ChangeResolved":
+        host.changes.set(effect.request, effect.outcome);
+        break;
+      case "ConfigurationChanged":
+        host.configuration = effect.configuration;
+        break;
       default:
         break;
     }
@@ -209,9 +257,39 @@ function take<T>(values: Iterable<T>, count: number): T[] {
   return taken;
 }
 
+/** `put("d", "standby")`: a member with nothing else said of it. */
+export function put(node: string, role: MemberRole): MemberOperation {
+  const unsaid = { incarnation: null, address: null, failureDomain: null, priority: null };
+  return { type: "put", member: { node: node as NodeId, role, ...unsaid } };
+}
+
+export function remove(node: string): MemberOperation {
+  return { type: "remove", node: node as NodeId };
+}
+
 function newHost(id: NodeId): Host {
   const disk = new MemoryDisk();
-  return { id, disk, replica: null, lives: 0, orders: [], timerAt: null, applied: [], outcomes: new Map() };
+  const heard = { applied: [], outcomes: new Map(), changes: new Map(), configuration: null };
+  return { id, disk, replica: null, lives: 0, orders: [], timerAt: null, ...heard };
+}
+
+const KINDS: readonly EntryKind[] = ["noop", "payload", "configuration"];
+
+function encode(applied: readonly Entry[]): Uint8Array {
+  const writer = new ByteWriter();
+  for (const entry of applied) writer.u64(entry.term).u8(KINDS.indexOf(entry.kind)).blob(entry.payload);
+  return writer.finish();
+}
+
+function decode(bytes: Uint8Array): Entry[] {
+  const reader = new ByteReader(bytes);
+  const applied: Entry[] = [];
+  while (reader.fault === null && reader.remaining > 0) {
+    const [term, kind, payload] = [reader.u64() as Term, KINDS[reader.u8()], reader.blob(bytes.length)];
+    applied.push({ term, index: (applied.length + 1) as LogIndex, kind: kind ?? "noop", payload });
+  }
+  invariant(reader.fault === null, "a snapshot is restored as it was taken");
+  return applied;
 }
 
 function termOf(host: Host): number {

@@ -44,9 +44,9 @@ export class Reception {
       return { message: { type, founders }, rejection: null };
     }
     this.remember({ node: from, incarnation, address });
-    const isReplacement = roster.memberOf(from) !== null || incarnationIn(founders, from) !== null;
+    const known = roster.memberOf(from) ?? founderOf(founders, from);
+    const reason = known === null || known === memberIdOf(from, incarnation) ? "notAdmitted" : "wrongIncarnation";
     const detail = `it says that it is empty, with disk ${incarnation}, which is no member of this cluster`;
-    const reason = isReplacement && !isFounded ? "wrongIncarnation" : "notAdmitted";
     return { message: { type: "Founded", founders }, rejection: { reason, detail } };
   }
 
@@ -72,4 +72,9 @@ export class Reception {
     this.heard.set(stranger.node, stranger);
     for (const node of this.heard.keys()) if (this.heard.size > MAX_STRANGERS) this.heard.delete(node);
   }
+}
+
+function founderOf(founders: readonly Founder[], node: NodeId): MemberId | null {
+  const incarnation = incarnationIn(founders, node);
+  return incarnation === null ? null : memberIdOf(node, incarnation);
 }
