@@ -1,21 +1,30 @@
 /**
- * Storage against its dumb twin (test/storage-twin.ts): random orders, operations performed a few at a time, kills,
- * losses of power and clean closes, over and over on the same disk. After each restart the twin must allow what was
- * found, and every entry comes back as it was given.
+ * Storage against its dumb twin (test/storage-twin.ts): random orders, snapshots and compactions, operations performed
+ * a few at a time and in any order between files, kills, losses of power and clean closes, over and over on the same
+ * disk. After each restart the twin must allow what was found, and every entry comes back as it was given.
  */
 import { expect, test } from "vitest";
 import fc from "fast-check";
 import { Random } from "../core/random.ts";
-import type { PersistOrder } from "../core/storage/boundary.ts";
-import type { Entry, HardState } from "../core/types.ts";
-import { type StorageRun, NODE_A, OPTIONS, bootstrapped, entry, hardState, order, restarted } from "../test/storage-run.ts";
-import { StorageTwin, logOf, wordOf } from "../test/storage-twin.ts";
+import type { SnapshotId } from "../core/raft/message.ts";
+import { filesOf } from "../core/storage/disk-queue.ts";
+import { type Entry, type EntryId, type HardState, NO_ENTRY } from "../core/types.ts";
+import {
+  type StorageRun, NODE_A, OPTIONS, bootstrapped, entry, hardState, id, order, restarted, snapshotOf,
+} from "../test/storage-run.ts";
+import { StorageTwin, TwinRun, foundIn } from "../test/storage-twin.ts";
 import { examples } from "./chance.ts";
 
 type Action =
   | { readonly type: "append"; readonly sizes: readonly number[]; readonly newTerm: boolean }
   | { readonly type: "replace"; readonly keep: number; readonly sizes: readonly number[] }
   | { readonly type: "vote" }
+  /** A snapshot of the node's own, so many entries before the last that is durable. */
+  | { readonly type: "store"; readonly before: number }
+  /** So many entries before what the stored snapshot has. */
+  | { readonly type: "compact"; readonly before: number }
+  /** A snapshot from elsewhere: so many entries before or behind the last one. */
+  | { readonly type: "install"; readonly from: number; readonly size: number; readonly newTerm: boolean }
   | { readonly type: "perform"; readonly count: number }
   | { readonly type: "powerLoss" | "kill" | "close" };
 
@@ -25,7 +34,12 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ type: fc.constant("append" as const), sizes, newTerm: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("replace" as const), keep: fc.nat(99), sizes }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("vote" as const) }) },
-  { weight: 6, arbitrary: fc.record({ type: fc.constant("perform" as const), count: fc.nat(5) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("store" as const), before: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("compact" as const), before: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({
+    type: fc.constant("install" as const), from: fc.integer({ min: -3, max: 3 }), size: fc.nat(200), newTerm: fc.boolean(),
+  }) },
+  { weight: 6, arbitrary: fc.record({ type: fc.constant("perform" as const), count: fc.nat(9) }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constantFrom(...ENDS) }) },
 );
 
@@ -33,15 +47,25 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 class Lives {
   /** Restarts that found a torn tail: a run that tears nothing tests little. */
   torn = 0;
-  private run: StorageRun = bootstrapped(SMALL);
-  private twin = new StorageTwin();
-  /** What is in the log once all orders are performed. */
+  /** Restarts that found a log behind a base, and installed snapshots that replaced it. */
+  compacted = 0;
+  installed = 0;
+  private life = new TwinRun(bootstrapped(SMALL));
+  /** What is in the log once all orders are performed, and what it begins behind. */
   private entries: Entry[] = [];
+  private base: EntryId = NO_ENTRY;
   private hardState: HardState = hardState(0, null);
+  /** The newest snapshot once everything is performed. */
+  private snapshot: SnapshotId | null = null;
+  private isStoring = false;
   private readonly random: Random;
 
   constructor(seed: number) {
     this.random = Random.fromNumber(seed);
+  }
+
+  private get run(): StorageRun {
+    return this.life.run;
   }
 
   take(action: Action): void {
@@ -49,77 +73,139 @@ class Lives {
       case "append":
         return this.append(null, action.sizes, action.newTerm || this.hardState.currentTerm === 0);
       case "replace":
-        // Only a new leader's entries replace others.
-        return this.append(Math.min(action.keep, this.entries.length), action.sizes, true);
+        // Only a new leader's entries replace others, and never what a snapshot has.
+        return this.append(Math.max(this.snapshotIndex, Math.min(action.keep, this.lastIndex)), action.sizes, true);
       case "vote":
         if (this.hardState.votedFor === null) this.hardState = hardState(this.hardState.currentTerm, NODE_A);
-        return this.give(order(this.nextTicket(), { hardState: this.hardState }));
+        return this.give({ hardState: this.hardState });
+      case "store":
+        return this.store(this.lastIndex - action.before);
+      case "compact":
+        return this.compact(this.snapshotIndex - action.before);
+      case "install":
+        return this.install(Math.max(1, this.lastIndex + action.from), action.size, action.newTerm);
       case "perform":
-        for (let count = 0; count < action.count && this.run.orders.length > 0; count++) this.run.perform();
+        for (let count = 0; count < action.count && this.run.orders.length > 0; count++) this.performAny();
         return this.note();
       case "powerLoss":
         return this.restart(restarted(this.run.disk.randomImage(this.random), SMALL));
       case "kill":
         return this.restart(restarted(this.run.disk.killed(), SMALL));
       case "close":
-        this.run.take((storage) => storage.close()).settle();
+        this.run.take((storage) => storage.close());
+        this.life.settle();
         this.note();
-        expect(this.twin.acknowledged, "closing finishes every order").toBe(this.twin.orders.length);
+        expect(this.life.twin.acknowledged, "closing finishes every order").toBe(this.life.twin.orders.length);
         return this.restart(restarted(this.run.disk.randomImage(this.random), SMALL));
     }
+  }
+
+  private get lastIndex(): number {
+    return this.base.index + this.entries.length;
+  }
+
+  private get snapshotIndex(): number {
+    return this.snapshot?.entry.index ?? 0;
+  }
+
+  /** The term of an entry of the log, or of its base; null: it is neither. */
+  private termAt(index: number): number | null {
+    if (index === this.base.index) return this.base.term;
+    return this.entries[index - this.base.index - 1]?.term ?? null;
   }
 
   private append(truncateTo: number | null, payloadSizes: readonly number[], newTerm: boolean): void {
     if (newTerm) this.hardState = hardState(this.hardState.currentTerm + 1, null);
     const term = this.hardState.currentTerm;
-    if (truncateTo !== null) this.entries = this.entries.slice(0, truncateTo);
-    const from = this.entries.length + 1;
+    if (truncateTo !== null) this.entries = this.entries.slice(0, truncateTo - this.base.index);
+    const from = this.lastIndex + 1;
     const added = payloadSizes.map((size, at) => entry(term, from + at, size < 0 ? null : this.random.bytes(size)));
     this.entries = [...this.entries, ...added];
     const parts = { ...(newTerm ? { hardState: this.hardState } : {}), ...(truncateTo === null ? {} : { truncateTo }) };
-    this.give(order(this.nextTicket(), { ...parts, entries: added }));
+    this.give({ ...parts, entries: added });
   }
 
-  private nextTicket(): number {
-    return this.twin.orders.length + 1;
+  private store(index: number): void {
+    const term = this.termAt(index);
+    if (this.isStoring || term === null || index <= this.snapshotIndex) return;
+    this.isStoring = true;
+    this.snapshot = snapshotOf(term, index, this.random.integer(0, 300));
+    this.life.store(this.snapshot);
   }
 
-  private give(given: PersistOrder): void {
-    this.twin.orders.push(given);
-    this.run.persist(given);
+  private compact(index: number): void {
+    const term = this.termAt(index);
+    // Nothing is compacted before the snapshot that has it is acknowledged.
+    if (term === null || index <= this.base.index || this.isStoring) return;
+    this.life.compact(id(term, index));
+    this.entries = this.entries.slice(index - this.base.index);
+    this.base = id(term, index);
+  }
+
+  private install(index: number, size: number, newTerm: boolean): void {
+    if (index <= this.snapshotIndex) return;
+    const held = newTerm ? null : this.termAt(index);
+    if (held === null) this.hardState = hardState(this.hardState.currentTerm + 1, null);
+    const snapshot = snapshotOf(held ?? this.hardState.currentTerm, index, size);
+    this.run.receive(snapshot, 64);
+    this.snapshot = snapshot;
+    if (held === null) [this.base, this.entries] = [snapshot.entry, []];
+    if (held === null) this.installed++;
+    this.give({ ...(held === null ? { hardState: this.hardState } : {}), snapshot });
+  }
+
+  /** Performs the next operation of any file. */
+  private performAny(): void {
+    const files = this.run.orders.map(({ operation }) => filesOf(operation));
+    const ready = files.flatMap((names, at) => {
+      const waits = files.slice(0, at).some((before) => before.some((name) => names.includes(name)));
+      return waits ? [] : [at];
+    });
+    this.life.perform(this.random.pick(ready));
+  }
+
+  private give(parts: Parameters<typeof order>[1]): void {
+    this.life.persist(order(this.life.twin.orders.length + 1, parts));
     this.note();
   }
 
   private note(): void {
-    this.twin.acknowledged = this.run.persisted.length;
+    expect(this.run.fault).toBeNull();
     expect(this.run.persisted, "tickets are answered in order").toEqual(this.run.persisted.map((_, at) => at + 1));
+    this.isStoring &&= this.run.news.filter(({ type }) => type === "SnapshotStored").length < this.life.twin.stores;
   }
 
   private restart(next: StorageRun): void {
     expect(next.fault).toBeNull();
-    const found = logOf(next);
-    expect(this.twin.judge(found, next.recovered.hardState)).toBeNull();
+    const found = foundIn(next);
+    expect(this.life.twin.judge(found)).toBeNull();
     if (next.recovered.tornBytes > 0) this.torn++;
-    this.run = next;
+    if (found.base.index > 0) this.compacted++;
+    // The next life begins with what was found.
+    this.life = new TwinRun(next, new StorageTwin(found));
     this.entries = next.readAll();
-    expect(this.entries.map(wordOf)).toEqual(found);
-    this.hardState = next.recovered.hardState;
-    // The next life begins with what was found, as if it were one order that is acknowledged.
-    this.twin = new StorageTwin(this.entries, this.hardState);
+    this.base = found.base;
+    this.hardState = found.hardState;
+    this.snapshot = found.snapshot;
+    this.isStoring = false;
   }
 }
 
 const SMALL = { ...OPTIONS, limits: { preallocateBytes: 2048, maxWriteBytes: 1500 } };
 
 test("after any crashes storage holds what was acknowledged, and nothing that was not ordered", () => {
-  let torn = 0;
+  const tally = { torn: 0, compacted: 0, installed: 0 };
   const story = fc.array(action, { minLength: 5, maxLength: 60, size: "max" });
   const property = fc.property(story, fc.nat(), (actions, seed) => {
     const lives = new Lives(seed);
     for (const one of actions) lives.take(one);
     lives.take({ type: "powerLoss" });
-    torn += lives.torn;
+    tally.torn += lives.torn;
+    tally.compacted += lives.compacted;
+    tally.installed += lives.installed;
   });
   fc.assert(property, examples(120));
-  expect(torn, "restarts that found a torn tail").toBeGreaterThan(5);
+  expect(tally.torn, "restarts that found a torn tail").toBeGreaterThan(5);
+  expect(tally.compacted, "restarts that found a log behind a base").toBeGreaterThan(20);
+  expect(tally.installed, "snapshots that replaced the log").toBeGreaterThan(20);
 });

@@ -4,8 +4,9 @@
  * Of each write that no sync has followed a crash keeps all, nothing, or some of its pieces: those that 512-byte
  * sectors cut it into, each kept, lost or garbage. Garbage stays within the bytes written: a sector's neighbours are
  * not harmed ("power safe overwrite", as SQLite calls it). Of the creations, renames and removals that no syncDirectory
- * has followed it keeps the first few.
+ * has followed it keeps any.
  */
+import { crc32c } from "../core/checksum.ts";
 import type { Random } from "../core/random.ts";
 import type { DiskOperation, DiskResult } from "../core/storage/disk.ts";
 
@@ -40,15 +41,25 @@ class MemoryFile {
   }
 }
 
+type Directory = Map<string, MemoryFile>;
+
+/** A creation, a renaming or a removal. */
+interface DirectoryChange {
+  readonly named: readonly [string, MemoryFile] | null;
+  readonly removed: string | null;
+}
+
 export class MemoryDisk {
-  private files = new Map<string, MemoryFile>();
-  /** The directory as the last syncDirectory left it, then after each change since. */
-  private directories: Map<string, MemoryFile>[] = [new Map()];
+  private files: Directory = new Map();
+  /** The directory as the last syncDirectory left it. */
+  private durableFiles: Directory = new Map();
+  /** What has become of it since. */
+  private changes: DirectoryChange[] = [];
 
   static of(files: Readonly<Record<string, Uint8Array>>): MemoryDisk {
     const disk = new MemoryDisk();
     for (const [file, bytes] of Object.entries(files)) disk.files.set(file, new MemoryFile(bytes));
-    disk.directories = [new Map(disk.files)];
+    disk.durableFiles = new Map(disk.files);
     return disk;
   }
 
@@ -61,7 +72,8 @@ export class MemoryDisk {
     switch (operation.type) {
       case "open": {
         if (operation.create && !this.files.has(operation.file)) {
-          this.change((files) => files.set(operation.file, new MemoryFile(new Uint8Array(0))));
+          const created = new MemoryFile(new Uint8Array(0));
+          this.change({ named: [operation.file, created], removed: null });
         }
         return { type: "open", size: this.files.get(operation.file)?.current.length ?? null };
       }
@@ -85,29 +97,43 @@ export class MemoryDisk {
       }
       case "rename": {
         const renamed = this.file(operation.from);
-        this.change((files) => files.set(operation.to, renamed).delete(operation.from));
+        // The new name is there whether or not the file's creation was kept.
+        this.change({ named: [operation.to, renamed], removed: operation.from });
         return { type: "done" };
       }
       case "unlink":
-        this.change((files) => files.delete(operation.file));
+        this.change({ named: null, removed: operation.file });
         return { type: "done" };
       case "list":
         return { type: "list", files: [...this.files.keys()].sort() };
       case "syncDirectory":
-        this.directories = [new Map(this.files)];
+        this.durableFiles = new Map(this.files);
+        this.changes = [];
         return { type: "done" };
     }
   }
 
+  /** The same for disks of which a recovery reads the same. */
+  digest(): string {
+    const files = [...this.files].map(([name, file]) => {
+      return isLeftover(name) ? name : `${name} ${file.current.length} ${crc32c(file.current)}`;
+    });
+    return files.sort().join();
+  }
+
   /** Every legal image of this disk after a crash now. The disk itself stays as it is. */
   *images(): Generator<MemoryDisk> {
-    for (const directory of this.directories) yield* imagesOf([...directory], 0, {});
+    for (let kept = 0; kept < 1 << this.changes.length; kept++) {
+      const changes = this.changes.filter((_, at) => (kept >> at) & 1);
+      yield* imagesOf([...changed(this.durableFiles, changes)], 0, {});
+    }
   }
 
   /** One legal image, drawn. */
   randomImage(random: Random): MemoryDisk {
     const made: Record<string, Uint8Array> = {};
-    for (const [name, file] of random.pick(this.directories)) {
+    const kept = this.changes.filter(() => random.oneIn(2));
+    for (const [name, file] of changed(this.durableFiles, kept)) {
       made[name] = file.writes.reduce((bytes, write) => {
         const pieces = cut(write);
         const common = random.pick<Fate | null>(["kept", "lost", null]);
@@ -126,16 +152,19 @@ export class MemoryDisk {
       copies.set(file, copy);
       return copy;
     };
+    const copyOf = (files: Directory): Directory => new Map([...files].map(([name, file]) => [name, copied(file)]));
     const disk = new MemoryDisk();
-    disk.directories = this.directories.map((files) => new Map([...files].map(([name, file]) => [name, copied(file)])));
-    disk.files = disk.directories.at(-1) ?? new Map<string, MemoryFile>();
+    disk.files = copyOf(this.files);
+    disk.durableFiles = copyOf(this.durableFiles);
+    disk.changes = this.changes.map(({ named, removed }) => {
+      return { named: named === null ? null : [named[0], copied(named[1])], removed };
+    });
     return disk;
   }
 
-  private change(apply: (files: Map<string, MemoryFile>) => void): void {
-    this.files = new Map(this.files);
-    apply(this.files);
-    this.directories.push(this.files);
+  private change(change: DirectoryChange): void {
+    this.changes.push(change);
+    this.files = changed(this.files, [change]);
   }
 
   private file(name: string): MemoryFile {
@@ -145,13 +174,28 @@ export class MemoryDisk {
   }
 }
 
+function changed(files: Directory, changes: readonly DirectoryChange[]): Directory {
+  const result = new Map(files);
+  for (const { named, removed } of changes) {
+    if (removed !== null) result.delete(removed);
+    if (named !== null) result.set(...named);
+  }
+  return result;
+}
+
+/** What a recovery removes unread: two contents of it will do. */
+function isLeftover(name: string): boolean {
+  return name.endsWith(".new") || name.endsWith(".part");
+}
+
 function* imagesOf(
   directory: readonly (readonly [string, MemoryFile])[], at: number, made: Readonly<Record<string, Uint8Array>>,
 ): Generator<MemoryDisk> {
   const next = directory[at];
   if (next === undefined) return yield MemoryDisk.of(made);
   const [name, file] = next;
-  for (const bytes of contentsOf(file.durable, file.writes)) {
+  const contents = isLeftover(name) ? [file.durable, file.current] : contentsOf(file.durable, file.writes);
+  for (const bytes of contents) {
     yield* imagesOf(directory, at + 1, { ...made, [name]: bytes });
   }
 }

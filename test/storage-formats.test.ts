@@ -9,8 +9,10 @@ import { ownerOf } from "../core/storage/block.ts";
 import { decodeRecordHeader } from "../core/storage/record.ts";
 import { decodeTermFile } from "../core/storage/term-file.ts";
 import { decodeLogHeader } from "../core/storage/log-file.ts";
-import type { Identity, Incarnation, NodeId } from "../core/types.ts";
-import { IDENTITY, bootstrapped, entry, hardState, order } from "./storage-run.ts";
+import { type Identity, type Incarnation, NO_ENTRY, type NodeId } from "../core/types.ts";
+import {
+  IDENTITY, bootstrapped, configurationEntry, entry, hardState, id, order, restarted, snapshotOf,
+} from "./storage-run.ts";
 
 const FOUNDERS = ["a", "b.example", "c_3"].map((node, at) => ({
   node: node as NodeId, incarnation: `000000000000000${at}` as Incarnation,
@@ -19,6 +21,8 @@ const FOUNDER: Identity = {
   node: "b.example" as NodeId, incarnation: FOUNDERS[1]!.incarnation,
   cluster: { id: IDENTITY.cluster!.id, founders: FOUNDERS },
 };
+
+const CONFIGURATION = configurationEntry(2, 2, ["a", "b.example"]);
 
 /** 32 bytes a line with their offset; lines of zeros are left out; last the size. */
 function dump(bytes: Uint8Array): string {
@@ -51,7 +55,7 @@ test("the formats of log and hard state are the golden ones, each kind of record
   const run = bootstrapped();
   const payload = Uint8Array.from({ length: 11 }, (_, at) => at + 1);
   run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1), entry(1, 2, payload)] })).settle();
-  run.persist(order(2, { hardState: hardState(2, null), truncateTo: 1 })).settle();
+  run.persist(order(2, { hardState: hardState(2, null), truncateTo: 1, entries: [CONFIGURATION] })).settle();
   run.take((storage) => storage.close()).settle();
   const log = run.disk.bytesOf("log")!;
   const term = run.disk.bytesOf("term")!;
@@ -63,11 +67,31 @@ test("the formats of log and hard state are the golden ones, each kind of record
   const header = decodeLogHeader(log.subarray(0, 4096), owner);
   if (!header.ok) throw new Error("the log's header is intact");
   const kinds: string[] = [];
+  expect(header.value.base).toEqual(NO_ENTRY);
   for (let at = 4096; log[at + 56] !== 0; ) {
     const record = decodeRecordHeader(log.subarray(at), at, header.value.seed);
     if (!record.ok) throw new Error(`record at ${at}: ${record.fault.rule}`);
     kinds.push(record.value.kind);
     at += 64 + Math.ceil(record.value.payloadSize / 8) * 8;
   }
-  expect(kinds).toEqual(["noop", "payload", "mark", "truncation", "mark"]);
+  expect(kinds).toEqual(["noop", "payload", "mark", "truncation", "configuration", "mark"]);
+});
+
+test("the formats of a snapshot and of the log behind it are the golden ones", () => {
+  const snapshot = snapshotOf(1, 2, 40, ["a", "c_3"]);
+  const run = bootstrapped();
+  run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1), entry(1, 2), entry(1, 3)] })).settle();
+  run.store(snapshot).settle().compact(1, 2).settle();
+  const log = run.disk.bytesOf("log")!;
+  expectGolden("storage-snapshot", run.disk.bytesOf("snapshot")!);
+  expectGolden("storage-log-compacted", log);
+  const header = decodeLogHeader(log.subarray(0, 4096), ownerOf(IDENTITY));
+  expect(header.ok && header.value.base).toEqual(id(1, 2));
+  expect(restarted(run.disk).recovered.snapshot).toEqual(snapshot);
+});
+
+test("a vote for the longest name there can be is kept", () => {
+  const name = "n".repeat(63);
+  const run = bootstrapped().persist(order(1, { hardState: hardState(1, name) })).settle();
+  expect(restarted(run.disk).recovered.hardState).toEqual(hardState(1, name));
 });

@@ -3,12 +3,15 @@
  * inspection. The machine itself checks its laws after every input.
  */
 import { invariant } from "../core/invariant.ts";
+import { type Configuration, foundingConfiguration } from "../core/raft/configuration.ts";
+import { encodeConfiguration } from "../core/raft/configuration-codec.ts";
+import type { SnapshotId } from "../core/raft/message.ts";
 import type { PersistOrder, Recovered, StorageEffect, StorageFault, StorageOptions } from "../core/storage/boundary.ts";
 import type { DiskFailure, DiskOrder } from "../core/storage/disk.ts";
 import { Storage } from "../core/storage/storage.ts";
 import {
-  type ClusterId, type Entry, type HardState, type Identity, type Incarnation, type LogIndex, type NodeId, type Term,
-  type Ticket, memberIdOf,
+  type ClusterId, type Entry, type EntryId, type HardState, type Identity, type Incarnation, type LogIndex, type NodeId,
+  type Term, type Ticket, memberIdOf,
 } from "../core/types.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 
@@ -54,9 +57,9 @@ export class StorageRun {
     return this;
   }
 
-  /** Performs the oldest operation on the disk; its answer is the machine's next input. */
-  perform(): DiskOrder {
-    const order = this.orders.shift();
+  /** Performs the oldest operation on the disk, or the one at a place; its answer is the machine's next input. */
+  perform(at = 0): DiskOrder {
+    const order = this.orders.splice(at, 1)[0];
     invariant(order !== undefined, "there is something to perform");
     const result = this.disk.perform(order.operation);
     this.take((storage) => storage.answered({ type: "DiskDone", ticket: order.ticket, result }));
@@ -107,18 +110,46 @@ export class StorageRun {
     return this.news.flatMap((news) => (news.type === "Persisted" ? [news.ticket] : []));
   }
 
-  /** The whole log, read back from the disk. */
+  /** The whole log behind its base, read back from the disk. */
   readAll(): Entry[] {
+    const base = this.storage.state?.base.index ?? 0;
     const end = (this.storage.state?.durableIndex ?? 0) + 1;
     const entries: Entry[] = [];
-    while (entries.length + 1 < end) {
-      const from = (entries.length + 1) as LogIndex;
+    while (base + entries.length + 1 < end) {
+      const from = (base + entries.length + 1) as LogIndex;
       this.take((storage) => storage.requestRead({ type: "apply" }, from, end as LogIndex, 1000)).settle();
       const read = this.last("EntriesRead")?.entries ?? [];
       invariant(this.fault === null && read.length > 0, `entries are read back: ${JSON.stringify(this.fault)}`);
       entries.push(...read);
     }
     return entries;
+  }
+
+  /** A snapshot of the node's own, `snapshotOf` this entry; as far as handing out the operations. */
+  store(snapshot: SnapshotId): this {
+    return this.take((storage) => storage.storeSnapshot(snapshot, contentOf(snapshot)));
+  }
+
+  compact(term: number, index: number): this {
+    return this.take((storage) => storage.compact(id(term, index)));
+  }
+
+  /** All of a snapshot comes in, in pieces of this size. */
+  receive(snapshot: SnapshotId, pieceSize = 30): this {
+    const content = contentOf(snapshot);
+    for (let at = 0; at === 0 || at < content.length; at += pieceSize) this.receivePiece(snapshot, at, at + pieceSize);
+    return this;
+  }
+
+  receivePiece(snapshot: SnapshotId, from: number, end: number): this {
+    return this.take((storage) => storage.storeChunk(snapshot, from, contentOf(snapshot).slice(from, end)));
+  }
+
+  /** The stored snapshot of this entry, read back whole; null: there is none. */
+  restore(entry: EntryId): Uint8Array | null {
+    this.take((storage) => storage.readSnapshot({ type: "restore", entry }, 1)).settle();
+    invariant(this.fault === null, `a snapshot is read back: ${JSON.stringify(this.fault)}`);
+    return this.last("SnapshotRead")?.bytes ?? null;
   }
 }
 
@@ -132,6 +163,28 @@ export function bootstrapped(options: StorageOptions = OPTIONS, identity = IDENT
 /** Storage started anew over what a crash left. */
 export function restarted(disk: MemoryDisk, options: StorageOptions = OPTIONS): StorageRun {
   return new StorageRun(disk, options).start();
+}
+
+export function id(term: number, index: number): EntryId {
+  return { term: term as Term, index: index as LogIndex };
+}
+
+/** A snapshot as of this entry, when these nodes voted. */
+export function snapshotOf(term: number, index: number, size = 50, voters: readonly string[] = ["a"]): SnapshotId {
+  return { entry: id(term, index), configuration: configurationOf(voters), size };
+}
+
+export function configurationOf(voters: readonly string[]): Configuration {
+  return foundingConfiguration(voters.map((node) => memberIdOf(node as NodeId, IDENTITY.incarnation)));
+}
+
+/** What the snapshot of an entry contains, in these tests. */
+export function contentOf({ entry: { term, index }, size }: SnapshotId): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, at) => term * 101 + index * 31 + at * 7);
+}
+
+export function configurationEntry(term: number, index: number, voters: readonly string[]): Entry {
+  return { ...entry(term, index, encodeConfiguration(configurationOf(voters))), kind: "configuration" };
 }
 
 export function entry(term: number, index: number, payload: Uint8Array | null = null): Entry {
@@ -149,12 +202,13 @@ export function hardState(currentTerm: number, votedFor: string | null): HardSta
 
 /** An order; what is not said is not ordered. */
 export function order(
-  ticket: number, parts: { hardState?: HardState; truncateTo?: number; entries?: readonly Entry[] },
+  ticket: number,
+  parts: { hardState?: HardState; snapshot?: SnapshotId; truncateTo?: number; entries?: readonly Entry[] },
 ): PersistOrder {
   return {
     ticket: ticket as Ticket,
     hardState: parts.hardState ?? null,
-    snapshot: null,
+    snapshot: parts.snapshot ?? null,
     truncateTo: (parts.truncateTo ?? null) as LogIndex | null,
     entries: parts.entries ?? [],
   };

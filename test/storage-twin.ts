@@ -1,14 +1,44 @@
 /**
- * The dumb twin of storage: a list of orders and how many of them were acknowledged. It says which states a restart may
- * find after a crash: everything acknowledged, then any number of the parts that were on their way, in their order.
+ * The dumb twin of storage: a list of what was asked of it and how much of that was acknowledged. It says which states
+ * a restart may find after a crash: everything acknowledged, then any number of the parts that were on their way, in
+ * their order.
  */
+import type { SnapshotId } from "../core/raft/message.ts";
 import type { PersistOrder } from "../core/storage/boundary.ts";
 import { INITIAL_HARD_STATE } from "../core/storage/term-file.ts";
-import type { Entry, HardState } from "../core/types.ts";
-import { StorageRun } from "./storage-run.ts";
+import { type Entry, type EntryId, type HardState, NO_ENTRY, sameEntry } from "../core/types.ts";
+import { StorageRun, contentOf } from "./storage-run.ts";
 
 /** What the log holds, a word an entry: easy to compare, easy to read. */
 export type LogWords = readonly string[];
+
+/** What is found on a disk. */
+export interface Found {
+  readonly hardState: HardState;
+  readonly base: EntryId;
+  /** Of the entries behind the base. */
+  readonly log: LogWords;
+  /** null: there is none. */
+  readonly snapshot: SnapshotId | null;
+}
+
+/** What was asked for. */
+type Act =
+  | { readonly type: "persist"; readonly order: PersistOrder }
+  | { readonly type: "store"; readonly snapshot: SnapshotId }
+  | { readonly type: "compact"; readonly through: EntryId };
+
+/** What the log was at one moment. */
+interface LogState {
+  /** As long as nothing is compacted. */
+  readonly base: EntryId;
+  readonly log: LogWords;
+  /** How many orders have been begun, and how many of them are done. */
+  readonly begun: number;
+  readonly done: number;
+  /** The last snapshot that was installed, null: none. */
+  readonly installed: SnapshotId | null;
+}
 
 export function wordOf(entry: Entry): string {
   return `${entry.term}/${entry.index} ${entry.kind} ${entry.payload.length}:${sumOf(entry.payload)}`;
@@ -20,87 +50,170 @@ function sumOf(bytes: Uint8Array): number {
 }
 
 export class StorageTwin {
-  readonly orders: PersistOrder[] = [];
-  /** How many of them were answered by Persisted. */
+  readonly acts: Act[] = [];
+  /** How many of the orders among them were answered by Persisted. */
   acknowledged = 0;
-  /** What stood before the first order. */
-  private readonly initial: { readonly log: LogWords; readonly hardState: HardState };
+  /** How many of the snapshots to be stored were answered by SnapshotStored. */
+  stored = 0;
+  /** What stood before the first act. */
+  private readonly initial: Found;
 
-  constructor(entries: readonly Entry[] = [], hardState: HardState = INITIAL_HARD_STATE) {
-    this.initial = { log: entries.map(wordOf), hardState };
+  constructor(initial: Found = { hardState: INITIAL_HARD_STATE, base: NO_ENTRY, log: [], snapshot: null }) {
+    this.initial = initial;
+  }
+
+  get orders(): readonly PersistOrder[] {
+    return this.acts.flatMap((act) => (act.type === "persist" ? [act.order] : []));
+  }
+
+  /** How many snapshots were to be stored. */
+  get stores(): number {
+    return this.acts.filter(({ type }) => type === "store").length;
   }
 
   /** null: a restart may find this; otherwise what is wrong with it. */
-  judge(log: LogWords, hardState: HardState): string | null {
-    const found = `found ${log.join(", ") || "an empty log"} and ${JSON.stringify(hardState)}`;
-    const legal = this.logs(this.acknowledged).filter((state) => state.log.join() === log.join());
-    if (legal.length === 0) return `${found}: no log that the ${this.acknowledged} acknowledged orders allow`;
-    const fits = legal.some(({ orders }) => this.hardStates(orders).some((one) => sameHardState(one, hardState)));
-    return fits ? null : `${found}: a hard state older than the log or the acknowledged orders`;
+  judge(found: Found): string | null {
+    const what = `found ${JSON.stringify(found)}`;
+    const logs = this.logs().filter((state) => this.mayBe(state, found));
+    if (logs.length === 0) return `${what}: no log that the ${this.acknowledged} acknowledged orders allow`;
+    const snapshots = logs.filter((state) => this.maySnapshot(state, found.snapshot));
+    if (snapshots.length === 0) return `${what}: another snapshot than log and acknowledgements allow`;
+    const fits = snapshots.some(({ begun }) => this.hardStates(begun).some((one) => sameHardState(one, found.hardState)));
+    return fits ? null : `${what}: a hard state older than the log or the acknowledged orders`;
   }
 
-  /** The hard states that may stand beside a log that holds something of the first `orders` orders. */
-  private hardStates(orders: number): HardState[] {
+  /** The acts that come into effect only once so many orders are done: those of a kind. */
+  private actsBehind<T extends Act["type"]>(done: number, type: T): Extract<Act, { readonly type: T }>[] {
+    const found: Extract<Act, { readonly type: T }>[] = [];
+    let orders = 0;
+    for (const act of this.acts) {
+      if (act.type === type && orders <= done) found.push(act as Extract<Act, { readonly type: T }>);
+      if (act.type === "persist") orders++;
+    }
+    return found;
+  }
+
+  /** Whether the log found is this one, perhaps compacted. */
+  private mayBe({ base, log, done }: LogState, found: Found): boolean {
+    const bases = this.actsBehind(done, "compact").map(({ through }) => through);
+    if (![base, ...bases].some((one) => sameEntry(one, found.base)) || found.base.index < base.index) return false;
+    const cut = found.base.index - base.index;
+    if (cut > 0 && !(log[cut - 1] ?? "").startsWith(`${found.base.term}/${found.base.index} `)) return false;
+    return log.slice(cut).join() === found.log.join();
+  }
+
+  /** Whether this snapshot may stand beside the log. */
+  private maySnapshot({ done, installed }: LogState, found: SnapshotId | null): boolean {
+    const stored = this.actsBehind(done, "store").map(({ snapshot }) => snapshot);
+    // One that is acknowledged is there, or a newer one.
+    const least = [installed, ...stored.slice(0, this.stored)].reduce((index, one) => Math.max(index, indexOf(one)), 0);
+    if (indexOf(found) < least) return false;
+    return [installed, ...stored].some((one) => JSON.stringify(one) === JSON.stringify(found));
+  }
+
+  /** The hard states that may stand beside a log of which so many orders have been begun. */
+  private hardStates(begun: number): HardState[] {
     const states: HardState[] = [];
-    const least = Math.max(orders, this.acknowledged);
-    for (let count = least; count <= this.orders.length; count++) states.push(this.hardStateAfter(count));
-    return states;
-  }
-
-  /** The log after the first `from` orders, then after each further record, with the number of orders it needs. */
-  private logs(from: number): { readonly log: LogWords; readonly orders: number }[] {
-    let { log } = this.initial;
-    const states = from === 0 ? [{ log, orders: 0 }] : [];
-    for (const [at, order] of this.orders.entries()) {
-      if (order.truncateTo !== null) {
-        log = log.slice(0, order.truncateTo);
-        if (at >= from) states.push({ log, orders: at + 1 });
-      }
-      for (const entry of order.entries) {
-        log = [...log, wordOf(entry)];
-        if (at >= from) states.push({ log, orders: at + 1 });
-      }
-      if (at + 1 === from) states.push({ log, orders: from });
+    const { orders } = this;
+    for (let count = Math.max(begun, this.acknowledged); count <= orders.length; count++) {
+      const newest = orders.slice(0, count).findLast((order) => order.hardState !== null);
+      states.push(newest?.hardState ?? this.initial.hardState);
     }
     return states;
   }
 
-  private hardStateAfter(count: number): HardState {
-    const newest = this.orders.slice(0, count).findLast((order) => order.hardState !== null);
-    return newest?.hardState ?? this.initial.hardState;
+  /** The log after everything acknowledged, then after each further step. */
+  private logs(): LogState[] {
+    let { base, log } = this.initial;
+    let installed = this.initial.snapshot;
+    const states: LogState[] = [{ base, log, begun: 0, done: 0, installed }];
+    for (const [at, { snapshot, truncateTo, entries }] of this.orders.entries()) {
+      const note = (done = at): number => states.push({ base, log, begun: at + 1, done, installed });
+      if (snapshot !== null) {
+        const { term, index } = snapshot.entry;
+        const isHeld = sameEntry(snapshot.entry, base) || (log[index - base.index - 1] ?? "").startsWith(`${term}/`);
+        if (!isHeld) [base, log] = [snapshot.entry, []];
+        installed = snapshot;
+        note();
+      }
+      if (truncateTo !== null) {
+        log = log.slice(0, truncateTo - base.index);
+        note();
+      }
+      for (const entry of entries) {
+        log = [...log, wordOf(entry)];
+        note();
+      }
+      note(at + 1);
+    }
+    return states.filter(({ begun, done }) => done >= this.acknowledged || begun > this.acknowledged);
   }
+}
+
+function indexOf(snapshot: SnapshotId | null): number {
+  return snapshot?.entry.index ?? 0;
 }
 
 function sameHardState(a: HardState, b: HardState): boolean {
   return a.currentTerm === b.currentTerm && a.votedFor === b.votedFor;
 }
 
-/** A run and its twin: every order goes to both. */
+/** A run and its twin: everything asked of one is asked of both. */
 export class TwinRun {
   readonly run: StorageRun;
-  readonly twin = new StorageTwin();
+  readonly twin: StorageTwin;
 
-  constructor(run: StorageRun) {
+  constructor(run: StorageRun, twin = new StorageTwin()) {
     this.run = run;
+    this.twin = twin;
   }
 
   persist(order: PersistOrder): this {
-    this.twin.orders.push(order);
+    this.twin.acts.push({ type: "persist", order });
     this.run.persist(order);
     return this.note();
   }
 
-  perform(): void {
-    this.run.perform();
+  store(snapshot: SnapshotId): this {
+    this.twin.acts.push({ type: "store", snapshot });
+    this.run.store(snapshot);
+    return this.note();
+  }
+
+  compact(through: EntryId): this {
+    this.twin.acts.push({ type: "compact", through });
+    this.run.compact(through.term, through.index);
+    return this.note();
+  }
+
+  perform(at = 0): void {
+    this.run.perform(at);
     this.note();
+  }
+
+  /** Performs everything. */
+  settle(): this {
+    while (this.run.orders.length > 0) this.perform();
+    return this;
   }
 
   private note(): this {
     this.twin.acknowledged = this.run.persisted.length;
+    this.twin.stored = this.run.news.filter(({ type }) => type === "SnapshotStored").length;
     return this;
   }
 }
 
 export function logOf(run: StorageRun): LogWords {
   return run.readAll().map(wordOf);
+}
+
+/** What a recovered node has; its snapshot is read back and compared with what it has to contain. */
+export function foundIn(run: StorageRun): Found {
+  const { hardState, log, snapshot } = run.recovered;
+  if (snapshot !== null) {
+    const bytes = run.restore(snapshot.entry);
+    if (bytes === null || bytes.join() !== contentOf(snapshot).join()) throw new Error("a snapshot with other bytes");
+  }
+  return { hardState, base: log.base, log: logOf(run), snapshot };
 }

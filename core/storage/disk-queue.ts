@@ -34,7 +34,8 @@ function sharesFile(a: DiskOperation, b: DiskOperation): boolean {
   return filesOf(a).some((file) => filesOf(b).includes(file));
 }
 
-function filesOf(operation: DiskOperation): readonly string[] {
+/** Whose order the operation takes part in. */
+export function filesOf(operation: DiskOperation): readonly string[] {
   if (operation.type === "rename") return [operation.from, operation.to];
   return "file" in operation ? [operation.file] : [];
 }

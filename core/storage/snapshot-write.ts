@@ -67,10 +67,10 @@ export function* writeChunk(
   part: ReceivedPart | null, { snapshot, offset, bytes }: SnapshotChunk, maxWriteBytes: number,
 ): DiskProcedure<ReceivedPart> {
   const goesOn = part !== null && isSameSnapshot(part.snapshot, snapshot);
-  if (part !== null && !goesOn) yield { type: "unlink", file: SNAPSHOT_PART };
-  if (!goesOn) yield { type: "open", file: SNAPSHOT_PART, create: true };
   invariant(offset <= (goesOn ? part.end : 0), "a piece begins where those before it end, or earlier");
   invariant(offset + bytes.length <= snapshot.size, "a piece lies within its snapshot");
+  if (part !== null && !goesOn) yield { type: "unlink", file: SNAPSHOT_PART };
+  if (!goesOn) yield { type: "open", file: SNAPSHOT_PART, create: true };
   const bytesAt = bytesAtOf(snapshot);
   for (let at = 0; at < bytes.length; at += maxWriteBytes) {
     yield write(SNAPSHOT_PART, bytesAt + offset + at, bytes.subarray(at, at + maxWriteBytes));
