@@ -1,6 +1,7 @@
 /**
  * Raft's figure 2, sentence by sentence: each test is named after one, in our words, with its place in the figure. What
- * the figure leaves to the text (hints, batching, durability by tickets) is in the scenarios.
+ * the figure leaves to the text (hints, batching, durability by tickets) is in the scenarios; where pre-vote and
+ * stickiness (thesis §9.6, §4.2.3) change a sentence, the test's name says so.
  */
 import { expect, test } from "vitest";
 import { Interaction } from "./interaction.ts";
@@ -13,7 +14,7 @@ function after(...commands: readonly string[]): Interaction {
 }
 
 /** Three nodes, a leading term 1, everything settled: one no-op everywhere. */
-const led = (...commands: readonly string[]): Interaction => after("nodes a b c", "timeout a", "settle", ...commands);
+const led = (...commands: readonly string[]): Interaction => after("nodes a b c", "stand a", "settle", ...commands);
 
 /** The answer without the line about the timer. */
 function told(cluster: Interaction, command: string): readonly string[] {
@@ -45,7 +46,7 @@ test("volatile state: commitIndex and lastApplied begin at 0 in each life (state
 });
 
 test("volatile state on leaders: nextIndex begins behind the leader's last entry (state)", () => {
-  const cluster = after("nodes a=[1 1 1] b=[1 1 1] c=[1]", "timeout a", "disk a", "deliver a→b", "disk b");
+  const cluster = after("nodes a=[1 1 1] b=[1 1 1] c=[1]", "stand a", "disk a", "deliver a→b", "disk b");
   // prevLog is nextIndex - 1, for a follower with the whole log and for one without.
   expect(told(cluster, "deliver b→a").filter((line) => line.includes("AppendEntries"))).toEqual([
     "a→b AppendEntries term=2 prev=1/3 entries=[2/4]",
@@ -54,14 +55,14 @@ test("volatile state on leaders: nextIndex begins behind the leader's last entry
 });
 
 test("volatile state on leaders: matchIndex begins at 0, whatever was acknowledged before (state)", () => {
-  const cluster = after("nodes a=[1 1 1] b=[1 1 1] c=[1 1 1]", "timeout a", "disk a", "deliver a→b", "disk b");
+  const cluster = after("nodes a=[1 1 1] b=[1 1 1] c=[1 1 1]", "stand a", "disk a", "deliver a→b", "disk b");
   cluster.command("deliver b→a");
   cluster.command("disk a");
   expect(told(cluster, "state a")).toEqual(["a leader term=2 vote=a log=[1 1 1 2]"]);
 });
 
 test("AppendEntries 1: a request of an earlier term is rejected", () => {
-  const cluster = led("forge c→b RequestVote term=5 last=0/0", "disk b");
+  const cluster = led("wait 400", "forge c→b RequestVote term=5 last=0/0", "disk b");
   expect(told(cluster, "forge a→b AppendEntries term=4 prev=1/1")).toEqual([
     "b→a AppendEntriesReply term=5 rejected=1 hint=0/0",
   ]);
@@ -107,7 +108,7 @@ test("AppendEntries 5: commitIndex becomes min(leaderCommit, index of the last n
 });
 
 test("RequestVote 1: no vote for a candidate of an earlier term", () => {
-  const cluster = led("forge c→b RequestVote term=5 last=0/0", "disk b");
+  const cluster = led("wait 400", "forge c→b RequestVote term=5 last=0/0", "disk b");
   expect(told(cluster, "forge c→b RequestVote term=4 last=3/9")).toEqual(["b→c RequestVoteReply term=5 refused"]);
 });
 
@@ -130,25 +131,32 @@ test("all servers: what is committed is applied, in order", () => {
 });
 
 test.each([
-  ["RequestVote term=7 last=0/0"],
+  ["RequestVote term=7 last=0/0 transfer"],
   ["RequestVoteReply term=7 refused"],
   ["AppendEntries term=7 prev=9/9"],
   ["AppendEntriesReply term=7 rejected=1 hint=0/0"],
 ])("all servers: a later term is adopted and makes a follower: %s", (message) => {
   const leader = led();
   expect(told(leader, `forge c→a ${message.replace("9/9", "6/9")}`)).toContain("a leader→follower term=7");
-  const candidate = after("nodes a b c", "timeout a");
+  const candidate = after("nodes a b c", "stand a");
   expect(told(candidate, `forge c→a ${message.replace("9/9", "6/9")}`)).toContain("a candidate→follower term=7");
 });
 
-test("followers: without word of a leader for an election timeout, one becomes a candidate", () => {
+test("all servers: who has heard a leader lately does not listen to a candidate's later term (thesis §4.2.3)", () => {
+  expect(told(led(), "forge c→a RequestVote term=7 last=6/9")).toEqual([]);
+  expect(told(led(), "forge c→b RequestVote term=7 last=6/9")).toEqual([]);
+  expect(told(led("wait 400"), "forge c→b RequestVote term=7 last=6/9")).toContain("b term 1→7");
+});
+
+test("followers: without word of a leader for an election timeout, one becomes a candidate if it is welcome", () => {
   const cluster = after("nodes a b c");
-  expect(told(cluster, "timeout b")).toContain("b follower→candidate term=1");
+  expect(told(cluster, "timeout b")).toContain("b follower→preCandidate term=0");
+  expect(told(cluster, "forge c→b RequestPreVoteReply term=0 granted")).toContain("b preCandidate→candidate term=1");
 });
 
 test("followers: a leader's message puts the election off, and so does a vote that was granted", () => {
   for (const news of ["AppendEntries term=1 prev=0/0", "RequestVote term=1 last=0/0"]) {
-    const cluster = after("nodes a b c", "timeout a", "timeout c", `forge a→b ${news}`);
+    const cluster = after("nodes a b c", "stand a", "timeout c", `forge a→b ${news}`);
     // Two others have waited for a whole timeout since; b's timer is early, and only armed again.
     expect(cluster.command("fire b")).toEqual([expect.stringMatching(/^b SetTimer \+[1-7]\d\dms$/)]);
   }
@@ -156,13 +164,13 @@ test("followers: a leader's message puts the election off, and so does a vote th
 
 test("followers: a vote that was refused does not put the election off", () => {
   const cluster = after("nodes a=[1] b=[1] c", "forge c→b RequestVote term=2 last=0/0");
-  expect(told(cluster, "fire b")).toContain("b follower→candidate term=3");
+  expect(told(cluster, "fire b")).toContain("b follower→preCandidate term=2");
 });
 
 test("candidates: on conversion the term rises, it votes for itself, waits anew and asks all others", () => {
-  const cluster = after("nodes a b c");
-  expect(cluster.command("timeout a")).toEqual([
-    "a follower→candidate term=1",
+  const cluster = after("nodes a b c", "timeout a");
+  expect(cluster.command("forge b→a RequestPreVoteReply term=0 granted")).toEqual([
+    "a preCandidate→candidate term=1",
     "a Persist #1 vote=a",
     expect.stringMatching(/^a SetTimer \+[4-7]\d\dms$/),
   ]);
@@ -174,7 +182,7 @@ test("candidates: on conversion the term rises, it votes for itself, waits anew 
 });
 
 test("candidates: the votes of a majority make a leader", () => {
-  const cluster = after("nodes a b c d e", "timeout a", "disk a", "forge b→a RequestVoteReply term=1 granted");
+  const cluster = after("nodes a b c d e", "stand a", "disk a", "forge b→a RequestVoteReply term=1 granted");
   expect(told(cluster, "state a")).toEqual(["a candidate term=1 vote=a log=[]"]);
   cluster.command("forge c→a RequestVoteReply term=1 refused");
   expect(told(cluster, "state a")).toEqual(["a candidate term=1 vote=a log=[]"]);
@@ -182,17 +190,21 @@ test("candidates: the votes of a majority make a leader", () => {
 });
 
 test("candidates: word of a leader of the term makes a follower", () => {
-  const cluster = after("nodes a b c", "timeout a", "disk a");
+  const cluster = after("nodes a b c", "stand a", "disk a");
   expect(told(cluster, "forge b→a AppendEntries term=1 prev=0/0")).toContain("a candidate→follower term=1");
 });
 
 test("candidates: an election timeout begins a new election", () => {
-  const cluster = after("nodes a b c", "timeout a", "disk a");
-  expect(told(cluster, "timeout a")).toEqual(["a term 1→2", "a Persist #2 vote=a"]);
+  const cluster = after("nodes a b c", "stand a", "disk a");
+  expect(told(cluster, "timeout a")).toContain("a candidate→preCandidate term=1");
+  expect(told(cluster, "forge b→a RequestPreVoteReply term=1 granted")).toEqual([
+    "a preCandidate→candidate term=2",
+    "a Persist #2 vote=a",
+  ]);
 });
 
 test("leaders: on election a message goes to everybody at once (it carries the no-op of §8)", () => {
-  const cluster = after("nodes a b c", "timeout a", "disk a");
+  const cluster = after("nodes a b c", "stand a", "disk a");
   expect(told(cluster, "forge b→a RequestVoteReply term=1 granted")).toEqual([
     "a candidate→leader term=1",
     "a Persist #2 entries=[1/1]",
@@ -205,8 +217,8 @@ test("leaders: on election a message goes to everybody at once (it carries the n
 test("leaders: when idle they send empty messages well within an election timeout", () => {
   const cluster = led();
   expect(cluster.command("timeout a")).toEqual([
-    "a→b AppendEntries term=1 prev=1/1 commit=1",
-    "a→c AppendEntries term=1 prev=1/1 commit=1",
+    "a→b AppendEntries term=1 prev=1/1 commit=1 round=1",
+    "a→c AppendEntries term=1 prev=1/1 commit=1 round=1",
     "a SetTimer +100ms",
   ]);
 });
@@ -223,13 +235,13 @@ test("leaders: a client's command is appended, and answered once its entry is co
 
 test("leaders: entries from nextIndex on go to a follower that lacks them", () => {
   const cluster = led("propose a", "propose a", "crash b", "restart b", "drop b", "timeout a", "deliver a→b");
-  expect(told(cluster, "deliver b→a")).toEqual(["a→b AppendEntries term=1 prev=1/1 entries=[1/2 1/3] commit=1"]);
+  expect(told(cluster, "deliver b→a")).toEqual(["a→b AppendEntries term=1 prev=1/1 entries=[1/2 1/3] commit=1 round=1"]);
 });
 
 test("leaders: success moves nextIndex and matchIndex on", () => {
   const cluster = led("propose a", "disk a");
   expect(told(cluster, "forge b→a AppendEntriesReply term=1 match=2")).toContain("a Apply [1/2]");
-  expect(told(cluster, "timeout a")[0]).toBe("a→b AppendEntries term=1 prev=1/2 commit=2");
+  expect(told(cluster, "timeout a")[0]).toBe("a→b AppendEntries term=1 prev=1/2 commit=2 round=1");
 });
 
 test("leaders: an inconsistency moves nextIndex back, and it is tried again", () => {
@@ -240,7 +252,7 @@ test("leaders: an inconsistency moves nextIndex back, and it is tried again", ()
 });
 
 test("leaders: what a majority has is committed if it is of the current term, and all before it with it", () => {
-  const cluster = after("nodes a=[1 1] b=[1 1] c=[1 1]", "timeout a", "disk a", "deliver a→b", "disk b");
+  const cluster = after("nodes a=[1 1] b=[1 1] c=[1 1]", "stand a", "disk a", "deliver a→b", "disk b");
   cluster.command("deliver b→a");
   cluster.command("disk a");
   cluster.command("forge b→a AppendEntriesReply term=2 match=2");

@@ -1,20 +1,37 @@
-/** Raft's rules that are functions of values, as tables: elections, commit, and what a follower does with entries. */
+/**
+ * Raft's rules that are functions of values, as tables: elections, quorums, commit, what a follower does with entries,
+ * what no correct member says.
+ */
 import { expect, test } from "vitest";
 import { judgeAppend } from "../core/raft/append.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMING } from "../core/raft/boundary.ts";
-import { followerCommitIndex, leaderCommitIndex, quorumIndex } from "../core/raft/commit.ts";
-import { electionDeadline, electsLeader, grantsVote, isAtLeastAsUpToDate } from "../core/raft/election.ts";
+import { followerCommitIndex, leaderCommitIndex } from "../core/raft/commit.ts";
+import { foundingConfiguration, newMember, type Configuration } from "../core/raft/configuration.ts";
+import { electionDeadline, grantsVote, isAtLeastAsUpToDate, isSticky, wouldGrantVote } from "../core/raft/election.ts";
 import { limitBatch, Log } from "../core/raft/log.ts";
-import type { AppendEntries, RequestVote } from "../core/raft/message.ts";
-import { isPlausible } from "../core/raft/plausibility.ts";
+import type { AppendEntries, RequestPreVote, RequestVote } from "../core/raft/message.ts";
+import { brokenRule } from "../core/raft/plausibility.ts";
+import { Quorum } from "../core/raft/quorum.ts";
 import { Random } from "../core/random.ts";
-import { afterMs, NO_ENTRY, type Instant, type LogIndex, type NodeId, type Term } from "../core/types.ts";
+import { afterMs, NO_ENTRY, type Instant, type LogIndex, type MemberId, type Term } from "../core/types.ts";
 import { entry, log, parseId, parseMessage, recoveredLog, showId, showMessage } from "./raft-notation.ts";
 
 const index = (value: number): LogIndex => value as LogIndex;
 const term = (value: number): Term => value as Term;
-const node = (id: string): NodeId => id as NodeId;
+const member = (id: string): MemberId => id as MemberId;
 const request = (text: string): AppendEntries => parseMessage(`AppendEntries ${text}`) as AppendEntries;
+
+/** A log of these terms of which all up to an index has been compacted. */
+function logBehind(base: number, terms: string): Log {
+  const entries = log(terms);
+  return new Log(recoveredLog(entries.slice(base), entries[base - 1] ?? NO_ENTRY));
+}
+
+/** `b c d | a b c`: joint, the voters that are being left behind the bar. */
+function configuration(text: string): Configuration {
+  const [incoming = [], outgoing = []] = text.split("|").map((half) => half.trim().split(" ").map(member));
+  return { ...foundingConfiguration(incoming), outgoing: outgoing.map((id) => newMember(id, "voter")) };
+}
 
 test.each([
   ["3/7", "3/7", true, "equal logs"],
@@ -37,10 +54,33 @@ test.each([
 ])("in term %s, having voted for %s, with a log ending in %s, a vote for b in term 2 is granted: %s (%s)", (
   currentTerm, votedFor, last, expected,
 ) => {
-  const given = votedFor === "nobody" ? null : node(votedFor);
+  const given = votedFor === "nobody" ? null : member(votedFor);
   const voter = { currentTerm: term(currentTerm), votedFor: given, lastLog: parseId(last) };
   const vote = parseMessage("RequestVote term=2 last=1/1") as RequestVote;
-  expect(grantsVote(voter, node("b"), vote)).toBe(expected);
+  expect(grantsVote(voter, member("b"), vote)).toBe(expected);
+});
+
+test.each([
+  [2, "1/1", true, "as far as the voter"],
+  [1, "1/1", true, "the voter's term is earlier still"],
+  [3, "1/1", false, "the candidate's term is over"],
+  [2, "1/2", false, "the voter's log is longer"],
+])("in term %s, with a log ending in %s, somebody with 1/1 would be voted for after term 2: %s (%s)", (
+  currentTerm, last, expected,
+) => {
+  // To whom its vote of this term went does not matter: it is about the next one.
+  const voter = { currentTerm: term(currentTerm), votedFor: member("c"), lastLog: parseId(last) };
+  expect(wouldGrantVote(voter, parseMessage("RequestPreVote term=2 last=1/1") as RequestPreVote)).toBe(expected);
+});
+
+test.each([
+  ["never", 0, false, "in this life"],
+  ["at 0 ms", 0, true, "just now"],
+  ["at 0 ms", 399, true, "within the shortest election timeout"],
+  ["at 0 ms", 400, false, "and no longer"],
+])("having heard a leader %s, at %s ms a voter does not listen to candidates: %s (%s)", (heard, at, expected) => {
+  const heardAt = heard === "never" ? null : (0 as Instant);
+  expect(isSticky(heardAt, afterMs(0 as Instant, at), DEFAULT_TIMING)).toBe(expected);
 });
 
 test.each([
@@ -51,8 +91,15 @@ test.each([
   ["a b c d", "a b d", true],
   ["a b c", "a x y", false],
   ["a b c d e", "c d e", true],
-])("among %s the votes of %s elect: %s", (voters, votes, expected) => {
-  expect(electsLeader(new Set(votes.split(" ").map(node)), voters.split(" ").map(node))).toBe(expected);
+  ["b c d | a b c", "b c", true],
+  ["b c d | a b c", "c d", false],
+  ["b c d | a b c", "a b", false],
+  ["c d e | a b c", "a b d e", true],
+  ["c d e | a b c", "c d e", false],
+  ["d | a b c", "a b c", false],
+])("of %s, a quorum is %s: %s (M8, M106)", (voters, votes, expected) => {
+  const votesOf = new Set(votes.split(" ").map(member));
+  expect(new Quorum(configuration(voters)).isReached((id) => votesOf.has(id))).toBe(expected);
 });
 
 test("election timeouts are spread over [t, 2t), each drawn anew", () => {
@@ -68,16 +115,25 @@ test("election timeouts are spread over [t, 2t), each drawn anew", () => {
 });
 
 test.each([
-  [[7], 7],
-  [[7, 3], 3],
-  [[7, 3, 5], 5],
-  [[0, 0, 9], 0],
-  [[9, 9, 0], 9],
-  [[1, 2, 3, 4], 2],
-  [[5, 5, 1, 1, 1], 1],
-  [[5, 10, 9, 2, 3], 5],
-])("of voters at %s a majority has reached %s", (matches, expected) => {
-  expect(quorumIndex(matches.map(index))).toBe(expected);
+  ["a", "7", 7],
+  ["a b", "7 3", 3],
+  ["a b c", "7 3 5", 5],
+  ["a b c", "0 0 9", 0],
+  ["a b c", "9 9 0", 9],
+  ["a b c d", "1 2 3 4", 2],
+  ["a b c d e", "5 5 1 1 1", 1],
+  ["a b c d e", "5 10 9 2 3", 5],
+  ["b c d | a b c", "1 5 5 9", 5],
+  ["b c d | a b c", "9 9 1 1", 1],
+  ["c d e | a b c", "3 3 3 9 9", 3],
+  ["d | a b c", "9 9 9 2", 2],
+])("of %s, with a, b, c ... at %s, a quorum has reached %s", (voters, matches, expected) => {
+  const values = new Map(matches.split(" ").map((value, at) => [member("abcde".charAt(at)), Number(value)]));
+  const quorum = new Quorum(configuration(voters));
+  expect(quorum.valueReached((id) => values.get(id) ?? 0)).toBe(expected);
+  // Nothing is kept from one count to the next (M60).
+  expect(quorum.valueReached(() => 4)).toBe(4);
+  expect(quorum.valueReached((id) => values.get(id) ?? 0)).toBe(expected);
 });
 
 test.each([
@@ -120,6 +176,29 @@ test.each([
   expect(show(verdict)).toBe(expected);
 });
 
+test.each([
+  [2, "1 1 2 2", "prev=0/0", "append nothing"],
+  [2, "1 1 2 2", "prev=1/2", "append nothing"],
+  [2, "1 1 2 2", "prev=0/0 entries=[1/1]", "append nothing"],
+  [2, "1 1 2 2", "prev=1/1 entries=[1/2 2/3 2/4 2/5]", "append 2/5"],
+  [2, "1 1 2 2", "prev=1/1 entries=[1/2 2/3 3/4]", "cut to 3, append 3/4"],
+  [2, "1 1 2 2", "prev=1/2 entries=[3/3]", "cut to 2, append 3/3"],
+  [2, "1 1", "prev=1/2 entries=[1/3]", "append 1/3"],
+  [2, "1 1", "prev=0/0 entries=[1/1 1/2 1/3]", "append 1/3"],
+  // What lies before the base has no terms any more: it matches because it is committed, not because 0 is 0 (M43).
+  [2, "1 1 2 2", "prev=7/1", "append nothing"],
+  [2, "1 1 2 2", "prev=1/1 entries=[2/2]", "impossible"],
+  [2, "1 1 2 2", "prev=0/0 entries=[2/1 2/2]", "impossible"],
+  // The base is an entry as any other.
+  [2, "1 1 2 2", "prev=2/2", "mismatch, perhaps 0/0"],
+  [2, "1 1 2 2", "prev=2/5", "mismatch, perhaps 2/4"],
+  [2, "1 1 3 3", "prev=2/4", "mismatch, perhaps 1/2"],
+  [2, "3 3 3 3", "prev=2/4", "mismatch, perhaps 0/0"],
+  [4, "1 1 2 2", "prev=2/6", "mismatch, perhaps 2/4"],
+])("a follower that has compacted up to %s, with [%s] before, and is sent %s: %s", (base, terms, message, expected) => {
+  expect(show(judgeAppend(logBehind(base, terms), index(base), request(`term=9 ${message}`)))).toBe(expected);
+});
+
 test("a follower replaces no committed entry", () => {
   const own = new Log(recoveredLog(log("1 1 1")));
   expect(judgeAppend(own, index(2), request("term=2 prev=1/1 entries=[2/2]"))).toEqual({ type: "impossible" });
@@ -148,40 +227,83 @@ test.each([
 });
 
 test.each([
-  ["RequestVote term=1 last=0/0", true],
-  ["RequestVote term=0 last=0/0", false],
-  ["RequestVote term=2 last=2/1", false],
-  ["RequestVote term=2 last=1/0", false],
-  ["RequestVote term=1.5 last=1/1", false],
-  ["RequestVoteReply term=1 granted", true],
-  ["AppendEntries term=2 prev=1/1 entries=[1/2 2/3] commit=9 round=3", true],
-  ["AppendEntries term=2 prev=1/1 entries=[1/3]", false],
-  ["AppendEntries term=2 prev=2/1 entries=[1/2]", false],
-  ["AppendEntries term=2 prev=1/1 entries=[3/2]", false],
-  ["AppendEntries term=2 prev=0/0 entries=[0/1]", false],
-  ["AppendEntries term=2 prev=3/1", false],
-  ["AppendEntries term=2 prev=0/1", false],
-  ["AppendEntries term=2 prev=0/0 commit=-1", false],
-  ["AppendEntries term=2 prev=0/0 round=-1", false],
-  ["AppendEntriesReply term=2 match=0", true],
-  ["AppendEntriesReply term=2 match=-1", false],
-  ["AppendEntriesReply term=2 match=1 round=-1", false],
-  ["AppendEntriesReply term=2 rejected=3 hint=1/2", true],
-  ["AppendEntriesReply term=2 rejected=3 hint=1/3", false],
-  ["AppendEntriesReply term=2 rejected=3 hint=3/2", false],
-  ["AppendEntriesReply term=2 rejected=0 hint=0/0", true],
-])("a correct peer may say %s: %s", (text, expected) => {
-  expect(isPlausible(parseMessage(text))).toBe(expected);
+  "RequestPreVote term=0 last=0/0",
+  "RequestPreVote term=2 last=2/9",
+  "RequestPreVoteReply term=0 granted",
+  "RequestVote term=1 last=0/0",
+  "RequestVote term=2 last=1/9 transfer",
+  "RequestVoteReply term=1 granted",
+  "AppendEntries term=2 prev=1/1 entries=[1/2 2/3] commit=9 round=3",
+  "AppendEntriesReply term=2 match=0",
+  "AppendEntriesReply term=2 rejected=3 hint=1/2",
+  "AppendEntriesReply term=2 rejected=0 hint=0/0",
+  "InstallSnapshot term=2 snapshot=2/7 offset=0 bytes=0 size=10",
+  "InstallSnapshot term=2 snapshot=1/7 offset=4 bytes=6 size=10",
+  "InstallSnapshotReply term=2 snapshot=2/7 received=10 installed",
+  "TimeoutNow term=1",
+  "Leaving term=1",
+  "ReadIndex term=1 request=1",
+  "ReadIndexReply term=0 request=1 index=0",
+])("a correct member may say %s", (text) => {
+  expect(brokenRule(parseMessage(text))).toBeNull();
 });
 
 test.each([
+  ["RequestPreVote term=2 last=3/9", "later term"],
+  ["RequestPreVote term=2 last=0/9", "or neither"],
+  ["RequestVote term=0 last=0/0", "in term 0"],
+  ["RequestVote term=2 last=2/1", "no entry of the term it stands in"],
+  ["RequestVote term=2 last=1/0", "or neither"],
+  ["RequestVote term=1.5 last=1/1", "a term is an integer"],
+  ["RequestVote term=9007199254740992 last=1/1", "a term is an integer"],
+  ["RequestVoteReply term=0 granted", "in term 0"],
+  ["AppendEntries term=0 prev=0/0", "in term 0"],
+  ["AppendEntries term=2 prev=1/1 entries=[1/3]", "consecutive"],
+  ["AppendEntries term=2 prev=2/1 entries=[1/2]", "terms never fall"],
+  ["AppendEntries term=2 prev=0/0 entries=[0/1]", "terms never fall"],
+  ["AppendEntries term=2 prev=1/1 entries=[3/2]", "later term"],
+  ["AppendEntries term=2 prev=3/1", "later term"],
+  ["AppendEntries term=2 prev=0/1", "or neither"],
+  ["AppendEntries term=2 prev=0/0 commit=-1", "a count"],
+  ["AppendEntries term=2 prev=0/0 round=-1", "a count"],
+  ["AppendEntriesReply term=0 match=0", "in term 0"],
+  ["AppendEntriesReply term=2 match=-1", "a count"],
+  ["AppendEntriesReply term=2 match=1 round=-1", "a count"],
+  ["AppendEntriesReply term=2 rejected=3 hint=1/3", "leads backwards"],
+  ["AppendEntriesReply term=2 rejected=3 hint=3/2", "later term"],
+  ["AppendEntriesReply term=2 rejected=3 hint=0/2", "or neither"],
+  ["InstallSnapshot term=2 snapshot=0/0 offset=0 bytes=0 size=10", "or neither"],
+  ["InstallSnapshot term=2 snapshot=3/7 offset=0 bytes=0 size=10", "later term"],
+  ["InstallSnapshot term=2 snapshot=2/7 offset=0 bytes=0 size=0", "a count"],
+  ["InstallSnapshot term=2 snapshot=2/7 offset=-1 bytes=0 size=10", "a count"],
+  ["InstallSnapshot term=2 snapshot=2/7 offset=5 bytes=6 size=10", "within its snapshot"],
+  ["InstallSnapshot term=2 snapshot=2/7 offset=0 bytes=0 size=10 config=[a@1 a@2]", "carries a configuration"],
+  ["InstallSnapshotReply term=2 snapshot=0/0 received=0", "or neither"],
+  ["InstallSnapshotReply term=2 snapshot=2/7 received=-1", "a count"],
+  ["TimeoutNow term=0", "in term 0"],
+  ["Leaving term=0", "in term 0"],
+  ["ReadIndex term=1 request=-1", "a count"],
+  ["ReadIndexReply term=1 request=1 index=-1", "a count"],
+])("no correct member says %s (%s)", (text, rule) => {
+  expect(brokenRule(parseMessage(text))).toContain(rule);
+});
+
+test.each([
+  "RequestPreVote term=1 last=1/4",
+  "RequestPreVoteReply term=1 granted",
   "RequestVote term=1 last=0/0",
+  "RequestVote term=1 last=0/0 transfer",
   "RequestVoteReply term=1 granted",
   "RequestVoteReply term=1 refused",
   "AppendEntries term=2 prev=1/1 entries=[1/2 2/3] commit=9 round=3",
   "AppendEntries term=2 prev=0/0",
   "AppendEntriesReply term=2 match=7 round=1",
   "AppendEntriesReply term=2 rejected=3 hint=1/2",
+  "InstallSnapshot term=2 snapshot=1/7 offset=4 bytes=6 size=10 config=[a b]",
+  "InstallSnapshotReply term=2 snapshot=1/7 received=4",
+  "InstallSnapshotReply term=2 snapshot=1/7 received=10 installed",
+  "TimeoutNow term=2",
+  "Leaving term=2",
 ])("the tests' notation shows what it parses: %s", (text) => {
   expect(showMessage(parseMessage(text))).toBe(text);
 });
