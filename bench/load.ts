@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Database } from "../cli/index.ts";
 import { QuorumliteError } from "../cli/index.ts";
+import { quantile } from "./quantile.ts";
 
 export const CREATE_TABLE = "CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v BLOB)";
 
@@ -62,12 +63,4 @@ async function wasAcknowledged(database: Database): Promise<boolean> {
 
 function insert(database: Database): Promise<unknown> {
   return database.run("INSERT INTO kv VALUES (?, ?)", [randomBytes(8).toString("hex"), randomBytes(100)]);
-}
-
-export function quantile(sorted: readonly number[], q: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
-}
-
-export function median(values: readonly number[]): number {
-  return quantile([...values].sort((a, b) => a - b), 0.5);
 }

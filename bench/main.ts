@@ -1,9 +1,10 @@
 /**
- * `npm run bench -- [--rounds 3] [--seconds 2] [--failovers 5] [--no-sim] [--json]`
+ * `npm run bench -- [--rounds 3] [--seconds 2] [--failovers 5] [--only core|cluster|simulator] [--json]`
  *
- * Three processes on this machine with real disks, and a client in a fourth, beside a probe of the disk before and
- * after. Rounds are interleaved and medians printed, because disks and machines have moods: compare figures only with
- * those of the same run. Nothing here is asserted.
+ * In three parts. *core*: consensus alone, in memory (core.ts). *cluster*: three processes on this machine with real
+ * disks, and a client in a fourth, beside a probe of the disk before and after. *simulator*: how fast it runs. Rounds
+ * are interleaved and medians printed, because disks and machines have moods: compare figures only with those of the
+ * same run. Nothing here is asserted.
  */
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -13,9 +14,12 @@ import { parseArgs } from "node:util";
 import { connect, type Database } from "../cli/index.ts";
 import { ProcessCluster } from "../cli/process-cluster.ts";
 import { bytesWritten, probeDisk } from "./disk-probe.ts";
-import { CREATE_TABLE, failoverMs, insertFor, median, type LoadResult } from "./load.ts";
+import { measureCore, printCore, type CoreReport } from "./core.ts";
+import { CREATE_TABLE, failoverMs, insertFor, type LoadResult } from "./load.ts";
+import { median } from "./quantile.ts";
 
 const CLI = path.join(import.meta.dirname, "../cli");
+const PARTS = ["core", "cluster", "simulator"];
 const WRITERS = [1, 64];
 const PROBE_SECONDS = 1;
 const WARM_UP_SECONDS = 3;
@@ -27,7 +31,8 @@ interface Options {
   readonly rounds: number;
   readonly seconds: number;
   readonly failovers: number;
-  readonly sim: boolean;
+  /** Which part is measured; null: all. */
+  readonly only: string | null;
   readonly json: boolean;
   /** Where the nodes keep their data: the disk that is measured. */
   readonly directory: string;
@@ -39,11 +44,17 @@ interface Measured extends LoadResult {
 }
 
 interface Report {
+  /** null, here and below: not measured. */
+  readonly core: CoreReport | null;
+  readonly cluster: ClusterReport | null;
+  /** By the simulator's database. */
+  readonly simulator: Readonly<Record<string, SimulatorSpeeds>> | null;
+}
+
+interface ClusterReport {
   readonly fdatasyncPerSecond: { readonly before: number; readonly after: number };
   readonly writers: Readonly<Record<string, readonly Measured[]>>;
   readonly failoverMs: readonly number[];
-  /** By the simulator's database; empty: not run. */
-  readonly simulator: Readonly<Record<string, SimulatorSpeeds>>;
 }
 
 /** By the number of nodes. */
@@ -61,7 +72,7 @@ interface SimulatedSeed {
   readonly wallSeconds: number;
 }
 
-async function measure(cluster: ProcessCluster, database: Database, options: Options): Promise<Report> {
+async function measure(cluster: ProcessCluster, database: Database, options: Options): Promise<ClusterReport> {
   const { directory, rounds, seconds } = options;
   const before = await probeDisk(directory, PROBE_SECONDS);
   const writers: Record<string, Measured[]> = {};
@@ -85,8 +96,7 @@ async function measure(cluster: ProcessCluster, database: Database, options: Opt
     cluster.start(leader);
   }
   const after = await probeDisk(directory, PROBE_SECONDS);
-  const simulator = options.sim ? { sqlite: simulate("sqlite"), model: simulate("model") } : {};
-  return { fdatasyncPerSecond: { before, after }, writers, failoverMs: failovers, simulator };
+  return { fdatasyncPerSecond: { before, after }, writers, failoverMs: failovers };
 }
 
 /** How fast the simulator runs clusters of each size, in one thread. */
@@ -107,9 +117,15 @@ function simulate(database: string): SimulatorSpeeds {
   }));
 }
 
-function print(report: Report): void {
+function print({ core, cluster, simulator }: Report): void {
+  if (core !== null) printCore(core);
+  if (cluster !== null) printCluster(cluster);
+  if (simulator !== null) printSimulator(simulator);
+}
+
+function printCluster(report: ClusterReport): void {
   const { before, after } = report.fdatasyncPerSecond;
-  console.log(`fdatasync of 4 KiB on this disk: ${before.toFixed(0)}/s before, ${after.toFixed(0)}/s after\n`);
+  console.log(`\nfdatasync of 4 KiB on this disk: ${before.toFixed(0)}/s before, ${after.toFixed(0)}/s after\n`);
   console.log("three processes, one row an insert, medians (lowest to highest round)\n");
   console.log("writers   inserts/s               p50 ms   p99 ms   bytes a node and insert");
   for (const [writers, rounds] of Object.entries(report.writers)) {
@@ -126,7 +142,10 @@ function print(report: Report): void {
   const failover = median(report.failoverMs).toFixed(0);
   console.log(`\nSIGKILL of the leader to the next acknowledged insert: median ${failover} ms`);
   console.log(`  (${failovers.join(", ")})`);
-  for (const [database, speeds] of Object.entries(report.simulator)) {
+}
+
+function printSimulator(simulator: NonNullable<Report["simulator"]>): void {
+  for (const [database, speeds] of Object.entries(simulator)) {
     console.log(`\nsimulator with ${database}, one thread, seeds 1 to ${SIMULATED_SEEDS}`);
     for (const [nodes, { seeds, eventsPerSecond, timesRealTime }] of Object.entries(speeds)) {
       const rate = `${timesRealTime.toFixed(1)}x real time, ${eventsPerSecond.toFixed(0)} events/s`;
@@ -140,18 +159,30 @@ function parseOptions(args: readonly string[]): Options {
     args: [...args],
     options: {
       rounds: { type: "string", default: "3" }, seconds: { type: "string", default: "2" },
-      failovers: { type: "string", default: "5" }, "no-sim": { type: "boolean", default: false },
+      failovers: { type: "string", default: "5" }, only: { type: "string" },
       json: { type: "boolean", default: false }, directory: { type: "string", default: os.tmpdir() },
     },
   });
-  const { rounds, seconds, failovers, json, directory } = values;
+  const { rounds, seconds, failovers, only, json, directory } = values;
+  if (only !== undefined && !PARTS.includes(only)) throw new Error(`--only is "${only}": there are ${PARTS.join(", ")}`);
   return {
-    rounds: Number(rounds), seconds: Number(seconds), failovers: Number(failovers), sim: !values["no-sim"], json,
+    rounds: Number(rounds), seconds: Number(seconds), failovers: Number(failovers), only: only ?? null, json,
     directory: fs.mkdtempSync(path.join(directory, "quorumlite-bench-")),
   };
 }
 
 async function main(options: Options): Promise<void> {
+  const { only, rounds, seconds } = options;
+  const isWanted = (part: string): boolean => only === null || only === part;
+  const core = isWanted("core") ? measureCore(rounds, seconds) : null;
+  const cluster = isWanted("cluster") ? await measureCluster(options) : null;
+  const simulator = isWanted("simulator") ? { sqlite: simulate("sqlite"), model: simulate("model") } : null;
+  const report: Report = { core, cluster, simulator };
+  if (options.json) console.log(JSON.stringify(report, null, 2));
+  else print(report);
+}
+
+async function measureCluster(options: Options): Promise<ClusterReport> {
   const cluster = await ProcessCluster.create(options.directory, path.join(CLI, "quorumlite.js"), {
     leads: () => {},
     died: (node, detail) => {
@@ -166,9 +197,7 @@ async function main(options: Options): Promise<void> {
   for (const id of cluster.ids) cluster.start(id);
   const database = await connect(cluster.addresses, { callTimeoutMs: 30_000 });
   try {
-    const report = await measure(cluster, database, options);
-    if (options.json) console.log(JSON.stringify(report, null, 2));
-    else print(report);
+    return await measure(cluster, database, options);
   } finally {
     await database.close();
     await cleanUp();
