@@ -91,6 +91,9 @@ type Told = readonly [cluster: MemoryCluster, input: RaftInput];
 function inputsWithoutEffects(): Readonly<Record<string, Told>> {
   const cluster = new MemoryCluster(3, 0, PAYLOAD_BYTES);
   cluster.commit(WARM_UP_COMMITS, WINDOWS[0]!);
+  // So that there is an earlier term.
+  cluster.handOver();
+  cluster.commit(WARM_UP_COMMITS, WINDOWS[0]!);
   const from = cluster.following.id;
   const stale = (cluster.currentTerm - 1) as Term;
   const matchIndex = 1 as LogIndex;
@@ -102,7 +105,7 @@ function inputsWithoutEffects(): Readonly<Record<string, Told>> {
     "an acknowledgement of an earlier term": heard({ ...reply, term: stale }),
     "an acknowledgement that came before": heard({ ...reply, term: cluster.currentTerm }),
     "a vote of an earlier term": heard({ type: "RequestVoteReply", term: stale, granted: true }),
-    "what was applied before": [cluster, { type: "Applied", index: 0 as LogIndex }],
+    "what was applied before": [cluster, { type: "Applied", index: cluster.leading.applied }],
     "a clock that stood still": [cluster, { type: "ClockStopped" }],
   };
 }

@@ -10,7 +10,7 @@ import { FEATURE_VERSION } from "../core/raft/features.ts";
 import { Raft } from "../core/raft/raft.ts";
 import { Random } from "../core/random.ts";
 import {
-  NO_ENTRY, type Instant, type LogIndex, type MemberId, type ProposalNumber, type Term,
+  NO_ENTRY, type Instant, type LogIndex, type MemberId, type ProposalNumber, type RequestNumber, type Term,
 } from "../core/types.ts";
 
 const STANDING_STILL = Number.POSITIVE_INFINITY as Instant;
@@ -82,6 +82,14 @@ export class MemoryCluster {
     while (this.remaining > 0 && inFlight-- > 0) this.propose();
     this.drain();
     invariant(this.committed === goal, "in good weather everything is committed");
+  }
+
+  /** Somebody else leads a later term. */
+  handOver(): void {
+    const { term } = this;
+    this.post(this.leading, { type: "TransferRequested", request: 1 as RequestNumber, target: null });
+    while (this.term === term) this.passTime();
+    this.drain();
   }
 
   /** The same input again and again at one member: what a step costs that has no effects. */
@@ -167,15 +175,15 @@ export class MemoryCluster {
       case "Accept":
       case "Compact":
       case "ConfigurationChanged":
-      case "ReadReady":
+      case "TransferResolved":
         return;
       case "ReadEntries":
       case "ReadSnapshot":
       case "StoreChunk":
       case "Restore":
+      case "ReadReady":
       case "ReadRefused":
       case "ChangeResolved":
-      case "TransferResolved":
       case "Leave":
       case "Reject":
         return invariant(false, "in good weather nobody lags, leaves or is refused");
