@@ -11,7 +11,8 @@ import { median } from "./quantile.ts";
 
 const PAYLOAD_BYTES = 100;
 const WARM_UP_COMMITS = 20_000;
-const WINDOWS = [1, 64];
+/** Proposals in flight; and whether a core takes all that has come in as one step. */
+const LOADS = [[1, false], [64, false], [64, true]] as const;
 const SIZES = [[3, 0], [5, 0], [7, 0], [7, 20]] as const;
 const IDLE_NODES = 5;
 /** Few enough that even a hundred bytes a step do not fill the young generation, and collect it meanwhile. */
@@ -23,6 +24,8 @@ export interface Throughput {
   readonly voters: number;
   readonly standbys: number;
   readonly inFlight: number;
+  /** Whether a core takes all that has come in as one step, as a busy one does. */
+  readonly together: boolean;
   readonly commitsPerSecond: readonly number[];
   readonly stepsPerSecond: readonly number[];
   /** Of all members together. */
@@ -54,10 +57,11 @@ export function measureCore(rounds: number, seconds: number): CoreReport {
 }
 
 function measureThroughput(rounds: number, seconds: number): readonly Throughput[] {
-  const cases = SIZES.flatMap(([voters, standbys]) => WINDOWS.map((inFlight) => {
-    const cluster = new MemoryCluster(voters, standbys, PAYLOAD_BYTES);
+  const cases = SIZES.flatMap(([voters, standbys]) => LOADS.map(([inFlight, together]) => {
+    const cluster = new MemoryCluster(voters, standbys, PAYLOAD_BYTES, together);
     cluster.commit(WARM_UP_COMMITS, inFlight);
-    return { voters, standbys, inFlight, cluster, commits: [] as number[], steps: [] as number[], stepsPerCommit: 0 };
+    const figures = { commits: [] as number[], steps: [] as number[], stepsPerCommit: 0 };
+    return { voters, standbys, inFlight, together, cluster, ...figures };
   }));
   for (let round = 0; round < rounds; round++) {
     for (const one of cases) {
@@ -70,14 +74,14 @@ function measureThroughput(rounds: number, seconds: number): readonly Throughput
       one.stepsPerCommit = (cluster.steps - steps) / (cluster.committed - committed);
     }
   }
-  return cases.map(({ voters, standbys, inFlight, commits, steps, stepsPerCommit }) => {
-    return { voters, standbys, inFlight, commitsPerSecond: commits, stepsPerSecond: steps, stepsPerCommit };
+  return cases.map(({ cluster: _, commits: commitsPerSecond, steps: stepsPerSecond, ...one }) => {
+    return { ...one, commitsPerSecond, stepsPerSecond };
   });
 }
 
 /** Of five nodes without work: heartbeats, and their answers. */
 function idleCluster(): (seconds: number) => number {
-  const cluster = new MemoryCluster(IDLE_NODES, 0, PAYLOAD_BYTES);
+  const cluster = new MemoryCluster(IDLE_NODES, 0, PAYLOAD_BYTES, false);
   return (seconds) => {
     const [simulatedFrom, from] = [cluster.now, performance.now()];
     while (performance.now() - from < seconds * 1000) for (let times = 0; times < 100; times++) cluster.passTime();
@@ -89,11 +93,11 @@ type Told = readonly [cluster: MemoryCluster, input: RaftInput];
 
 /** What happens often and asks for nothing: messages that come late, for the most part. */
 function inputsWithoutEffects(): Readonly<Record<string, Told>> {
-  const cluster = new MemoryCluster(3, 0, PAYLOAD_BYTES);
-  cluster.commit(WARM_UP_COMMITS, WINDOWS[0]!);
+  const cluster = new MemoryCluster(3, 0, PAYLOAD_BYTES, false);
+  cluster.commit(WARM_UP_COMMITS, 1);
   // So that there is an earlier term.
   cluster.handOver();
-  cluster.commit(WARM_UP_COMMITS, WINDOWS[0]!);
+  cluster.commit(WARM_UP_COMMITS, 1);
   const from = cluster.following.id;
   const stale = (cluster.currentTerm - 1) as Term;
   const matchIndex = 1 as LogIndex;
@@ -155,13 +159,14 @@ export function printCore(report: CoreReport): void {
   const { before, after } = report.processor;
   console.log(`a plain loop on this processor: ${before.toFixed(0)} M/s before, ${after.toFixed(0)} M/s after\n`);
   console.log("core/raft alone, in memory, one thread, entries of 100 bytes, medians (lowest to highest round)\n");
-  console.log("members           in flight   commits/s                   us a commit   steps/s    steps a commit");
-  for (const { voters, standbys, inFlight, commitsPerSecond, stepsPerSecond, stepsPerCommit } of report.throughput) {
+  console.log("members           in flight           commits/s                   us a commit   steps/s    steps a commit");
+  for (const one of report.throughput) {
+    const { voters, standbys, inFlight, together, commitsPerSecond, stepsPerSecond, stepsPerCommit } = one;
     const members = standbys === 0 ? `${voters}` : `${voters} + ${standbys} standbys`;
     const range = `(${Math.min(...commitsPerSecond).toFixed(0)} to ${Math.max(...commitsPerSecond).toFixed(0)})`;
     const commits = median(commitsPerSecond);
     console.log([
-      members.padEnd(17), String(inFlight).padStart(9), `${commits.toFixed(0)} ${range}`.padEnd(24).padStart(26),
+      members.padEnd(17), `${inFlight}${together ? " together" : ""}`.padEnd(13).padStart(17), `${commits.toFixed(0)} ${range}`.padEnd(24).padStart(26),
       (1e6 / commits).toFixed(2).padStart(12), median(stepsPerSecond).toFixed(0).padStart(10),
       stepsPerCommit.toFixed(2).padStart(12),
     ].join(" "));

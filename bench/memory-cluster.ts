@@ -2,6 +2,8 @@
  * A cluster of bare Raft cores in one thread, without a network, a disk or a clock: messages are handed over as values
  * in the order in which they were sent, writes are durable at once, and time jumps from timer to timer. What is left is
  * what consensus itself costs.
+ *
+ * A core takes what has come in either input by input or, as one that is busy does, all of it in one step.
  */
 import { invariant, unreachable } from "../core/invariant.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type RaftEffect, type RaftInput } from "../core/raft/boundary.ts";
@@ -18,6 +20,8 @@ const STANDING_STILL = Number.POSITIVE_INFINITY as Instant;
 interface Host {
   readonly id: MemberId;
   readonly raft: Raft;
+  /** What it has to take, in order. */
+  inbox: RaftInput[];
   timerAt: Instant;
   applied: LogIndex;
 }
@@ -29,9 +33,6 @@ export class MemoryCluster {
   committed = 0;
   private readonly hosts: readonly Host[];
   private readonly byId: ReadonlyMap<MemberId, Host>;
-  /** What is to be taken next, in order: two arrays, walked and swapped, so that nothing is ever shifted. */
-  private receivers: Host[] = [];
-  private inputs: RaftInput[] = [];
   private leader: Host | null = null;
   private term = 0 as Term;
   private lastProposal = 0 as ProposalNumber;
@@ -39,7 +40,11 @@ export class MemoryCluster {
   private remaining = 0;
   private readonly payload: Uint8Array;
 
-  constructor(voters: number, standbys: number, payloadBytes: number) {
+  private readonly together: boolean;
+
+  /** @param together whether all that has come in is taken in one step */
+  constructor(voters: number, standbys: number, payloadBytes: number, together: boolean) {
+    this.together = together;
     this.payload = new Uint8Array(payloadBytes).fill(7);
     const member = (role: MemberRole) => (_: unknown, at: number): Member => {
       return newMember(`${role}${String(at).padStart(2, "0")}@0000000000000001` as MemberId, role);
@@ -56,7 +61,7 @@ export class MemoryCluster {
         timing: DEFAULT_TIMING, limits: DEFAULT_LIMITS, version: FEATURE_VERSION, leaseDriftPpm: null, roles: null,
         seed: random.bytes(16),
       }, this.now);
-      return { id, raft, timerAt: STANDING_STILL, applied: 0 as LogIndex };
+      return { id, raft, inbox: [], timerAt: STANDING_STILL, applied: 0 as LogIndex };
     });
     this.byId = new Map(this.hosts.map((host) => [host.id, host]));
     for (const host of this.hosts) for (const effect of host.raft.start(this.now)) this.perform(host, effect);
@@ -123,22 +128,34 @@ export class MemoryCluster {
   }
 
   private post(host: Host, input: RaftInput): void {
-    this.receivers.push(host);
-    this.inputs.push(input);
+    host.inbox.push(input);
   }
 
+  /** Everybody takes what there is for it, in turn, until nobody has anything. */
   private drain(): void {
-    while (this.inputs.length > 0) {
-      const { receivers, inputs } = this;
-      this.receivers = [];
-      this.inputs = [];
-      for (let at = 0; at < inputs.length; at++) this.step(receivers[at] as Host, inputs[at] as RaftInput);
+    let isBusy = true;
+    while (isBusy) {
+      isBusy = false;
+      for (const host of this.hosts) {
+        const { inbox } = host;
+        if (inbox.length === 0) continue;
+        isBusy = true;
+        host.inbox = [];
+        if (this.together) this.stepAll(host, inbox);
+        else for (let at = 0; at < inbox.length; at++) this.step(host, inbox[at] as RaftInput);
+      }
     }
   }
 
   private step(host: Host, input: RaftInput): void {
     this.steps += 1;
     const effects = host.raft.step(this.now, input);
+    for (let at = 0; at < effects.length; at++) this.perform(host, effects[at] as RaftEffect);
+  }
+
+  private stepAll(host: Host, inputs: readonly RaftInput[]): void {
+    this.steps += 1;
+    const effects = host.raft.stepAll(this.now, inputs);
     for (let at = 0; at < effects.length; at++) this.perform(host, effects[at] as RaftEffect);
   }
 
