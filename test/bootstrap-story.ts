@@ -4,7 +4,7 @@
  *
  * Commands, each with an example:
  *   nodes a b c          three nodes with empty disks, none of them running
- *   start a              a process begins; `start a: a b` is told that the cluster is a and b, `start d: a b` joins them
+ *   start a              a process begins; `start a: a b` is told that the cluster is a and b, `start d: a b` joins it
  *   disk a               all that a's disk was asked to do is done, and what follows from it, until it is idle
  *   disk a 2             the two oldest operations of it
  *   deliver a→b          the oldest packet from a to b arrives; `deliver a→b keep` leaves a copy on its way

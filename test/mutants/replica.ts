@@ -11,10 +11,10 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: "core/replica/replica.ts",
-        before: "    if (identity.cluster === null) {\n      const { incarnation } = identity;",
-        after: "    if (identity.cluster === null) {\n      const { incarnation } = identity;\n"
-          + '      const alone = { id: "01".repeat(16) as never, members: [{ node: id, incarnation }] };\n'
-          + "      if (alone !== null) return this.become(recovered, { ...identity, cluster: alone });",
+        before: "    const { incarnation } = identity;\n    const { random } = this;",
+        after: "    const { incarnation } = identity;\n    const { random } = this;\n"
+          + '    const alone = { id: "01".repeat(16) as never, founders: [{ node: id, incarnation }] };\n'
+          + "    if (alone !== null) return this.become(recovered, { ...identity, cluster: alone });",
       },
     ],
   },
