@@ -9,6 +9,7 @@
  *   fire a                         a's timer fires as it is set, perhaps too early: then it is armed again
  *   stand a                        timeout a, and all who run are asked and would vote for it: a is a candidate
  *   wait 250                       milliseconds pass, and no timer fires
+ *   pass 4200 a b                  milliseconds pass, in which a and b do all that is due among them, and nobody else
  *   disk a                         a's oldest write is done     disk a all
  *   deliver a→b                    the oldest message from a to b arrives
  *   deliver a→b 2 keep             the second oldest; a copy stays on its way
@@ -67,6 +68,7 @@ export class Interaction implements StoryTeller {
     }
     if (verb === "nodes") this.found(words.slice(1), values);
     else if (verb === "wait") this.now = afterMs(this.now, Number(first));
+    else if (verb === "pass") this.pass(afterMs(this.now, Number(first)), words.slice(2));
     else if (verb === "settle") this.settle(words.slice(1));
     else if (verb === "drop") this.drop(first ?? "", nth);
     else if (verb === "deliver") this.deliver(first ?? "", nth, words.includes("keep"));
@@ -326,6 +328,20 @@ export class Interaction implements StoryTeller {
       }
       for (const name of names) for (; this.link(name).length > 0; busy = true) this.deliver(name, 1, false);
     }
+  }
+
+  /** What they say to others is lost. */
+  private pass(end: Instant, among: readonly string[]): void {
+    const hosts = [...this.hosts.values()].filter(({ id, raft }) => raft !== null && among.includes(id));
+    for (;;) {
+      this.settle(among);
+      const due = hosts.filter(({ timerAt }) => timerAt !== null && timerAt <= end);
+      const [next] = due.sort((a, b) => (a.timerAt ?? 0) - (b.timerAt ?? 0));
+      if (next === undefined) break;
+      this.fire(next);
+    }
+    this.now = end;
+    for (const [name, link] of this.links) if (among.some((id) => name.startsWith(`${id}→`))) link.length = 0;
   }
 
   private showChange(before: RaftState, after: RaftState): void {

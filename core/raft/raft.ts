@@ -251,7 +251,9 @@ export class Raft {
 
   private timerFired(): void {
     this.alarm.fired();
-    if (this.leader !== null) this.leader.timerFired();
+    // A leader that slept, or was deaf, for too long falls silent without another word.
+    if (this.leader?.mustResign === true) this.becomeFollower(null);
+    else if (this.leader !== null) this.leader.timerFired();
     else if (this.node.now >= this.elections.deadline) this.elections.timedOut();
   }
 
