@@ -35,6 +35,8 @@ const NODE_NAMES = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 const NEWEST_VERSION = 2;
 const OLD_VERSION = 1;
 
+/** More at one time, and a machine asks for the same again and again. */
+const MAX_EVENTS_AT_ONCE = 100_000;
 const IMPOSSIBLE_REJECTIONS: readonly RejectReason[] = ["malformed", "wrongVersion", "stranger", "implausible"];
 
 /** What a node answers to an operator. */
@@ -76,6 +78,8 @@ export class Cluster implements ClientWorld, TrafficWorld {
   onClosed: ((node: NodeProcess) => void) | null = null;
   /** Which step is being taken: for whoever has to explain a throw out of it. */
   inProgress = "nothing yet";
+  /** How many events have had the same time. */
+  private eventsNow = 0;
   private readonly founders: readonly NodeId[];
   private readonly environment: Environment;
   private readonly workload: Workload;
@@ -116,7 +120,12 @@ export class Cluster implements ClientWorld, TrafficWorld {
   runUntil(time: number): void {
     // A task at the end: time reaches it even if nothing else happens.
     this.after(time - this.now, () => undefined);
-    while (this.failure === null && this.scheduler.nextTime <= time) this.dispatch(this.scheduler.take());
+    while (this.failure === null && this.scheduler.nextTime <= time) {
+      const before = this.now;
+      this.dispatch(this.scheduler.take());
+      this.eventsNow = this.now === before ? this.eventsNow + 1 : 0;
+      invariant(this.eventsNow < MAX_EVENTS_AT_ONCE, "time goes on");
+    }
   }
 
   /** Runs a task later. */

@@ -23,8 +23,9 @@ export class Departure {
     this.bound = afterMs(node.now, PATIENCE_TIMEOUTS * node.options.timing.electionTimeoutMs);
   }
 
+  /** While leadership is being handed over nobody is asked for anything: `askAt` may long be past. */
   get deadline(): Instant {
-    return this.askAt < this.bound ? this.askAt : this.bound;
+    return this.askAt > this.node.now && this.askAt < this.bound ? this.askAt : this.bound;
   }
 
   get isOverdue(): boolean {

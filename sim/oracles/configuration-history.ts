@@ -51,10 +51,8 @@ export class ConfigurationHistory {
       return this.broken(node, index, `the configuration of ${index} is in force, the log ends at ${after.last.index}`);
     }
     if (index === 0) return this.judgeFounding(node, configuration) ?? this.judgeLatest(node, index, log);
-    if (index <= log.base.index && index > this.committed.last.index) {
-      return this.broken(node, index, `the configuration of ${index} is in force below the base, and not committed`);
-    }
-    const entry = index > log.base.index ? log.idAt(index) : this.committed.idAt(index);
+    if (index <= after.snapshot.index) return this.judgeStored(node, after, log);
+    const entry = log.idAt(index);
     const known = this.said.find((one) => sameEntry(one.entry, entry));
     const text = showConfiguration(configuration);
     if (known === undefined) return this.judgeNew(node, before, after, { entry, configuration, text }, log);
@@ -67,6 +65,17 @@ export class ConfigurationHistory {
     this.founding ??= { entry: this.committed.idAt(0 as LogIndex), configuration, text };
     if (this.founding.text === text) return null;
     return this.broken(node, 0 as LogIndex, `founded with ${text}, others with ${this.founding.text}`);
+  }
+
+  /** It came with a snapshot, which is of committed entries, and says only as of which entry: the last one up to it. */
+  private judgeStored(node: NodeId, { configuration, configurationIndex: index }: RaftObservation, log: TermRuns) {
+    const isCommitted = ({ entry }: Said): boolean => {
+      return entry.index <= index && sameEntry(this.committed.idAt(entry.index), entry);
+    };
+    const known = this.said.filter(isCommitted).sort((a, b) => a.entry.index - b.entry.index).at(-1) ?? this.founding;
+    const text = showConfiguration(configuration);
+    if (known === null || known.text === text) return this.judgeLatest(node, index, log);
+    return this.broken(node, index, `as of ${index} ${known.text} was committed, its snapshot says ${text}`);
   }
 
   private judgeLatest(node: NodeId, index: LogIndex, log: TermRuns): Violation | null {
