@@ -128,13 +128,19 @@ export class Elections {
   get isElected(): boolean {
     const { candidacy, node } = this;
     if (candidacy?.type !== "candidate" || !node.writes.hardStateDurable) return false;
-    return node.configurations.quorum.isReached((id) => id === node.id || candidacy.votes.has(id));
+    return this.hasMajority(candidacy);
   }
 
   private standIfWelcome(): void {
-    const { candidacy, node } = this;
+    const { candidacy } = this;
     invariant(candidacy?.type === "preCandidate", "who has not stood yet counts who would vote for it");
-    if (node.configurations.quorum.isReached((id) => id === node.id || candidacy.votes.has(id))) this.stand(false);
+    if (this.hasMajority(candidacy)) this.stand(false);
+  }
+
+  // A function of its own: what a closure captures is allocated on entry, and isElected is asked in every step.
+  private hasMajority({ votes }: Candidacy): boolean {
+    const { configurations, id: own } = this.node;
+    return configurations.quorum.isReached((id) => id === own || votes.has(id));
   }
 
   private stand(isTransfer: boolean): void {

@@ -39,6 +39,11 @@ export class Followers {
   private readonly byId = new Map<MemberId, Progress>();
   /** Of the configurations that `all` was made from. */
   private version = -1;
+  /** Who may be sent more although there is no news for all: they have answered, or what they need has come. */
+  private touched: Progress[] = [];
+  /** What all were supplied with last. */
+  private suppliedLast = 0 as LogIndex;
+  private suppliedCommit = 0 as LogIndex;
 
   constructor(node: NodeState, rounds: Rounds) {
     this.node = node;
@@ -65,13 +70,19 @@ export class Followers {
 
   /** Follows the configuration in force. Who is left behind gets the log's end, from which it learns just that. */
   refresh(): void {
-    const { configuration, configurations, id, log, now } = this.node;
-    if (this.version === configurations.version) return;
-    this.version = configurations.version;
+    const { version } = this.node.configurations;
+    if (this.version === version) return;
+    this.version = version;
+    this.follow();
+  }
+
+  // A function of its own: what a closure captures is allocated on entry, and refresh is called in every step.
+  private follow(): void {
+    const { configuration, id, log, now } = this.node;
     const members = everybodyIn(configuration).filter((member) => member.id !== id);
     for (const left of this.all) {
       if (members.some((member) => member.id === left.id)) continue;
-      if (left.role !== "spare") this.supply(left);
+      this.supply(left);
       this.byId.delete(left.id);
     }
     this.all = members.map((member) => {
@@ -92,6 +103,7 @@ export class Followers {
     const progress = this.byId.get(from);
     if (progress === undefined || round > this.rounds.latest) return;
     if (result.accepted && result.matchIndex > this.node.log.last.index) return;
+    this.touched.push(progress);
     progress.heardAt = this.node.now;
     progress.version = version;
     if (round > progress.round) progress.round = round;
@@ -104,15 +116,25 @@ export class Followers {
     for (const progress of this.all) this.send(progress, NO_ENTRIES);
   }
 
-  /** Sends each what it lacks and has room for, and the commit index once nothing else would bring it. */
+  /**
+   * Sends each what it lacks and has room for, and the commit index once nothing else would bring it. Without news of
+   * the log only those who have answered: in a large cluster each acknowledgement would else cost as much as a commit.
+   */
   replicate(): void {
-    for (const progress of this.all) if (progress.role !== "spare") this.supply(progress);
+    const { log: { last }, delivery: { commitIndex } } = this.node;
+    const isNews = last.index !== this.suppliedLast || commitIndex !== this.suppliedCommit;
+    this.suppliedLast = last.index;
+    this.suppliedCommit = commitIndex;
+    for (const progress of isNews ? this.all : this.touched) this.supply(progress);
+    if (this.touched.length > 0) this.touched = [];
   }
 
-  /** Entries that were read back in this term: to be sent if the follower still stands where it stood. */
+  /** Entries were read back: to be sent if the follower still stands where it stood. None: they are not wanted. */
   entriesRead(to: MemberId, entries: readonly Entry[]): void {
     const progress = this.byId.get(to);
-    if (progress === undefined || progress.nextIndex !== entries[0]?.index) return;
+    if (progress === undefined) return;
+    this.touched.push(progress);
+    if (progress.nextIndex !== entries[0]?.index) return;
     if (progress.hasRoom(this.node.options.limits)) this.send(progress, limitBatch(entries, this.node.options.limits));
   }
 
@@ -127,6 +149,7 @@ export class Followers {
     const { now, options, effects } = this.node;
     const progress = this.byId.get(from);
     if (progress === undefined) return;
+    this.touched.push(progress);
     progress.heardAt = now;
     if (progress.phase.type !== "snapshot") return;
     const { transfer } = progress.phase;
@@ -138,6 +161,7 @@ export class Followers {
   snapshotRead(to: MemberId, entry: EntryId, offset: number, bytes: Uint8Array | null): void {
     const progress = this.byId.get(to);
     if (progress?.phase.type !== "snapshot") return;
+    this.touched.push(progress);
     // It has been replaced: begin again, with the one that took its place.
     if (bytes === null) progress.probe((progress.matchIndex + 1) as LogIndex);
     else progress.phase.transfer.read(entry, offset, bytes, this.node.effects);
@@ -166,11 +190,10 @@ export class Followers {
 
   private supply(progress: Progress): void {
     const { log, delivery, options: { limits } } = this.node;
+    if (progress.role === "spare") return;
+    // Whatever is under way to it, and may be lost: the log cannot bring it any further.
+    if (progress.nextIndex !== null && progress.nextIndex <= log.base.index) return this.startTransfer(progress);
     while (progress.nextIndex !== null && progress.nextIndex <= log.last.index && progress.hasRoom(limits)) {
-      if (progress.nextIndex <= log.base.index) {
-        this.startTransfer(progress);
-        break;
-      }
       if (progress.nextIndex < log.firstCached) {
         this.orderRead(progress, progress.nextIndex);
         break;

@@ -89,7 +89,7 @@ export class Proposals {
     }
   }
 
-  /** A snapshot took the place of everything up to `index`: what was committed there will not be known here. */
+  /** What is committed up to `index` will not be known here: a snapshot has it, or this node gets no entries any more. */
   skippedTo(index: LogIndex, effects: RaftEffect[]): void {
     for (const [at, proposals] of [...this.open].sort(([a], [b]) => a - b)) {
       if (at > index) continue;

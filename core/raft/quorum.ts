@@ -37,10 +37,11 @@ export class Quorum {
 
   private reachedBy(voters: readonly MemberId[], valueOf: (id: MemberId) => number): number {
     const { sorted } = this;
-    sorted.length = 0;
+    // Counted by ourselves: an array whose length is set to 0 gives its memory back.
+    let count = 0;
     for (const voter of voters) {
       const value = valueOf(voter);
-      let at = sorted.length;
+      let at = count++;
       // Insertion: a handful of values, mostly in order already.
       for (; at > 0 && (sorted[at - 1] as number) < value; at--) sorted[at] = sorted[at - 1] as number;
       sorted[at] = value;

@@ -18,6 +18,7 @@ import { NO_ENTRY } from "../types.ts";
 import { Alarm } from "./alarm.ts";
 import type { RaftEffect, RaftInput, RaftOptions } from "./boundary.ts";
 import { Compaction } from "./compaction.ts";
+import { memberOf } from "./configuration.ts";
 import { Departure } from "./departure.ts";
 import { Elections } from "./elections.ts";
 import { Follower } from "./follower.ts";
@@ -322,10 +323,11 @@ export class Raft {
     if (purpose.type === "apply") {
       return node.delivery.entriesRead(order, isOvertaken ? [] : entries, node.currentTerm, node.effects);
     }
+    if (this.leader === null) return;
     // Ordered for an earlier term: the entries may have been replaced since.
-    if (this.leader === null || order.term !== node.currentTerm || isOvertaken) return;
-    invariant(isAnswerTo(order, entries, node.log), "a disk returns the log's own entries");
-    this.leader.followers.entriesRead(purpose.to, entries);
+    const isCurrent = order.term === node.currentTerm && !isOvertaken;
+    invariant(!isCurrent || isAnswerTo(order, entries, node.log), "a disk returns the log's own entries");
+    this.leader.followers.entriesRead(purpose.to, isCurrent ? entries : []);
   }
 
   // The end of a step
@@ -337,6 +339,7 @@ export class Raft {
     if (this.departure !== null) this.depart(this.departure);
     if (this.leader !== null) this.lead(this.leader);
     else this.askToRead();
+    if (node.proposals.hasOpen && this.leader === null) this.giveUpProposals();
     this.compaction.takeIfDue(this.leader);
     log.evict(Math.min(delivery.reportedApplied, writes.durable.index) as LogIndex, options.limits.maxCachedBytes);
     const write = writes.take();
@@ -351,6 +354,13 @@ export class Raft {
   private lead(leader: Leader): void {
     leader.advance();
     if (leader.mustResign) this.becomeFollower(null);
+  }
+
+  /** A node that gets no entries any more will never hear what became of its proposals. */
+  private giveUpProposals(): void {
+    const { node } = this;
+    const member = memberOf(node.configuration, node.id);
+    if (member === null || member.role === "spare") node.proposals.skippedTo(node.log.last.index, node.effects);
   }
 
   private askToRead(): void {

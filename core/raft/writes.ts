@@ -62,7 +62,11 @@ export class Writes {
   truncate(keep: LogIndex): void {
     this.log.truncate(keep);
     this.durability.truncate(this.log.last);
-    this.truncateTo = keep;
+    // Of what was appended in this very step the disk need not hear.
+    const first = this.entries[0];
+    if (first !== undefined) this.entries = this.entries.filter((entry) => entry.index <= keep);
+    if (first !== undefined && first.index <= keep + 1) return;
+    this.truncateTo = Math.min(this.truncateTo ?? keep, keep) as LogIndex;
   }
 
   append(entry: Entry): void {
