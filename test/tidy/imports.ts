@@ -80,7 +80,9 @@ const CORE_PARTS: Readonly<Record<string, readonly string[]>> = {
   pages: ["wal/"],
   sqlite: ["wal/", "pages/", "database/engine.ts"],
   storage: ["raft/boundary.ts", "raft/message.ts", "raft/configuration.ts", "raft/configuration-codec.ts"],
-  wire: ["raft/message.ts", "raft/boundary.ts", "database/engine.ts"],
+  wire: [
+    "raft/message.ts", "raft/boundary.ts", "raft/configuration.ts", "raft/configuration-codec.ts", "database/engine.ts",
+  ],
   replica: ["raft/", "storage/", "wire/"],
   database: ["raft/boundary.ts", "wire/"],
   client: ["wire/", "database/engine.ts"],
