@@ -5,12 +5,12 @@ import type { Decoded } from "../core/bytes.ts";
 import { crc32c } from "../core/checksum.ts";
 import { FAILURE_CODES, type Failure } from "../core/failure.ts";
 import type { SqlValue } from "../core/database/engine.ts";
-import type { NodeId, Term } from "../core/types.ts";
+import type { LogIndex, NodeId, Term } from "../core/types.ts";
 import { isWellFormed } from "../core/utf8.ts";
 import {
   decodeClientMessage, decodeNodeMessage, encodeClientMessage, encodeNodeMessage,
 } from "../core/wire/statement-codec.ts";
-import type { ClientMessage, NodeMessage, Outcome, RequestBody } from "../core/wire/statement.ts";
+import type { ClientMessage, NodeMessage, Outcome, ReadLevel, RequestBody } from "../core/wire/statement.ts";
 import { examples } from "./chance.ts";
 
 const u64 = fc.maxSafeNat();
@@ -28,9 +28,14 @@ const parameters = fc.oneof(fc.array(value, { maxLength: 5 }), named);
 const transaction = fc.record({ type: fc.constantFrom("begin", "commit", "rollback"), transaction: u64 });
 const body: fc.Arbitrary<RequestBody> = fc.oneof(
   fc.record({ type: fc.constant("write" as const), transaction: u64, sql: text, parameters }),
-  fc.record({ type: fc.constant("read" as const), sql: text, parameters }),
   fc.record({ type: fc.constant("script" as const), sql: text }),
   transaction as fc.Arbitrary<RequestBody>,
+);
+const u32 = fc.nat({ max: 0xffffffff });
+const index = u64.map((value) => value as LogIndex);
+const level: fc.Arbitrary<ReadLevel> = fc.oneof(
+  fc.constant({ type: "linearizable" as const }),
+  fc.record({ type: fc.constant("session" as const), index }),
 );
 const nonceOnly = fc.record({ type: fc.constantFrom("Locate", "OpenSession"), nonce: u64 });
 const clientMessage: fc.Arbitrary<ClientMessage> = fc.oneof(
@@ -38,6 +43,10 @@ const clientMessage: fc.Arbitrary<ClientMessage> = fc.oneof(
   fc.record({ type: fc.constant("Request" as const), term, session: u64, sequence: u64, lowestUnanswered: u64, body }),
   fc.record({ type: fc.constant("FetchPart" as const), term, session: u64, sequence: u64, part: fc.nat() }),
   fc.record({ type: fc.constant("CloseSession" as const), term, session: u64 }),
+  fc.record({
+    type: fc.constant("Query" as const), query: u64, lowestUnanswered: u64, timeoutMs: u32, level, sql: text, parameters,
+  }),
+  fc.record({ type: fc.constant("FetchRows" as const), query: u64, part: fc.nat() }),
 );
 
 const failure: fc.Arbitrary<Failure> = fc.record({
@@ -66,9 +75,14 @@ const nodeMessage: fc.Arbitrary<NodeMessage> = fc.oneof(
   fc.record({ type: fc.constant("SessionRefused" as const), nonce: u64, failure }),
   fc.record({
     type: fc.constant("Answer" as const), term, session: u64, sequence: u64,
-    part: fc.nat(), parts: fc.nat(), outcome, rows,
+    index, part: fc.nat(), parts: fc.nat(), outcome, rows,
   }),
   fc.record({ type: fc.constant("SessionUnknown" as const), term, session: u64, sequence: u64 }),
+  fc.record({
+    type: fc.constant("QueryAnswer" as const), query: u64, execution: u64,
+    index, part: fc.nat(), parts: fc.nat(), outcome, rows,
+  }),
+  fc.record({ type: fc.constant("QueryUnknown" as const), query: u64 }),
 );
 
 /** All laws of a codec on one example. */

@@ -6,10 +6,16 @@
  *     lead 2                the same, and its no-op is committed
  *     follow b 3            b leads term 3
  *     open c1               connection c1 opens a session
- *     c1 write INSERT ...   a statement that may write; likewise: read, script
+ *     connect c1            connection c1 opens none
+ *     c1 write INSERT ...   a statement that may write; likewise: script
+ *     c1 read SELECT ...    a linearizable query, for which it waits 2,000 ms; they are numbered from 101 on
+ *     c1 read@3 SELECT ...  the same, of a state that has the effect of the log up to index 3
+ *     c1 again 101          query 101 once more
+ *     c1 fetch 101 1        part 1 of the answer to query 101
+ *     c1 settled 102        the next query says that everything below 102 is answered
  *     c1 begin 1            opens interactive transaction 1; likewise: commit 1, rollback 1
  *     c1 in 1 SELECT ...    a statement in transaction 1
- *     c1 repeats 20 read .. the same request, under 20 sequence numbers, in silence
+ *     c1 repeats 20 write . the same request, under 20 sequence numbers, in silence; or: repeats 20 read ...
  *     c1 repeat 2           the request with sequence number 2 once more
  *     c1 forget 3           the next request says that everything below 3 is answered
  *     c1 locate             asks who leads
@@ -20,13 +26,16 @@
  *     lost 2                another entry is committed where proposal 2 stood
  *     noop                  the no-op of the present term is committed
  *     foreign INSERT ...    another leader commits a transaction
- *     unheard INSERT ...    the same, and this node does not hear of it
+ *     behind INSERT ...     the same, and this node hears of it later
+ *     catch up              now
+ *     unheard INSERT ...    the same, and this node never hears of it
  *     configuration         a configuration entry is committed
  *     resign                this node leads no more, and nobody else is known to
  *     snapshot              this node's snapshot is taken, and compared with the state of the others
  *     restore               the others' snapshot comes in the place of all entries so far; or: restore damaged
  *     confirm               all ReadIndex rounds asked for are confirmed; confirm 2: number 2 alone
  *     unconfirmed           all ReadIndex rounds asked for are refused
+ *     close                 this node is closing
  *     pass 600              600 ms pass, timers fire
  */
 import { Database } from "../core/database/database.ts";
@@ -38,7 +47,7 @@ import { Random, SEED_SIZE } from "../core/random.ts";
 import type { ProposalOutcome, RefusalReason } from "../core/raft/boundary.ts";
 import type { Entry, EntryId, LogIndex, NodeId, ProposalNumber, ReadNumber, Term } from "../core/types.ts";
 import { decodeNodeMessage, encodeClientMessage } from "../core/wire/statement-codec.ts";
-import type { ClientMessage, NodeMessage, RequestBody } from "../core/wire/statement.ts";
+import type { ClientMessage, NodeMessage, Outcome, ReadLevel, RequestBody, ResultPart } from "../core/wire/statement.ts";
 import { StoryClock } from "./story-clock.ts";
 
 const SELF = "a" as NodeId;
@@ -48,6 +57,9 @@ interface StoryClient {
   session: number;
   nextSequence: number;
   lowestUnanswered: number;
+  nextQuery: number;
+  lowestQuery: number;
+  /** By sequence number, or by that of the query. */
   readonly requests: Map<number, ClientMessage>;
 }
 
@@ -63,6 +75,8 @@ export class DatabaseStory {
   private readonly clients = new Map<string, StoryClient>();
   private proposals: Proposal[] = [];
   private reads: ReadNumber[] = [];
+  /** Committed entries that this node has not heard of yet. */
+  private readonly missed: Entry[] = [];
   private readonly clock = new StoryClock();
   private term = 0 as Term;
   private lastIndex = 0;
@@ -95,6 +109,9 @@ export class DatabaseStory {
       case "open":
         this.clients.set(rest[0]!, newClient());
         return this.say(rest[0]!, { type: "OpenSession", nonce: 7 });
+      case "connect":
+        this.clients.set(rest[0]!, newClient());
+        return [];
       case "accept":
         return this.accept();
       case "commit":
@@ -108,6 +125,13 @@ export class DatabaseStory {
         return this.commitOther("noop");
       case "foreign":
         return this.commitForeign(rest.join(" "));
+      case "behind": {
+        const payload = this.executeElsewhere(rest.join(" "));
+        this.missed.push({ term: this.term, index: this.committedIndex as LogIndex, kind: "payload", payload });
+        return [];
+      }
+      case "catch":
+        return this.step({ type: "Committed", entries: this.missed.splice(0) });
       case "unheard":
         this.executeElsewhere(rest.join(" "));
         return [];
@@ -122,6 +146,8 @@ export class DatabaseStory {
       case "confirm":
       case "unconfirmed":
         return this.answerReads(word === "confirm", rest[0] === undefined ? null : (number as ReadNumber));
+      case "close":
+        return this.step({ type: "Closing" });
       case "pass":
         return this.clock.pass(number, () => this.step({ type: "TimerFired" }));
       default:
@@ -139,8 +165,13 @@ export class DatabaseStory {
         return this.request(name, { type: "write", transaction: 0, sql, parameters: [] });
       case "in":
         return this.request(name, { type: "write", transaction, sql: rest.slice(1).join(" "), parameters: [] });
-      case "read":
-        return this.request(name, { type: "read", sql, parameters: [] });
+      case "again":
+        return this.say(name, client.requests.get(transaction)!);
+      case "fetch":
+        return this.say(name, { type: "FetchRows", query: transaction, part: Number(rest[1]) });
+      case "settled":
+        client.lowestQuery = transaction;
+        return [];
       case "script":
         return this.request(name, { type: "script", sql });
       case "begin":
@@ -160,6 +191,7 @@ export class DatabaseStory {
       case "gone":
         return this.step({ type: "ClientGone", from: name });
       default:
+        if (verb.startsWith("read")) return this.query(name, verb, sql);
         throw new Error(`unknown command of a client: ${verb}`);
     }
   }
@@ -170,6 +202,19 @@ export class DatabaseStory {
     const sequence = client.nextSequence++;
     const message: ClientMessage = { type: "Request", term, session, sequence, lowestUnanswered, body };
     client.requests.set(sequence, message);
+    return this.say(name, message);
+  }
+
+  private query(name: string, verb: string, sql: string): readonly string[] {
+    const client = this.clients.get(name)!;
+    const index = Number(verb.split("@")[1]) as LogIndex;
+    const level: ReadLevel = verb === "read" ? { type: "linearizable" } : { type: "session", index };
+    const query = client.nextQuery++;
+    const lowestUnanswered = client.lowestQuery;
+    const message: ClientMessage = {
+      type: "Query", query, lowestUnanswered, timeoutMs: 2000, level, sql, parameters: [],
+    };
+    client.requests.set(query, message);
     return this.say(name, message);
   }
 
@@ -310,7 +355,10 @@ export class DatabaseStory {
 }
 
 function newClient(): StoryClient {
-  return { term: 0 as Term, session: 0, nextSequence: 1, lowestUnanswered: 1, requests: new Map() };
+  const requests = new Map<number, ClientMessage>();
+  return {
+    term: 0 as Term, session: 0, nextSequence: 1, lowestUnanswered: 1, nextQuery: 101, lowestQuery: 1, requests,
+  };
 }
 
 export function describe(message: NodeMessage): string {
@@ -323,15 +371,22 @@ export function describe(message: NodeMessage): string {
       return `SessionRefused ${message.failure.code}`;
     case "SessionUnknown":
       return `${message.sequence} SessionUnknown`;
-    case "Answer": {
-      const part = message.parts === 1 ? "" : ` part=${message.part}/${message.parts}`;
-      return `${message.sequence} ${describeOutcome(message)}${part}`;
-    }
+    case "Answer":
+      return `${message.sequence} ${describeResult(message)}`;
+    case "QueryAnswer":
+      return `${message.query} ${describeResult(message)}`;
+    case "QueryUnknown":
+      return `${message.query} QueryUnknown`;
   }
 }
 
-function describeOutcome({ outcome, rows }: NodeMessage & { type: "Answer" }): string {
-  const table = rows.map((row) => row.map(describeValue).join(",")).join(" | ");
+function describeResult({ index, part, parts, outcome, rows }: ResultPart): string {
+  const which = parts === 1 ? "" : ` part=${part}/${parts}`;
+  return `@${index} ${describeOutcome(outcome, rows)}${which}`;
+}
+
+function describeOutcome(outcome: Outcome | null, rows: ResultPart["rows"]): string {
+  const table = rows.map((row) => row.map(describeValue).join(",").slice(0, 40)).join(" | ");
   if (outcome === null) return table;
   switch (outcome.type) {
     case "done":

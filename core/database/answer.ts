@@ -6,9 +6,12 @@
  */
 import { failure, type Failure } from "../failure.ts";
 import { unreachable } from "../invariant.ts";
+import type { LogIndex } from "../types.ts";
 import { valueSize } from "../wire/sql-value.ts";
 import { encodeNodeMessage } from "../wire/statement-codec.ts";
-import { STATEMENT_LIMITS, type Outcome, type RequestBody, type SequenceNumber } from "../wire/statement.ts";
+import {
+  STATEMENT_LIMITS, type NodeMessage, type Outcome, type RequestBody, type ResultPart, type SequenceNumber,
+} from "../wire/statement.ts";
 import type { SqlValue, StatementResult } from "./engine.ts";
 import type { Session } from "./session.ts";
 
@@ -19,14 +22,23 @@ export interface Request {
   readonly body: RequestBody;
 }
 
-export interface Answer {
-  readonly request: Request;
+/** What a statement came to. */
+export interface Result {
   readonly outcome: Outcome;
   readonly rows: readonly (readonly SqlValue[])[];
 }
 
+export interface Answer extends Result {
+  readonly request: Request;
+}
+
 export function failed(request: Request, failure: Failure): Answer {
-  return { request, outcome: { type: "failed", failure }, rows: [] };
+  return { request, ...failedResult(failure) };
+}
+
+/** Of what was not executed, or had no effect. */
+export function failedResult(failure: Failure): Result {
+  return { outcome: { type: "failed", failure }, rows: [] };
 }
 
 /** Of a statement that neither returns rows nor changes any: BEGIN, ROLLBACK. */
@@ -35,43 +47,46 @@ export function succeeded(request: Request): Answer {
 }
 
 export function answerTo(request: Request, result: StatementResult): Answer {
+  return { request, ...resultOf(result) };
+}
+
+export function resultOf(result: StatementResult): Result {
   switch (result.type) {
     case "done": {
       const { columns, rows } = result.rows;
       const { changes, lastInsertRowid } = result;
-      return { request, outcome: { type: "done", columns, changes, lastInsertRowid }, rows };
+      return { outcome: { type: "done", columns, changes, lastInsertRowid }, rows };
     }
     case "sqlError":
-      return failed(request, { code: "SqlError", message: result.message, sqlCode: result.code });
+      return failedResult({ code: "SqlError", message: result.message, sqlCode: result.code });
     case "writes":
-      return { request, outcome: { type: "writes" }, rows: [] };
+      return { outcome: { type: "writes" }, rows: [] };
     case "tooLarge":
-      return failed(request, failure("TooLarge", result.message));
+      return failedResult(failure("TooLarge", result.message));
     case "misuse":
-      return failed(request, failure("Misuse", result.message));
+      return failedResult(failure("Misuse", result.message));
     case "died":
-      return failed(request, failure("TransactionAborted", `the SQL engine stopped, another is up: ${result.message}`));
+      return failedResult(
+        failure("TransactionAborted", `the SQL engine stopped, another is up: ${result.message}`),
+      );
     default:
       return unreachable(result);
   }
 }
 
-/** The messages of an answer, part 0 first. */
-export function encodeAnswer(answer: Answer): readonly Uint8Array[] {
-  const { session, sequence } = answer.request;
-  const groups = split(answer.rows);
-  return groups.map((rows, part) =>
-    encodeNodeMessage({
-      type: "Answer",
-      term: session.term,
-      session: session.number,
-      sequence,
-      part,
-      parts: groups.length,
-      outcome: part === 0 ? answer.outcome : null,
-      rows,
-    }),
-  );
+/**
+ * The messages that carry a result, part 0 first.
+ *
+ * @param index what it tells of has the effect of the log up to there
+ */
+export function encodeResult(
+  result: Result, index: LogIndex, messageOf: (part: ResultPart) => NodeMessage,
+): readonly Uint8Array[] {
+  const groups = split(result.rows);
+  return groups.map((rows, part) => {
+    const outcome = part === 0 ? result.outcome : null;
+    return encodeNodeMessage(messageOf({ index, part, parts: groups.length, outcome, rows }));
+  });
 }
 
 /** At least one group; each but the last holds about partBytes. */

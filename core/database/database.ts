@@ -2,9 +2,9 @@
  * One node's database: sessions, transaction queue, SQL engine and reads, between the clients and the replicated log.
  *
  *     request ──▶ session ──▶ executor ──▶ engine ──▶ Propose ──▶ (log) ──▶ Committed ──▶ engine ──▶ answer
- *                    └──────▶ read: RequestRead ──▶ ReadConfirmed, applied so far ──▶ engine's reader ──▶ answer
+ *     query ────▶ RequestRead ──▶ ReadConfirmed, applied so far ──▶ engine's reader ──▶ answer
  *
- * It executes only while it leads, and only after it has applied its own term's no-op: before that, entries of earlier
+ * Queries are answered on every node (queries.ts). It executes requests only while it leads, and only after it has applied its own term's no-op: before that, entries of earlier
  * leaders may be missing here. It runs ahead of replication (the engine's speculative commits); outbox.ts decides when
  * an answer may leave. On any loss of leadership it first rolls back to the applied state.
  *
@@ -16,22 +16,16 @@ import { Random } from "../random.ts";
 import { afterMs, type Entry, type Instant, type LogIndex, type ReadNumber } from "../types.ts";
 import { decodeClientMessage, encodeNodeMessage } from "../wire/statement-codec.ts";
 import type { ClientMessage, NodeMessage, RequestBody } from "../wire/statement.ts";
-import { answerTo, encodeAnswer, failed, type Answer, type Request } from "./answer.ts";
+import { encodeResult, failed, type Answer, type Request } from "./answer.ts";
 import type { ClientId, DatabaseEffect, DatabaseInput, DatabaseLimits, DatabaseOptions } from "./boundary.ts";
-import { ENGINE_SEED_SIZE, type Engine } from "./engine.ts";
+import { ENGINE_SEED_SIZE, type Engine, type SqlParameters, type StatementResult } from "./engine.ts";
 import { Executor, type Outlet } from "./executor.ts";
 import { Leadership } from "./leadership.ts";
+import { Queries, type QueryOutlet } from "./queries.ts";
 import { Sessions, type Session } from "./session.ts";
 
 /** How often sessions and the open transaction are looked at for having expired. */
 const SWEEP_MS = 500;
-
-/** A read waiting for its confirmation, or for the state that it may see. */
-interface PendingRead {
-  readonly request: Request;
-  /** The index that has to be applied; null: the round is still under way. */
-  index: LogIndex | null;
-}
 
 /** What the oracles and `status` may see. */
 export interface DatabaseSnapshot {
@@ -42,16 +36,17 @@ export interface DatabaseSnapshot {
   readonly sessions: number;
 }
 
-export class Database implements Outlet {
+export class Database implements Outlet, QueryOutlet {
   readonly engine: Engine;
   private readonly limits: DatabaseLimits;
   private readonly leadership: Leadership;
   private readonly executor: Executor;
   private readonly sessions: Sessions;
-  private readonly reads = new Map<ReadNumber, PendingRead>();
+  private readonly queries: Queries;
   private effects: DatabaseEffect[] = [];
   private now = 0 as Instant;
-  private appliedIndex = 0 as LogIndex;
+  /** The last entry whose effect is in the engine's applied state. */
+  private lastApplied = 0 as LogIndex;
   private lastRead = 0 as ReadNumber;
   private sweepAt: Instant | null = null;
   private closing = false;
@@ -63,6 +58,7 @@ export class Database implements Outlet {
     this.sessions = new Sessions(random.fork());
     this.leadership = new Leadership(options.id);
     this.executor = new Executor(this.engine, this.limits, this.leadership, this, random);
+    this.queries = new Queries(this, this.limits, random.fork());
   }
 
   step(now: Instant, input: DatabaseInput): readonly DatabaseEffect[] {
@@ -72,6 +68,10 @@ export class Database implements Outlet {
     this.executor.runQueue(now);
     this.armSweep();
     return this.effects;
+  }
+
+  get appliedIndex(): LogIndex {
+    return this.lastApplied;
   }
 
   inspect(): DatabaseSnapshot {
@@ -89,6 +89,7 @@ export class Database implements Outlet {
         this.engine.setWallClock(input.wallMs);
         return this.clientReceived(input.from, input.bytes);
       case "ClientGone":
+        this.queries.clientGone(input.from);
         return this.executor.clientGone(input.from);
       case "TimerFired":
         return this.sweep();
@@ -100,18 +101,19 @@ export class Database implements Outlet {
         return this.committed(input.entries);
       case "ReadConfirmed":
         this.executor.confirmed(input.read);
-        return this.readConfirmed(input.read, input.index);
+        return this.queries.confirmed(input.read, input.index);
       case "ReadRefused":
-        return this.readRefused(input.read);
+        return this.queries.unconfirmed(input.read);
       case "LeadershipChanged":
         if (this.leadership.changed(input.term, input.leader) === "lost") this.executor.leadershipLost();
         return;
       case "TakeSnapshot":
-        return this.emit({ type: "SnapshotTaken", index: this.appliedIndex, bytes: this.engine.snapshot() });
+        return this.emit({ type: "SnapshotTaken", index: this.lastApplied, bytes: this.engine.snapshot() });
       case "Restore":
         return this.restore(input.index, input.bytes);
       case "Closing":
         this.closing = true;
+        this.queries.close();
         return this.executor.close();
       default:
         unreachable(input);
@@ -145,6 +147,10 @@ export class Database implements Outlet {
         if (session !== null) this.closeSession(session, "its session was closed");
         return;
       }
+      case "Query":
+        return this.queries.asked(client, message, this.now);
+      case "FetchRows":
+        return this.queries.fetched(client, message, this.now);
       default:
         unreachable(message);
     }
@@ -180,7 +186,7 @@ export class Database implements Outlet {
         return;
       case "answered": {
         const bytes = session.answerPart(sequence, 0);
-        if (bytes !== null) this.emit({ type: "Respond", to: client, bytes });
+        if (bytes !== null) this.respondBytes(client, bytes);
         return;
       }
       case "new":
@@ -200,8 +206,7 @@ export class Database implements Outlet {
       const message = `the session has ${this.limits.maxSessionRequests} unanswered requests already`;
       return this.refuse(request, failure("Busy", message));
     }
-    if (body.type === "read") this.reads.set(this.requestRead(), { request, index: null });
-    else this.executor.take(request, this.now);
+    this.executor.take(request, this.now);
   }
 
   private fetched(client: ClientId, message: ClientMessage & { type: "FetchPart" }): void {
@@ -209,7 +214,7 @@ export class Database implements Outlet {
     const session = this.sessions.find(term, message.session);
     session?.heard(client, this.now);
     const bytes = session?.answerPart(sequence, part) ?? null;
-    if (bytes !== null) this.emit({ type: "Respond", to: client, bytes });
+    if (bytes !== null) this.respondBytes(client, bytes);
     else this.respond(client, { type: "SessionUnknown", term, session: message.session, sequence });
   }
 
@@ -225,10 +230,11 @@ export class Database implements Outlet {
     for (const session of this.sessions.silentSince(this.now, this.limits.sessionExpiryMs)) {
       this.closeSession(session, "its session expired");
     }
+    this.queries.sweep(this.now);
   }
 
   private armSweep(): void {
-    if (this.sweepAt !== null || this.sessions.size === 0) return;
+    if (this.sweepAt !== null || this.sessions.size + this.queries.size === 0) return;
     this.sweepAt = afterMs(this.now, SWEEP_MS);
     this.emit({ type: "SetTimer", at: this.sweepAt });
   }
@@ -241,56 +247,37 @@ export class Database implements Outlet {
     return this.lastRead;
   }
 
-  private readConfirmed(read: ReadNumber, index: LogIndex): void {
-    const pending = this.reads.get(read);
-    if (pending === undefined) return;
-    pending.index = index;
-    this.runReads();
-  }
-
-  private readRefused(read: ReadNumber): void {
-    const pending = this.reads.get(read);
-    if (pending === undefined) return;
-    this.reads.delete(read);
-    this.refuse(pending.request, this.leadership.refusal());
-  }
-
-  /** Answers the confirmed reads whose index has been applied, in the order in which they came. */
-  private runReads(): void {
-    for (const [read, { request, index }] of this.reads) {
-      if (index === null || index > this.appliedIndex) continue;
-      this.reads.delete(read);
-      const { body } = request;
-      invariant(body.type === "read", "only reads are pending as reads");
-      const result = this.engine.run("reader", body.sql, body.parameters);
-      if (result.type === "died") this.executor.revive(0);
-      this.send(answerTo(request, result));
-    }
+  read(sql: string, parameters: SqlParameters): StatementResult {
+    const result = this.engine.run("reader", sql, parameters);
+    if (result.type === "died") this.executor.revive(0);
+    return result;
   }
 
   private committed(entries: readonly Entry[]): void {
     for (const entry of entries) {
-      invariant(entry.index === this.appliedIndex + 1, "entries are applied in order");
+      invariant(entry.index === this.lastApplied + 1, "entries are applied in order");
       const fault = this.executor.apply(entry);
       if (fault !== null) return this.emit({ type: "Halt", index: entry.index, detail: fault.rule });
-      this.appliedIndex = entry.index;
     }
-    this.emit({ type: "ReportApplied", index: this.appliedIndex });
-    this.runReads();
+    this.emit({ type: "ReportApplied", index: this.lastApplied });
+    this.queries.applied();
   }
 
-  /** Reads that wait go on: what they see is as new as they need, and no statement is ever open between two steps. */
+  applied(index: LogIndex): void {
+    this.lastApplied = index;
+  }
+
+  /** Queries that wait go on: what they see is as new as they need, and no statement is open between two steps. */
   private restore(index: LogIndex, snapshot: Uint8Array): void {
     invariant(!this.leadership.leads, "the state of a leader is not replaced");
-    invariant(index >= this.appliedIndex, "the applied index never falls");
+    invariant(index >= this.lastApplied, "the applied index never falls");
     const fault = this.executor.restore(index, snapshot);
     if (fault !== null) {
       const detail = `the snapshot breaks the rule "${fault.rule}" at byte ${fault.offset}`;
       return this.emit({ type: "Halt", index, detail });
     }
-    this.appliedIndex = index;
     this.emit({ type: "ReportApplied", index });
-    this.runReads();
+    this.queries.applied();
   }
 
   // The way out.
@@ -301,10 +288,12 @@ export class Database implements Outlet {
 
   send(answer: Answer): void {
     const { session, sequence } = answer.request;
-    const parts = encodeAnswer(answer);
+    const parts = encodeResult(answer, this.lastApplied, (part) => {
+      return { type: "Answer", term: session.term, session: session.number, sequence, ...part };
+    });
     session.settle(sequence, parts);
-    const bytes = parts[0];
-    if (bytes !== undefined) this.emit({ type: "Respond", to: session.client, bytes });
+    const [first] = parts;
+    if (first !== undefined) this.respondBytes(session.client, first);
   }
 
   /** A refusal inside a transaction means that the transaction is over. */
@@ -313,8 +302,12 @@ export class Database implements Outlet {
     this.send(failed(request, over ? failure("TransactionAborted", refusal.message) : refusal));
   }
 
-  private respond(client: ClientId, message: NodeMessage): void {
-    this.emit({ type: "Respond", to: client, bytes: encodeNodeMessage(message) });
+  respond(client: ClientId, message: NodeMessage): void {
+    this.respondBytes(client, encodeNodeMessage(message));
+  }
+
+  respondBytes(to: ClientId, bytes: Uint8Array): void {
+    this.emit({ type: "Respond", to, bytes });
   }
 }
 

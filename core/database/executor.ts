@@ -29,6 +29,8 @@ export interface Outlet {
   emit(effect: DatabaseEffect): void;
   send(answer: Answer): void;
   refuse(request: Request, refusal: Failure): void;
+  /** The engine's applied state has the effect of all entries up to `index`: answers that leave tell of it. */
+  applied(index: LogIndex): void;
   /** Begins a ReadIndex round, after everything executed so far. */
   requestRead(): ReadNumber;
 }
@@ -54,7 +56,7 @@ export class Executor {
     return this.outbox.speculative;
   }
 
-  /** Takes a request that is not a read: it waits for the writer, or is executed in its open transaction. */
+  /** Takes a request: it waits for the writer, or is executed in its open transaction. */
   take(request: Request, now: Instant): void {
     const { session, body } = request;
     switch (body.type) {
@@ -75,8 +77,6 @@ export class Executor {
           this.outlet.refuse(begin, failure("TransactionAborted", "it was rolled back"));
         }
         return this.outlet.send(succeeded(request));
-      case "read":
-        return invariant(false, "reads do not go to the writer");
       default:
         unreachable(body);
     }
@@ -177,6 +177,7 @@ export class Executor {
       if (fault !== null) return fault;
     }
     this.leadership.applied(entry);
+    this.outlet.applied(entry.index);
     this.settle(verdicts, this.notLeader());
     return null;
   }
@@ -186,6 +187,7 @@ export class Executor {
     invariant(this.queue.open === null && this.outbox.speculative === 0, "only a leader has a writer to end");
     const fault = this.engine.restore(snapshot, this.random.bytes(ENGINE_SEED_SIZE));
     if (fault !== null) return fault;
+    this.outlet.applied(index);
     this.settle(this.outbox.restored(index), this.notLeader());
     return null;
   }

@@ -5,80 +5,26 @@
  * process, in the session's term. It lives in memory only, and needs no more: another process, or this one after a
  * restart, leads in other terms and knows none of these sessions.
  */
-import { invariant } from "../invariant.ts";
 import type { Random } from "../random.ts";
 import { afterMs, type Instant, type Term } from "../types.ts";
-import type { SequenceNumber, SessionNumber, TransactionNumber } from "../wire/statement.ts";
+import type { SessionNumber, TransactionNumber } from "../wire/statement.ts";
 import type { ClientId } from "./boundary.ts";
+import { Recollection } from "./recollection.ts";
 
 /** How many ended transactions a session remembers, to say why they ended. */
 const MAX_ENDED = 32;
 /** How far sessions are counted: with 32 random bits behind it, the number is one that formats can hold. */
 const SESSION_COUNTS = 2097152;
 
-export class Session {
+export class Session extends Recollection {
   readonly term: Term;
   readonly number: SessionNumber;
-  /** The connection that the session was last heard on: answers go there. */
-  client: ClientId;
-  heardAt: Instant;
-  /** Sequence numbers below this are settled and forgotten; what arrives under one is a late repetition. */
-  private lowestUnanswered: SequenceNumber = 1;
-  /** By sequence number: the encoded parts of the answer; null: it is being worked on. */
-  private readonly answers = new Map<SequenceNumber, readonly Uint8Array[] | null>();
   private readonly endedTransactions = new Map<TransactionNumber, string>();
 
   constructor(term: Term, number: SessionNumber, client: ClientId, now: Instant) {
+    super(client, now);
     this.term = term;
     this.number = number;
-    this.client = client;
-    this.heardAt = now;
-  }
-
-  /** The client was heard: its connection, and what it needs no more. */
-  heard(client: ClientId, now: Instant): void {
-    this.client = client;
-    this.heardAt = now;
-  }
-
-  forgetBelow(lowestUnanswered: SequenceNumber): void {
-    if (lowestUnanswered <= this.lowestUnanswered) return;
-    this.lowestUnanswered = lowestUnanswered;
-    for (const sequence of this.answers.keys()) if (sequence < lowestUnanswered) this.answers.delete(sequence);
-  }
-
-  /**
-   * "new": never seen, and now being worked on. "settled": too old to be of interest to anyone. "full": `capacity`
-   * requests are remembered, and this is none of them.
-   */
-  admit(sequence: SequenceNumber, capacity: number): "new" | "working" | "answered" | "settled" | "full" {
-    if (this.isSettled(sequence)) return "settled";
-    const answer = this.answers.get(sequence);
-    if (answer !== undefined) return answer === null ? "working" : "answered";
-    if (this.answers.size >= capacity) return "full";
-    this.answers.set(sequence, null);
-    return "new";
-  }
-
-  /** Whether the client waits for this answer no more. */
-  isSettled(sequence: SequenceNumber): boolean {
-    return sequence < this.lowestUnanswered;
-  }
-
-  /** How many requests are remembered. */
-  get size(): number {
-    return this.answers.size;
-  }
-
-  /** Remembers the answer, unless the client has lost interest. */
-  settle(sequence: SequenceNumber, parts: readonly Uint8Array[]): void {
-    if (!this.answers.has(sequence)) return;
-    invariant(this.answers.get(sequence) === null, "a request is answered once");
-    this.answers.set(sequence, parts);
-  }
-
-  answerPart(sequence: SequenceNumber, part: number): Uint8Array | null {
-    return this.answers.get(sequence)?.[part] ?? null;
   }
 
   endTransaction(transaction: TransactionNumber, reason: string): void {

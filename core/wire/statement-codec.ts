@@ -2,26 +2,35 @@
  * The statement protocol as bytes. A message, whatever carries it:
  *
  *    0  u32  CRC-32C of everything behind it
- *    4  u8   version of the protocol: 1
+ *    4  u8   version of the protocol: 2
  *    5  u8   type, the position in CLIENT_TYPES or NODE_TYPES
  *    6  ...  the fields of the type, in the order of its declaration in statement.ts
  *
- * Terms, sessions, sequence and transaction numbers and nonces are u64; a node id is text, empty where there is none.
+ * Terms, sessions, indexes, nonces and the numbers of sequences, transactions, queries and executions are u64; parts
+ * and milliseconds are u32; a node id is text, empty where there is none; a level is a u8, and the index where it is 1.
  * Rejects every truncation and every changed bit; never throws on what it is given.
  */
 import { ByteReader, ByteWriter, type Decoded } from "../bytes.ts";
 import { crc32c } from "../checksum.ts";
 import { FAILURE_CODES, type Failure } from "../failure.ts";
 import { invariant, unreachable } from "../invariant.ts";
-import { isNodeId, type NodeId, type Term } from "../types.ts";
+import { isNodeId, type LogIndex, type NodeId, type Term } from "../types.ts";
 import { readParameters, readRows, readValue, writeParameters, writeRows, writeValue } from "./sql-value.ts";
-import { STATEMENT_LIMITS, type ClientMessage, type NodeMessage, type Outcome, type RequestBody } from "./statement.ts";
+import {
+  STATEMENT_LIMITS, type ClientMessage, type NodeMessage, type Outcome, type ReadLevel, type RequestBody,
+  type ResultPart,
+} from "./statement.ts";
 
-export const STATEMENT_VERSION = 1;
+export const STATEMENT_VERSION = 2;
 
-const CLIENT_TYPES = ["Locate", "OpenSession", "Request", "FetchPart", "CloseSession"] as const;
-const NODE_TYPES = ["Located", "SessionOpened", "SessionRefused", "Answer", "SessionUnknown"] as const;
-const BODY_TYPES = ["write", "read", "script", "begin", "commit", "rollback"] as const;
+const CLIENT_TYPES = [
+  "Locate", "OpenSession", "Request", "FetchPart", "CloseSession", "Query", "FetchRows",
+] as const;
+const NODE_TYPES = [
+  "Located", "SessionOpened", "SessionRefused", "Answer", "SessionUnknown", "QueryAnswer", "QueryUnknown",
+] as const;
+const BODY_TYPES = ["write", "script", "begin", "commit", "rollback"] as const;
+const LEVEL_TYPES = ["linearizable", "session"] as const;
 const OUTCOME_TYPES = ["none", "done", "writes", "failed"] as const;
 const MAX_TEXT = 64 * 1024;
 
@@ -41,6 +50,15 @@ export function encodeClientMessage(message: ClientMessage): Uint8Array {
       break;
     case "CloseSession":
       writer.u64(message.term).u64(message.session);
+      break;
+    case "Query":
+      writer.u64(message.query).u64(message.lowestUnanswered).u32(message.timeoutMs);
+      writeLevel(writer, message.level);
+      writer.text(message.sql);
+      writeParameters(writer, message.parameters);
+      break;
+    case "FetchRows":
+      writer.u64(message.query).u32(message.part);
       break;
     default:
       unreachable(message);
@@ -79,9 +97,31 @@ function readClientMessage(reader: ByteReader, type: (typeof CLIENT_TYPES)[numbe
       };
     case "CloseSession":
       return { type, term: reader.u64() as Term, session: reader.u64() };
+    case "Query":
+      return {
+        type,
+        query: reader.u64(),
+        lowestUnanswered: reader.u64(),
+        timeoutMs: reader.u32(),
+        level: readLevel(reader),
+        sql: reader.text(STATEMENT_LIMITS.maxSqlBytes),
+        parameters: readParameters(reader),
+      };
+    case "FetchRows":
+      return { type, query: reader.u64(), part: reader.u32() };
     default:
       return unreachable(type);
   }
+}
+
+function writeLevel(writer: ByteWriter, level: ReadLevel): void {
+  writer.u8(LEVEL_TYPES.indexOf(level.type));
+  if (level.type === "session") writer.u64(level.index);
+}
+
+function readLevel(reader: ByteReader): ReadLevel {
+  const type = readTag(reader, LEVEL_TYPES, "a level is one of the known types");
+  return type === "session" ? { type, index: reader.u64() as LogIndex } : { type };
 }
 
 function writeBody(writer: ByteWriter, body: RequestBody): void {
@@ -89,10 +129,6 @@ function writeBody(writer: ByteWriter, body: RequestBody): void {
   switch (body.type) {
     case "write":
       writer.u64(body.transaction).text(body.sql);
-      writeParameters(writer, body.parameters);
-      return;
-    case "read":
-      writer.text(body.sql);
       writeParameters(writer, body.parameters);
       return;
     case "script":
@@ -114,8 +150,6 @@ function readBody(reader: ByteReader): RequestBody {
   switch (type) {
     case "write":
       return { type, transaction: reader.u64(), sql: reader.text(maxSqlBytes), parameters: readParameters(reader) };
-    case "read":
-      return { type, sql: reader.text(maxSqlBytes), parameters: readParameters(reader) };
     case "script":
       return { type, sql: reader.text(maxSqlBytes) };
     case "begin":
@@ -141,12 +175,18 @@ export function encodeNodeMessage(message: NodeMessage): Uint8Array {
       writeFailure(writer, message.failure);
       break;
     case "Answer":
-      writer.u64(message.term).u64(message.session).u64(message.sequence).u32(message.part).u32(message.parts);
-      writeOutcome(writer, message.outcome);
-      writeRows(writer, message.rows);
+      writer.u64(message.term).u64(message.session).u64(message.sequence);
+      writeResult(writer, message);
       break;
     case "SessionUnknown":
       writer.u64(message.term).u64(message.session).u64(message.sequence);
+      break;
+    case "QueryAnswer":
+      writer.u64(message.query).u64(message.execution);
+      writeResult(writer, message);
+      break;
+    case "QueryUnknown":
+      writer.u64(message.query);
       break;
     default:
       unreachable(message);
@@ -181,16 +221,33 @@ function readNodeMessage(reader: ByteReader, type: (typeof NODE_TYPES)[number]):
         term: reader.u64() as Term,
         session: reader.u64(),
         sequence: reader.u64(),
-        part: reader.u32(),
-        parts: reader.u32(),
-        outcome: readOutcome(reader),
-        rows: readRows(reader),
+        ...readResult(reader),
       };
     case "SessionUnknown":
       return { type, term: reader.u64() as Term, session: reader.u64(), sequence: reader.u64() };
+    case "QueryAnswer":
+      return { type, query: reader.u64(), execution: reader.u64(), ...readResult(reader) };
+    case "QueryUnknown":
+      return { type, query: reader.u64() };
     default:
       return unreachable(type);
   }
+}
+
+function writeResult(writer: ByteWriter, result: ResultPart): void {
+  writer.u64(result.index).u32(result.part).u32(result.parts);
+  writeOutcome(writer, result.outcome);
+  writeRows(writer, result.rows);
+}
+
+function readResult(reader: ByteReader): ResultPart {
+  return {
+    index: reader.u64() as LogIndex,
+    part: reader.u32(),
+    parts: reader.u32(),
+    outcome: readOutcome(reader),
+    rows: readRows(reader),
+  };
 }
 
 function writeOutcome(writer: ByteWriter, outcome: Outcome | null): void {

@@ -12,17 +12,33 @@
  * - A process that does not know the session says `SessionUnknown`: it never ran anything for it in this life. The
  *   client has to conclude that what it asked for is unknown, as an earlier life may have.
  *
+ * A *query* needs none of this. It is one statement outside of transactions that only reads, so that it may be executed
+ * more than once, and by any node: on the state that this node has applied, as soon as that is as new as the query's
+ * *level* demands. It belongs to the connection that it came over.
+ *
+ * Every answer names an *index*: the state that it tells of has the effect of the log up to there. The highest one that
+ * a client has seen is its token: a read that demands it sees whatever the client has seen or done before.
+ *
  * Rows travel in *parts*: an answer carries part 0 and the number of parts; the client fetches the others.
  * A transaction is named by a number that the client chooses, at most one use of each in a session.
  */
 import type { Failure } from "../failure.ts";
 import type { SqlParameters, SqlValue } from "../database/engine.ts";
-import type { NodeId, Term } from "../types.ts";
+import type { LogIndex, NodeId, Term } from "../types.ts";
 
 export type SessionNumber = number;
 export type SequenceNumber = number;
 /** 0: none, the statement is a transaction of its own. */
 export type TransactionNumber = number;
+/** Names one query of a client. They ascend, from anywhere on. */
+export type QueryNumber = number;
+
+/** How new the state is to be that a query is answered from. */
+export type ReadLevel =
+  /** It has every write that was acknowledged before the query was sent, by whichever node. */
+  | { readonly type: "linearizable" }
+  /** It has the effect of the log up to `index`. */
+  | { readonly type: "session"; readonly index: LogIndex };
 
 export type RequestBody =
   /** A statement that may write. */
@@ -32,11 +48,6 @@ export type RequestBody =
       readonly sql: string;
       readonly parameters: SqlParameters;
     }
-  /**
-   * A statement outside a transaction that is expected only to read; answered by `writes` (not executed) if it does
-   * not.
-   */
-  | { readonly type: "read"; readonly sql: string; readonly parameters: SqlParameters }
   /** Several statements, outside a transaction, as sqlite3_exec runs them. */
   | { readonly type: "script"; readonly sql: string }
   | { readonly type: "begin"; readonly transaction: TransactionNumber }
@@ -65,7 +76,23 @@ export type ClientMessage =
       readonly part: number;
     }
   /** The client needs the session no more: its transactions are rolled back. Not answered. */
-  | { readonly type: "CloseSession"; readonly term: Term; readonly session: SessionNumber };
+  | { readonly type: "CloseSession"; readonly term: Term; readonly session: SessionNumber }
+  /**
+   * A statement outside of transactions that is expected only to read; answered by `writes` (not executed) if it does
+   * not. Any node answers.
+   */
+  | {
+      readonly type: "Query";
+      readonly query: QueryNumber;
+      /** Every query below this is answered, or of no interest to the client any more. */
+      readonly lowestUnanswered: QueryNumber;
+      /** The client waits for so long at most. */
+      readonly timeoutMs: number;
+      readonly level: ReadLevel;
+      readonly sql: string;
+      readonly parameters: SqlParameters;
+    }
+  | { readonly type: "FetchRows"; readonly query: QueryNumber; readonly part: number };
 
 /** What a request came to. */
 export type Outcome =
@@ -75,9 +102,21 @@ export type Outcome =
       readonly changes: number;
       readonly lastInsertRowid: number | bigint;
     }
-  /** The `read` writes: nothing was executed. */
+  /** The query writes: nothing was executed. */
   | { readonly type: "writes" }
   | { readonly type: "failed"; readonly failure: Failure };
+
+/** One part of what a request or a query came to. */
+export interface ResultPart {
+  /** What it tells of has the effect of the log up to here. */
+  readonly index: LogIndex;
+  readonly part: number;
+  /** At least 1. */
+  readonly parts: number;
+  /** Only in part 0 does it carry columns and counts; in the others it is null. */
+  readonly outcome: Outcome | null;
+  readonly rows: readonly (readonly SqlValue[])[];
+}
 
 export type NodeMessage =
   /**
@@ -94,24 +133,26 @@ export type NodeMessage =
   | { readonly type: "SessionOpened"; readonly nonce: number; readonly term: Term; readonly session: SessionNumber }
   /** No session: this node does not lead, or has too many sessions. */
   | { readonly type: "SessionRefused"; readonly nonce: number; readonly failure: Failure }
-  | {
+  | (ResultPart & {
       readonly type: "Answer";
       readonly term: Term;
       readonly session: SessionNumber;
       readonly sequence: SequenceNumber;
-      readonly part: number;
-      /** At least 1. */
-      readonly parts: number;
-      /** Only in part 0 does it carry columns and counts; in the others it is null. */
-      readonly outcome: Outcome | null;
-      readonly rows: readonly (readonly SqlValue[])[];
-    }
+    })
   | {
       readonly type: "SessionUnknown";
       readonly term: Term;
       readonly session: SessionNumber;
       readonly sequence: SequenceNumber;
-    };
+    }
+  | (ResultPart & {
+      readonly type: "QueryAnswer";
+      readonly query: QueryNumber;
+      /** Which execution of the query it is of: only parts of the same one belong together. */
+      readonly execution: number;
+    })
+  /** There is nothing to fetch of this query: ask anew. */
+  | { readonly type: "QueryUnknown"; readonly query: QueryNumber };
 
 /** Limits of the protocol, judged by the decoder before anything is allocated. */
 export const STATEMENT_LIMITS = {

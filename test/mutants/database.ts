@@ -16,8 +16,8 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
     "kin: dqlite until 4dadac6f",
     "A read runs on the writer's view: it sees commits that are not replicated, and an open transaction besides.",
     "core/database/database.ts",
-    'const result = this.engine.run("reader", body.sql, body.parameters);',
-    'const result = this.engine.run("writer", body.sql, body.parameters);',
+    'const result = this.engine.run("reader", sql, parameters);',
+    'const result = this.engine.run("writer", sql, parameters);',
   ),
   {
     name: "pages: frames are visible before they are committed",
@@ -78,7 +78,7 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
     "database: executes a repeated request again",
     "redisraft #13",
     "A request that the network duplicates, or that the client repeats, counts twice.",
-    "core/database/session.ts",
+    "core/database/recollection.ts",
     "    if (this.isSettled(sequence)) return \"settled\";\n    const answer = this.answers.get(sequence);\n"
       + "    if (answer !== undefined) return answer === null ? \"working\" : \"answered\";\n",
     "",
