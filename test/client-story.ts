@@ -1,7 +1,8 @@
 /**
  * Tells one Client's story in text: nodes that say what the story says, and calls. Commands (an example each):
  *
- *     call 1 run INSERT ...       call 1 of the application: a statement; likewise: get (expects rows), script
+ *     call 1 run INSERT ...       call 1 of the application: a statement; likewise: script
+ *     call 1 get SELECT ...       a linearizable read; see: one of consistency "session"
  *     call 1 run SELECT half      the word "half" stands for half of a surrogate pair
  *     call 2 begin 1              interactive transaction 1; likewise: commit 1, rollback 1
  *     call 3 in 1 SELECT ...      a statement in transaction 1
@@ -12,7 +13,11 @@
  *     a refuses Busy              a opens no session
  *     a answers 5/2 done          session 5 of a answers request 2; likewise: writes, NotLeader (any failure's code)
  *     a answers 5/2 part 0/2 x    a part of the rows: one row of one text
+ *     a answers 5/2@9 done        the same, and the answer names index 9
  *     a forgot 5/2                a knows nothing of session 5
+ *     a tells 1 done              a answers query 1; all as in "answers"; they are counted in the order of their making
+ *     a tells 1.7 part 0/2 x      a part of the rows, of execution 7 of the query
+ *     a lacks 1                   a knows nothing of query 1
  *     lost a                      the connection to a broke
  *     endpoints b c               from now on nodes listen at b and c
  *     close                       the application has done with it
@@ -22,9 +27,9 @@ import { Client } from "../core/client/client.ts";
 import type { CallResult, ClientEffect, ClientInput, Operation } from "../core/client/boundary.ts";
 import { failure, type FailureCode } from "../core/failure.ts";
 import { Random, SEED_SIZE } from "../core/random.ts";
-import type { NodeId, Term } from "../core/types.ts";
+import type { LogIndex, NodeId, Term } from "../core/types.ts";
 import { decodeClientMessage, encodeNodeMessage } from "../core/wire/statement-codec.ts";
-import type { ClientMessage, NodeMessage, RequestBody } from "../core/wire/statement.ts";
+import type { ClientMessage, NodeMessage, QueryNumber, RequestBody, ResultPart } from "../core/wire/statement.ts";
 import { StoryClock } from "./story-clock.ts";
 
 export class ClientStory {
@@ -34,6 +39,8 @@ export class ClientStory {
   private earlierNonce = 0;
   private openingNonce = 0;
   private readonly sessionTerms = new Map<number, Term>();
+  /** Their numbers are random: the story counts them. */
+  private readonly queries: QueryNumber[] = [];
 
   constructor() {
     const seed = Random.fromNumber(1).bytes(SEED_SIZE);
@@ -59,7 +66,10 @@ export class ClientStory {
   }
 
   private nodeSays(from: string, verb: string, [word = "", ...rest]: string[]): readonly string[] {
-    const [session = 0, sequence = 0] = word.split("/").map(Number);
+    const [name = "", index = 0] = word.split("@");
+    const [session = 0, sequence = 0] = name.split("/").map(Number);
+    const [count = 0, execution = 1] = name.split(".").map(Number);
+    const query = this.queries[count - 1] ?? 0;
     const term = this.sessionTerms.get(session) ?? (0 as Term);
     switch (verb) {
       case "leads":
@@ -80,7 +90,11 @@ export class ClientStory {
       case "forgot":
         return this.say(from, { type: "SessionUnknown", term, session, sequence });
       case "answers":
-        return this.say(from, { type: "Answer", term, session, sequence, ...parseAnswer(rest) });
+        return this.say(from, { type: "Answer", term, session, sequence, ...parseAnswer(Number(index), rest) });
+      case "tells":
+        return this.say(from, { type: "QueryAnswer", query, execution, ...parseAnswer(Number(index), rest) });
+      case "lacks":
+        return this.say(from, { type: "QueryUnknown", query });
       default:
         throw new Error(`unknown command: ${verb}`);
     }
@@ -112,9 +126,29 @@ export class ClientStory {
         if (!decoded.ok) throw new Error(`a message of ours does not decode: ${decoded.fault.rule}`);
         if (decoded.value.type === "Locate") this.searched(decoded.value.nonce);
         if (decoded.value.type === "OpenSession") this.openingNonce = decoded.value.nonce;
-        return [`→${effect.to} ${describeMessage(decoded.value)}`];
+        return [`→${effect.to} ${this.describe(decoded.value)}`];
       }
     }
+  }
+
+  private describe(message: ClientMessage): string {
+    switch (message.type) {
+      case "Query": {
+        const { query, lowestUnanswered, timeoutMs, level, sql } = message;
+        const lowest = this.count(lowestUnanswered);
+        const which = level.type === "session" ? `session@${level.index}` : level.type;
+        return `Query ${this.count(query)} lowest=${lowest} within ${timeoutMs} ms ${which} ${sql}`;
+      }
+      case "FetchRows":
+        return `FetchRows ${this.count(message.query)} part=${message.part}`;
+      default:
+        return describeMessage(message);
+    }
+  }
+
+  private count(query: QueryNumber): number {
+    if (!this.queries.includes(query)) this.queries.push(query);
+    return this.queries.indexOf(query) + 1;
   }
 }
 
@@ -123,10 +157,13 @@ function parseOperation([verb = "", ...rest]: string[]): Operation {
   const transaction = Number(rest[0]);
   switch (verb) {
     case "run":
+      return { type: "execute", transaction: null, sql, parameters: [] };
     case "get":
-      return { type: "execute", expectsRows: verb === "get", transaction: null, sql, parameters: [] };
+      return { type: "query", consistency: "linearizable", sql, parameters: [] };
+    case "see":
+      return { type: "query", consistency: "session", sql, parameters: [] };
     case "in":
-      return { type: "execute", expectsRows: true, transaction, sql: rest.slice(1).join(" "), parameters: [] };
+      return { type: "execute", transaction, sql: rest.slice(1).join(" "), parameters: [] };
     case "script":
       return { type: "script", sql };
     case "begin":
@@ -138,23 +175,22 @@ function parseOperation([verb = "", ...rest]: string[]): Operation {
   }
 }
 
-type AnswerContent = Pick<NodeMessage & { type: "Answer" }, "part" | "parts" | "outcome" | "rows">;
-
-function parseAnswer([word = "", place = "", value = ""]: string[]): AnswerContent {
-  const whole = { part: 0, parts: 1, rows: [] };
+function parseAnswer(at: number, [word = "", place = "", value = ""]: string[]): ResultPart {
+  const index = at as LogIndex;
+  const whole = { index, part: 0, parts: 1, rows: [] };
   const done = { type: "done", columns: ["x"], changes: 1, lastInsertRowid: 1 } as const;
   if (word === "done") return { ...whole, outcome: done };
   if (word === "writes") return { ...whole, outcome: { type: "writes" } };
   if (word !== "part") return { ...whole, outcome: { type: "failed", failure: refusal(word) } };
   const [part = 0, parts = 1] = place.split("/").map(Number);
-  return { part, parts, outcome: part === 0 ? done : null, rows: [[value]] };
+  return { index, part, parts, outcome: part === 0 ? done : null, rows: [[value]] };
 }
 
 function refusal(code: string): ReturnType<typeof failure> {
   return failure(code as Exclude<FailureCode, "SqlError">, "says the story");
 }
 
-function describeMessage(message: ClientMessage): string {
+function describeMessage(message: Exclude<ClientMessage, { type: "Query" | "FetchRows" }>): string {
   switch (message.type) {
     case "Locate":
     case "OpenSession":
@@ -174,7 +210,6 @@ function describeBody(body: RequestBody): string {
   switch (body.type) {
     case "write":
       return body.transaction === 0 ? `write ${body.sql}` : `in ${body.transaction} ${body.sql}`;
-    case "read":
     case "script":
       return `${body.type} ${body.sql}`;
     case "begin":

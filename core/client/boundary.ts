@@ -13,11 +13,24 @@ export type CallNumber = number;
 /** Names one interactive transaction in this Client. From 1. */
 export type ClientTransaction = number;
 
+/**
+ * What a read sees. linearizable: every write that was acknowledged before it began, to whomever. session: every write
+ * that was acknowledged to this Client, and whatever its earlier reads have seen; answered without asking the leader.
+ */
+export type Consistency = "linearizable" | "session";
+
+/** A statement outside of transactions that is likely only to read: any node may answer. If it writes it is executed. */
+export interface QueryOperation {
+  readonly type: "query";
+  readonly consistency: Consistency;
+  readonly sql: string;
+  readonly parameters: SqlParameters;
+}
+
 export type Operation =
-  /** `expectsRows`: a statement that is likely only to read: tried as a read first, so that it may be repeated. */
+  | QueryOperation
   | {
       readonly type: "execute";
-      readonly expectsRows: boolean;
       readonly transaction: ClientTransaction | null;
       readonly sql: string;
       readonly parameters: SqlParameters;
@@ -50,7 +63,7 @@ export type ClientEffect =
   | { readonly type: "Return"; readonly call: CallNumber; readonly result: CallResult };
 
 export interface ClientOptions {
-  /** Where to look for the leader, until EndpointsChanged. */
+  /** Where to look for the leader, and whom to ask for reads: the first, as long as it answers. Until EndpointsChanged. */
   readonly endpoints: readonly Endpoint[];
   /** A request without an answer for so long is repeated, and the leader looked for: 500 ms unless told. */
   readonly attemptTimeoutMs: number;

@@ -1,14 +1,16 @@
 /**
  * What a call of the application asks for, and what may be said of it when no answer comes: functions of values.
  *
- * The rule behind `lostResult`: a read may be tried again, a statement of an interactive transaction changes nothing
+ * The rule behind `lostResult`: a BEGIN may be tried again, a statement of an interactive transaction changes nothing
  * without its COMMIT, and of a write that was sent once only its own node can tell.
  */
-import { failure } from "../failure.ts";
+import { failure, type Failure } from "../failure.ts";
 import { unreachable } from "../invariant.ts";
-import type { RequestBody } from "../wire/statement.ts";
+import { isWellFormed, utf8Size } from "../utf8.ts";
+import { parametersFault } from "../wire/sql-value.ts";
+import { STATEMENT_LIMITS, type RequestBody } from "../wire/statement.ts";
 import type { CallResult, ClientTransaction, Operation } from "./boundary.ts";
-import type { Call } from "./link.ts";
+import type { Call, SessionOperation } from "./link.ts";
 
 /** What an operation risks when its request may or may not have been executed. */
 export type Nature =
@@ -25,8 +27,7 @@ export function natureOf(call: Call): Nature {
   const { operation } = call;
   switch (operation.type) {
     case "execute":
-      if (operation.transaction !== null) return "inTransaction";
-      return operation.expectsRows && !call.writes ? "repeatable" : "write";
+      return operation.transaction === null ? "write" : "inTransaction";
     case "begin":
       return "repeatable";
     case "rollback":
@@ -40,7 +41,7 @@ export function natureOf(call: Call): Nature {
 }
 
 /** The interactive transaction that the operation belongs to; null: none. */
-export function transactionOf(operation: Operation): ClientTransaction | null {
+export function transactionOf(operation: SessionOperation): ClientTransaction | null {
   return operation.type === "script" ? null : operation.transaction;
 }
 
@@ -49,7 +50,6 @@ export function bodyOf(call: Call): RequestBody {
   switch (operation.type) {
     case "execute": {
       const { sql, parameters, transaction } = operation;
-      if (natureOf(call) === "repeatable") return { type: "read", sql, parameters };
       return { type: "write", transaction: transaction ?? 0, sql, parameters };
     }
     case "script":
@@ -92,4 +92,22 @@ export function timeoutResult(call: Call, callTimeoutMs: number, hint: string): 
     if (lost !== null) return lost;
   } else if (natureOf(call) === "rollback") return EMPTY_RESULT;
   return { ok: false, failure: failure("Timeout", `${reason}${hint}: it was not executed`) };
+}
+
+/** What is wrong with an operation as the application gave it; null: nothing. */
+export function operationFault(operation: Operation): Failure | null {
+  if (operation.type !== "query" && operation.type !== "execute" && operation.type !== "script") return null;
+  if (typeof operation.sql !== "string") {
+    return failure("Misuse", `the statement is of type ${typeof operation.sql}: pass SQL as a string`);
+  }
+  if (!isWellFormed(operation.sql)) {
+    return failure("Misuse", "the statement contains half of a surrogate pair, which is no text: pass a blob");
+  }
+  const size = utf8Size(operation.sql);
+  if (size > STATEMENT_LIMITS.maxSqlBytes) {
+    return failure("TooLarge", `the statement has ${size} bytes, the limit is ${STATEMENT_LIMITS.maxSqlBytes}`);
+  }
+  if (operation.type === "script") return null;
+  const fault = parametersFault(operation.parameters);
+  return fault === null ? null : failure("Misuse", fault);
 }

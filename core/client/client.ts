@@ -3,33 +3,34 @@
  *
  *     Called ──▶ waiting ──▶ (session with the leader) ──▶ sent ──▶ Return
  *                   ▲                                       │
- *                   └── a read, or surely not executed ─────┘
+ *                   └──── a BEGIN, or surely not executed ──┘
  *
- * It opens no sockets: the driver carries bytes, and may lose, repeat and delay them.
+ * Reads outside of transactions need no leader and go their own way (reads.ts). It opens no sockets: the driver carries bytes, and may lose, repeat and delay them.
  */
 import { failure, type Failure } from "../failure.ts";
 import { invariant, unreachable } from "../invariant.ts";
 import { Random } from "../random.ts";
 import { afterMs, type Instant, type Term } from "../types.ts";
-import { parametersFault } from "../wire/sql-value.ts";
 import { decodeNodeMessage, encodeClientMessage } from "../wire/statement-codec.ts";
-import { STATEMENT_LIMITS, type ClientMessage, type NodeMessage } from "../wire/statement.ts";
-import { isWellFormed, utf8Size } from "../utf8.ts";
+import type { ClientMessage, NodeMessage } from "../wire/statement.ts";
 import type {
   CallNumber, CallResult, ClientEffect, ClientInput, ClientOptions, ClientTransaction, Endpoint, Operation,
+  QueryOperation,
 } from "./boundary.ts";
-import { bodyOf, EMPTY_RESULT, lostResult, natureOf, timeoutResult, transactionOf } from "./call.ts";
+import { bodyOf, EMPTY_RESULT, lostResult, natureOf, operationFault, timeoutResult, transactionOf } from "./call.ts";
 import { LeaderSearch } from "./leader-search.ts";
-import { Link, type Call } from "./link.ts";
+import { Link, type Call, type SessionOperation } from "./link.ts";
+import { Reads, type ReadOutlet } from "./reads.ts";
 
 /** How often deadlines are looked at while there are calls. */
 const TICK_MS = 50;
 /** A session unheard of for so long is replaced before it is used: half of the time after which nodes forget one. */
 const STALE_MS = 15_000;
 
-export class Client {
+export class Client implements ReadOutlet {
   private readonly options: ClientOptions;
   private readonly leaders: LeaderSearch;
+  private readonly reads: Reads;
   private readonly calls = new Map<CallNumber, Call>();
   /** Open transactions and the session each lives in. */
   private readonly transactions = new Map<ClientTransaction, Link>();
@@ -43,7 +44,9 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.options = options;
-    this.leaders = new LeaderSearch(options.endpoints, options.attemptTimeoutMs, new Random(options.seed));
+    const random = new Random(options.seed);
+    this.leaders = new LeaderSearch(options.endpoints, options.attemptTimeoutMs, random);
+    this.reads = new Reads(this, options, random.fork());
   }
 
   step(now: Instant, input: ClientInput): readonly ClientEffect[] {
@@ -64,6 +67,7 @@ export class Client {
         break;
       case "EndpointsChanged":
         this.leaders.ask(input.endpoints);
+        this.reads.ask(this.now, input.endpoints);
         break;
       case "Closing":
         this.close(input.reason);
@@ -79,11 +83,26 @@ export class Client {
 
   private called(number: CallNumber, operation: Operation): void {
     const deadline = afterMs(this.now, this.options.callTimeoutMs);
+    const fault = this.closed ?? operationFault(operation);
+    if (operation.type === "query") {
+      if (fault !== null) this.finishRead(number, { ok: false, failure: fault });
+      else this.reads.called(this.now, number, operation, deadline);
+      return;
+    }
     const call = newCall(number, operation, this.now, deadline);
     this.calls.set(number, call);
-    const fault = this.closed ?? operationFault(operation);
     if (fault !== null) this.finish(call, { ok: false, failure: fault });
     else this.place(call);
+  }
+
+  finishRead(call: CallNumber, result: CallResult): void {
+    this.emit({ type: "Return", call, result });
+  }
+
+  executeAsWrite(number: CallNumber, { sql, parameters }: QueryOperation, deadline: Instant): void {
+    const call = newCall(number, { type: "execute", transaction: null, sql, parameters }, this.now, deadline);
+    this.calls.set(number, call);
+    this.place(call);
   }
 
   /** Sends the call in the session that it belongs to; without one it waits. */
@@ -175,7 +194,7 @@ export class Client {
     for (const call of this.calls.values()) if (call.sent === null) this.place(call);
   }
 
-  /** Another node leads now. Reads move on; writes stay to hear the truth, for a while. */
+  /** Another node leads now. What may be repeated moves on; writes stay to hear the truth, for a while. */
   private retire(link: Link): void {
     if (this.link === link) this.link = null;
     link.retiredAt = this.now;
@@ -188,6 +207,7 @@ export class Client {
 
   private connectionLost(endpoint: Endpoint): void {
     this.leaders.connectionLost(endpoint);
+    this.reads.connectionLost(this.now, endpoint);
     for (const link of this.retired) if (link.endpoint === endpoint) link.lost = true;
     if (this.link?.endpoint === endpoint) {
       this.link.lost = true;
@@ -213,6 +233,10 @@ export class Client {
         return this.answered(from, message);
       case "SessionUnknown":
         return this.sessionUnknown(from, message);
+      case "QueryAnswer":
+        return this.reads.answered(this.now, from, message);
+      case "QueryUnknown":
+        return this.reads.unknown(this.now, from, message.query);
       default:
         unreachable(message);
     }
@@ -224,6 +248,7 @@ export class Client {
     if (link === null || call === undefined || message.part !== call.part) return;
     link.heardAt = this.now;
     link.lost = false;
+    this.reads.saw(message.index);
     if (message.part === 0) call.outcome = message.outcome;
     for (const row of message.rows) call.rows.push(row);
     if (message.part + 1 < message.parts) {
@@ -242,9 +267,7 @@ export class Client {
         return this.finish(call, { ok: true, rows: { columns, rows }, changes, lastInsertRowid });
       }
       case "writes":
-        link.drop(call);
-        call.writes = true;
-        return this.place(call);
+        return this.lose(call, "the answer made no sense");
       case "failed":
         if (!this.mayTryElsewhere(call, outcome.failure)) {
           return this.finish(call, { ok: false, failure: outcome.failure });
@@ -283,6 +306,7 @@ export class Client {
   private tick(): void {
     if (this.timerAt === null || this.now < this.timerAt) return;
     this.timerAt = null;
+    this.reads.tick(this.now);
     let stuck = false;
     for (const call of this.calls.values()) {
       // A call may be gone by now: what became of another one ended it.
@@ -317,7 +341,7 @@ export class Client {
 
   /** Tells the node, without waiting for an answer, that a transaction is over. */
   private release(link: Link, transaction: ClientTransaction): void {
-    const operation: Operation = { type: "rollback", transaction };
+    const operation: SessionOperation = { type: "rollback", transaction };
     const call = newCall(0, operation, this.now, this.now);
     this.emit({ type: "Send", to: link.endpoint, bytes: link.request(call, bodyOf(call)) });
     link.drop(call);
@@ -336,6 +360,7 @@ export class Client {
 
   private close(reason: string): void {
     const closed = (this.closed ??= failure("Closed", `${reason}: this was not executed`));
+    this.reads.close(closed);
     for (const call of [...this.calls.values()]) {
       const lost = call.sent === null ? null : lostResult(call, reason);
       this.finish(call, lost ?? { ok: false, failure: closed });
@@ -346,12 +371,12 @@ export class Client {
   }
 
   private armTimer(): void {
-    if (this.timerAt !== null || this.calls.size === 0) return;
+    if (this.timerAt !== null || this.calls.size + this.reads.size === 0) return;
     this.timerAt = afterMs(this.now, TICK_MS);
     this.emit({ type: "SetTimer", at: this.timerAt });
   }
 
-  private send(to: Endpoint, message: ClientMessage): void {
+  send(to: Endpoint, message: ClientMessage): void {
     this.emit({ type: "Send", to, bytes: encodeClientMessage(message) });
   }
 
@@ -360,24 +385,6 @@ export class Client {
   }
 }
 
-function newCall(number: CallNumber, operation: Operation, now: Instant, deadline: Instant): Call {
-  return { number, operation, deadline, sent: null, sentAt: now, writes: false, part: 0, outcome: null, rows: [] };
-}
-
-/** What is wrong with an operation as the application gave it; null: nothing. */
-function operationFault(operation: Operation): Failure | null {
-  if (operation.type !== "execute" && operation.type !== "script") return null;
-  if (typeof operation.sql !== "string") {
-    return failure("Misuse", `the statement is of type ${typeof operation.sql}: pass SQL as a string`);
-  }
-  if (!isWellFormed(operation.sql)) {
-    return failure("Misuse", "the statement contains half of a surrogate pair, which is no text: pass a blob");
-  }
-  const size = utf8Size(operation.sql);
-  if (size > STATEMENT_LIMITS.maxSqlBytes) {
-    return failure("TooLarge", `the statement has ${size} bytes, the limit is ${STATEMENT_LIMITS.maxSqlBytes}`);
-  }
-  if (operation.type === "script") return null;
-  const fault = parametersFault(operation.parameters);
-  return fault === null ? null : failure("Misuse", fault);
+function newCall(number: CallNumber, operation: SessionOperation, now: Instant, deadline: Instant): Call {
+  return { number, operation, deadline, sent: null, sentAt: now, part: 0, outcome: null, rows: [] };
 }

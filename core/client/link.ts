@@ -9,19 +9,20 @@ import type { Instant, Term } from "../types.ts";
 import { encodeClientMessage } from "../wire/statement-codec.ts";
 import type { SqlValue } from "../database/engine.ts";
 import type { Outcome, RequestBody, SequenceNumber, SessionNumber } from "../wire/statement.ts";
-import type { CallNumber, Endpoint, Operation } from "./boundary.ts";
+import type { CallNumber, Endpoint, Operation, QueryOperation } from "./boundary.ts";
 
-/** One call of the application. */
+/** What only the leader can do. */
+export type SessionOperation = Exclude<Operation, QueryOperation>;
+
+/** One call of the application, but a read outside of transactions (reads.ts). */
 export interface Call {
   readonly number: CallNumber;
-  readonly operation: Operation;
+  readonly operation: SessionOperation;
   readonly deadline: Instant;
   /** The request under way; null: to be sent when there is a session. */
   sent: { readonly link: Link; readonly sequence: SequenceNumber; readonly body: RequestBody } | null;
   /** When it was last sent or repeated. */
   sentAt: Instant;
-  /** A read turned out to write: from now on it is sent as a write. */
-  writes: boolean;
   /** The part of the answer that is asked for; 0: the answer itself. */
   part: number;
   outcome: Outcome | null;
