@@ -3,7 +3,7 @@
  * repeated, and what is known after a failure, is for the Client to say.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { CallResult, ClientTransaction, Operation } from "../core/client/boundary.ts";
+import type { CallResult, ClientTransaction, Consistency, Operation } from "../core/client/boundary.ts";
 import type { Rows, SqlParameters, SqlValue } from "../core/database/engine.ts";
 import { failure } from "../core/failure.ts";
 import type { ClientDriver } from "../io/client-driver.ts";
@@ -18,6 +18,16 @@ export interface RunResult {
   readonly changes: number;
   /** The rowid of the last row inserted; a bigint beyond 2^53. */
   readonly lastInsertRowid: number | bigint;
+}
+
+/** How a read outside of transactions is to be answered. */
+export interface ReadOptions {
+  /**
+   * "linearizable", unless told otherwise: it sees every write that was acknowledged before it began, to whomever. The
+   * leader is asked, though any node answers. "session": it sees what this Database object has written and read
+   * before, and maybe no more; the node answers alone, without a round trip, while no leader is there, too.
+   */
+  readonly consistency?: Consistency;
 }
 
 type Succeeded = CallResult & { readonly ok: true };
@@ -55,18 +65,18 @@ export class Database {
    */
   async run(sql: string, parameters: SqlParameters = []): Promise<RunResult> {
     this.refuseWithin("run");
-    return runResult(await this.execute(sql, parameters, false));
+    return runResult(await this.call({ type: "execute", transaction: null, sql, parameters }));
   }
 
   /**
-   * The first row of a statement, or undefined. Reads are linearizable: they see every write that was acknowledged
-   * before they began, on whichever node.
+   * The first row of a statement, or undefined. Reads are linearizable unless told otherwise: they see every write
+   * that was acknowledged before they began, on whichever node.
    *
    * @example
    * const row = await db.get("SELECT v FROM kv WHERE k = ?", ["k"]); // { v: 1 } or undefined
    */
-  async get<R = Row>(sql: string, parameters: SqlParameters = []): Promise<R | undefined> {
-    return (await this.all<R>(sql, parameters))[0];
+  async get<R = Row>(sql: string, parameters: SqlParameters = [], options: ReadOptions = {}): Promise<R | undefined> {
+    return (await this.all<R>(sql, parameters, options))[0];
   }
 
   /**
@@ -74,9 +84,11 @@ export class Database {
    *
    * @example
    * const rows = await db.all("SELECT k, v FROM kv ORDER BY k"); // [{ k: "k", v: 1 }, ...]
+   * const soon = await db.all("SELECT k FROM kv", [], { consistency: "session" });
    */
-  async all<R = Row>(sql: string, parameters: SqlParameters = []): Promise<R[]> {
-    return rowObjects<R>((await this.execute(sql, parameters, true)).rows);
+  async all<R = Row>(sql: string, parameters: SqlParameters = [], options: ReadOptions = {}): Promise<R[]> {
+    const consistency = consistencyOf(options);
+    return rowObjects<R>((await this.call({ type: "query", consistency, sql, parameters })).rows);
   }
 
   /**
@@ -125,10 +137,6 @@ export class Database {
     const advice = method === "run" ? "use the transaction's own run()" : "transactions do not nest";
     const message = `${method}() of the database was called inside of a transaction, which it would wait for`;
     throw new QuorumliteError(failure("Misuse", `${message}: ${advice}`));
-  }
-
-  private execute(sql: string, parameters: SqlParameters, expectsRows: boolean): Promise<Succeeded> {
-    return this.call({ type: "execute", expectsRows, transaction: null, sql, parameters });
   }
 
   private async call(operation: Operation): Promise<Succeeded> {
@@ -187,7 +195,7 @@ export class Transaction {
       const message = "the transaction is over: it ended with the callback that it was given to";
       return Promise.reject(new QuorumliteError(failure("Misuse", `${message}; await every call in it`)));
     }
-    const operation: Operation = { type: "execute", expectsRows: false, transaction: this.number, sql, parameters };
+    const operation: Operation = { type: "execute", transaction: this.number, sql, parameters };
     const result = this.last.then(() => this.call(operation));
     this.last = result.catch(() => {});
     return result;
@@ -200,4 +208,10 @@ function runResult({ changes, lastInsertRowid }: Succeeded): RunResult {
 
 function rowObjects<R>({ columns, rows }: Rows): R[] {
   return rows.map((row) => Object.fromEntries(columns.map((column, at) => [column, row[at]])) as R);
+}
+
+function consistencyOf({ consistency = "linearizable" }: ReadOptions): Consistency {
+  if (consistency === "linearizable" || consistency === "session") return consistency;
+  const message = `consistency is ${JSON.stringify(consistency)}: pass "linearizable" or "session"`;
+  throw new QuorumliteError(failure("Misuse", message));
 }

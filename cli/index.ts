@@ -2,7 +2,7 @@
 export { Connection, connect, open } from "./open.ts";
 export { Node } from "./node.ts";
 export type { MemberStatus, NodeStatus, PeerStatus } from "./node-status.ts";
-export { Database, Transaction, type Row, type RunResult } from "./database.ts";
+export { Database, Transaction, type ReadOptions, type Row, type RunResult } from "./database.ts";
 export { OpenError, QuorumliteError, type OpenErrorCode } from "./errors.ts";
 export { MembershipError, type MembershipErrorCode } from "./membership-error.ts";
 export type { MemberChange, NewMember, Role } from "./membership.ts";

@@ -292,8 +292,11 @@ export class Cluster implements ClientWorld, TrafficWorld {
 
   startClient(client: ClientProcess): void {
     const application = this.workload.open(`client-${client.address - this.nodes.length + 1}.${client.life + 1}`);
+    // A client reads where its list begins: each has another node of its own, which leads or follows.
+    const first = (client.address + client.life) % this.nodes.length;
+    const order = [...this.nodes.slice(first), ...this.nodes.slice(0, first)];
     const machine = this.environment.connect({
-      endpoints: this.nodes.map((node) => node.id),
+      endpoints: order.map((node) => node.id),
       attemptTimeoutMs: 500,
       callTimeoutMs: this.plan.callTimeoutMs,
       seed: this.random.bytes(SEED_SIZE),

@@ -24,6 +24,8 @@
  *     commit                the oldest accepted proposal is committed
  *     refuse 2 busy         proposal 2 is refused
  *     lost 2                another entry is committed where proposal 2 stood
+ *     committed 2           proposal 2 is committed, and not applied yet
+ *     unknown 2             a snapshot is to take the place of whatever is committed where proposal 2 stood
  *     noop                  the no-op of the present term is committed
  *     foreign INSERT ...    another leader commits a transaction
  *     behind INSERT ...     the same, and this node hears of it later
@@ -121,6 +123,11 @@ export class DatabaseStory {
         return this.resolve(number as ProposalNumber, { type: "refused", reason: rest[1] as RefusalReason });
       case "lost":
         return this.lose(number as ProposalNumber);
+      case "committed":
+        return this.commitUnapplied(number as ProposalNumber);
+      case "unknown":
+        this.drop(number);
+        return this.resolve(number as ProposalNumber, { type: "unknown" });
       case "noop":
         return this.commitOther("noop");
       case "foreign":
@@ -247,6 +254,14 @@ export class DatabaseStory {
       ...this.resolve(number, { type: "committed", entry }),
       ...this.commit({ ...entry, kind: "payload", payload }),
     ];
+  }
+
+  private commitUnapplied(number: ProposalNumber): readonly string[] {
+    const proposal = this.proposals.shift();
+    if (proposal?.number !== number || proposal.entry === null) throw new Error("proposals are committed in order");
+    this.elsewhere.apply(proposal.payload);
+    this.committedIndex = proposal.entry.index;
+    return this.resolve(number, { type: "committed", entry: proposal.entry });
   }
 
   private commitOther(kind: "noop" | "configuration"): readonly string[] {

@@ -19,7 +19,7 @@ export type ClientTransaction = number;
  */
 export type Consistency = "linearizable" | "session";
 
-/** A statement outside of transactions that is likely only to read: any node may answer. If it writes it is executed. */
+/** A statement outside of transactions, likely only to read: any node may answer. If it writes the leader executes it. */
 export interface QueryOperation {
   readonly type: "query";
   readonly consistency: Consistency;
@@ -63,7 +63,7 @@ export type ClientEffect =
   | { readonly type: "Return"; readonly call: CallNumber; readonly result: CallResult };
 
 export interface ClientOptions {
-  /** Where to look for the leader, and whom to ask for reads: the first, as long as it answers. Until EndpointsChanged. */
+  /** Where to look for the leader, and whom to ask for reads, the first one first; until EndpointsChanged. */
   readonly endpoints: readonly Endpoint[];
   /** A request without an answer for so long is repeated, and the leader looked for: 500 ms unless told. */
   readonly attemptTimeoutMs: number;

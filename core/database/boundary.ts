@@ -27,7 +27,7 @@ export type DatabaseInput =
   | { readonly type: "TakeSnapshot" }
   /**
    * The state becomes that of a snapshot, which has the effect of all entries up to `index`; in one order with
-   * Committed, and not where this node leads. The bytes are given up.
+   * Committed, and before the no-op of any term that this node leads. The bytes are given up.
    */
   | { readonly type: "Restore"; readonly index: LogIndex; readonly bytes: Uint8Array }
   /** Refuse everything from now on. */

@@ -269,7 +269,8 @@ export class Database implements Outlet, QueryOutlet {
 
   /** Queries that wait go on: what they see is as new as they need, and no statement is open between two steps. */
   private restore(index: LogIndex, snapshot: Uint8Array): void {
-    invariant(!this.leadership.leads, "the state of a leader is not replaced");
+    // It may lead by now, but then it has not caught up: its own no-op is applied on top of this.
+    invariant(!this.leadership.mayExecute, "a state that is written on is not replaced");
     invariant(index >= this.lastApplied, "the applied index never falls");
     const fault = this.executor.restore(index, snapshot);
     if (fault !== null) {

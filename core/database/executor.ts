@@ -184,7 +184,7 @@ export class Executor {
 
   /** Puts a snapshot's state in the place of ours, in a fresh engine. */
   restore(index: LogIndex, snapshot: Uint8Array): DecodeFault | null {
-    invariant(this.queue.open === null && this.outbox.speculative === 0, "only a leader has a writer to end");
+    invariant(this.queue.open === null && this.outbox.speculative === 0, "nothing is open or speculative at a restore");
     const fault = this.engine.restore(snapshot, this.random.bytes(ENGINE_SEED_SIZE));
     if (fault !== null) return fault;
     this.outlet.applied(index);
@@ -197,8 +197,9 @@ export class Executor {
   }
 
   resolved(proposal: ProposalNumber, outcome: ProposalOutcome): void {
-    // The answer to what is committed leaves on its Apply, which follows.
-    if (outcome.type === "committed") return;
+    // The answer to what is committed leaves when it is applied.
+    if (outcome.type === "committed") return this.outbox.committed(proposal);
+    if (outcome.type === "unknown") return this.settle(this.outbox.unknown(proposal), this.notLeader());
     const { keep, verdicts } = this.outbox.refused(proposal);
     if (keep < this.engine.speculative()) {
       this.abortTransaction("a transaction that it was built on was refused");

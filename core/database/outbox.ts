@@ -10,8 +10,8 @@
  * - A refused proposal takes with it every later one and every answer that was computed on top: all of these were
  *   surely not executed.
  * - Losing leadership undoes frames but decides nothing about proposals that were accepted: they become *orphans*, and
- *   their answers leave when the log tells what is committed at their index. Where a snapshot takes the place of the
- *   log, it never will: whether they were executed is unknown.
+ *   their answers leave when the log tells what is committed at their index. Where a snapshot takes its place that may
+ *   stay unknown.
  *
  * Knows proposals, entries and answers; knows no SQL and no session.
  */
@@ -37,6 +37,8 @@ interface InFlight {
   readonly answer: Answer | null;
   /** The first proposal of the same request: lower than `proposal` for a script of several transactions. */
   readonly first: ProposalNumber;
+  /** Its entry is committed, and will be applied, or is in the snapshot that comes instead. */
+  committed: boolean;
 }
 
 interface Held {
@@ -62,7 +64,7 @@ export class Outbox {
   proposed(proposal: ProposalNumber, first: ProposalNumber, answer: Answer | null): void {
     const last = this.inFlight.at(-1);
     invariant(last === undefined || last.proposal < proposal, "proposals are made in order");
-    this.inFlight.push({ proposal, entry: null, answer, first });
+    this.inFlight.push({ proposal, entry: null, answer, first, committed: false });
   }
 
   /** An answer that made no frames, computed above proposal `above`; `read` was begun after the execution. */
@@ -124,15 +126,28 @@ export class Outbox {
     return fallen.map(never);
   }
 
-  /**
-   * A snapshot took the place of the entries up to `index`, so that none of them will be applied here.
-   * @returns what stood among them: it may be in that snapshot, or another entry in its place
-   */
+  committed(proposal: ProposalNumber): void {
+    const waiting = this.inFlight.find((one) => one.proposal === proposal) ?? this.orphans.get(proposal);
+    if (waiting !== undefined) waiting.committed = true;
+  }
+
+  /** A snapshot took the place of its entry, or of another one at its index. */
+  unknown(proposal: ProposalNumber): readonly Verdict[] {
+    const orphan = this.orphans.get(proposal);
+    invariant(orphan !== undefined, "a leader knows what is committed");
+    this.orphans.delete(proposal);
+    return verdictsOf(orphan, "unknown");
+  }
+
+  /** A snapshot has taken the place of the entries up to `index`: those that are committed are in it. */
   restored(index: LogIndex): readonly Verdict[] {
-    invariant(this.inFlight.length === 0, "the state of a leader is not replaced");
+    invariant(this.inFlight.length === 0, "nothing is speculative where a snapshot is restored");
     const covered = [...this.orphans.values()].filter(({ entry }) => entry !== null && entry.index <= index);
-    for (const { proposal } of covered) this.orphans.delete(proposal);
-    return covered.flatMap((one) => verdictsOf(one, "unknown"));
+    for (const { proposal, committed } of covered) {
+      invariant(committed, "what a snapshot covers has its outcome before it comes");
+      this.orphans.delete(proposal);
+    }
+    return covered.flatMap((one) => verdictsOf(one, "released"));
   }
 
   private release(): readonly Verdict[] {

@@ -127,7 +127,7 @@ export function hashApplicationEffect(hash: TraceHash, effect: ApplicationEffect
 
 function hashCall(hash: TraceHash, operation: Operation): void {
   hash.text(operation.type);
-  if (operation.type === "execute" || operation.type === "script") hash.text(operation.sql);
+  if ("sql" in operation) hash.text(operation.sql);
 }
 
 function hashCallResult(hash: TraceHash, result: CallResult): void {

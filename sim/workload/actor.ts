@@ -2,7 +2,7 @@
  * One caller of an application: what a task may do, with everything recorded in the history on the way. A task is a
  * generator: it yields the calls that it makes (or a pause) and is handed their results. It never waits.
  */
-import type { CallResult, ClientTransaction, Operation } from "../../core/client/boundary.ts";
+import type { CallResult, ClientTransaction, Consistency, Operation } from "../../core/client/boundary.ts";
 import type { SqlParameters } from "../../core/database/engine.ts";
 import type { Random } from "../../core/random.ts";
 import type { WorkloadCounts } from "./boundary.ts";
@@ -68,7 +68,7 @@ export class Actor {
     for (const write of writes) this.shared.history.wrote(attempt, write);
     const result = yield operation;
     this.judge(result, expected);
-    if (operation.type === "execute") notePosition(attempt, writes[0], result);
+    if (operation.type !== "script") notePosition(attempt, writes[0], result);
     this.end(attempt, result.ok ? "committed" : result.failure.code === "OutcomeUnknown" ? "unknown" : "notExecuted");
     return result;
   }
@@ -105,12 +105,13 @@ export class Actor {
   ): Task<CallResult> {
     const read = this.shared.history.beginRead();
     this.reads.add(read);
-    const result = yield execute(name, parameters, transaction, true);
+    const isAlone = transaction === null;
+    const result = yield isAlone ? query(name, parameters, "linearizable") : execute(name, parameters, transaction);
     this.judge(result, []);
     this.reads.delete(read);
     const seen = result.ok ? seenBy(name, parameters, result, [...own]) : null;
     this.shared.history.endRead(read, this.application, seen);
-    if (result.ok && transaction === null) this.shared.counts.reads++;
+    if (result.ok && isAlone) this.shared.counts.reads++;
     return result;
   }
 
@@ -166,7 +167,7 @@ export class OpenTransaction {
   ): Task<boolean> {
     const { history } = this.actor.shared;
     if (write !== null) history.wrote(this.attempt, write);
-    const result = yield execute(name, parameters, this.transaction, false);
+    const result = yield execute(name, parameters, this.transaction);
     this.actor.judge(result, expected);
     if (result.ok) {
       if (write?.type === "append") this.own.push(write.value);
@@ -183,9 +184,14 @@ export class OpenTransaction {
 }
 
 export function execute(
-  name: StatementName, parameters: SqlParameters, transaction: ClientTransaction | null, expectsRows: boolean,
+  name: StatementName, parameters: SqlParameters, transaction: ClientTransaction | null,
 ): Operation {
-  return { type: "execute", expectsRows, transaction, sql: STATEMENTS[name], parameters };
+  return { type: "execute", transaction, sql: STATEMENTS[name], parameters };
+}
+
+/** A statement outside of transactions that is tried as a read. */
+export function query(name: StatementName, parameters: SqlParameters, consistency: Consistency): Operation {
+  return { type: "query", consistency, sql: STATEMENTS[name], parameters };
 }
 
 function notePosition(attempt: Attempt, write: Write | undefined, result: CallResult): void {

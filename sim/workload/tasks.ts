@@ -1,6 +1,6 @@
 /** What actors do: one generator for each story of the workload. */
 import { invariant, unreachable } from "../../core/invariant.ts";
-import { type Actor, type OpenTransaction, type Task, execute } from "./actor.ts";
+import { type Actor, type OpenTransaction, type Task, execute, query } from "./actor.ts";
 import type { Write } from "./history.ts";
 import type { TaskName } from "./options.ts";
 import { literal, scriptOf, SETUP_SCRIPT } from "./statements.ts";
@@ -62,14 +62,17 @@ function transferInteractive(actor: Actor, decision: "commit" | "rollback" | "li
 function* transferStatement(actor: Actor): Task {
   const write = drawTransfer(actor);
   const parameters = [write.id, write.source, write.target, write.amount];
-  yield* actor.alone(execute("settleTransfer", parameters, null, false), [write], OVERDRAWN);
+  yield* actor.alone(execute("settleTransfer", parameters, null), [write], OVERDRAWN);
 }
 
 function* append(actor: Actor): Task {
   const write = drawAppend(actor);
-  const returning = actor.random.chance(30);
-  const statement = returning ? "appendReturning" : "append";
-  yield* actor.alone(execute(statement, [write.key, write.value], null, returning), [write]);
+  const parameters = [write.key, write.value];
+  const isTriedAsRead = actor.random.chance(30);
+  const operation = isTriedAsRead
+    ? query("appendReturning", parameters, "linearizable")
+    : execute("append", parameters, null);
+  yield* actor.alone(operation, [write]);
 }
 
 /** Appends to several keys in one transaction, sometimes reading in between: all of it or nothing is ever seen. */
@@ -91,7 +94,7 @@ function appendMany(actor: Actor): Task {
 
 function* addItem(actor: Actor): Task {
   const id = actor.unique();
-  yield* actor.alone(execute("addItem", [id, drawBodySize(actor)], null, false), [{ type: "item", id }]);
+  yield* actor.alone(execute("addItem", [id, drawBodySize(actor)], null), [{ type: "item", id }]);
 }
 
 /** Several rows, and now and then one that SQL refuses: the others of its transaction still count. */
@@ -116,7 +119,7 @@ function addItems(actor: Actor): Task {
 function* addDuplicate(actor: Actor): Task {
   const id = drawKnownItem(actor);
   if (id === null) return;
-  const result = yield* actor.alone(execute("addItem", [id, 1], null, false), [], DUPLICATE);
+  const result = yield* actor.alone(execute("addItem", [id, 1], null), [], DUPLICATE);
   if (result.ok) actor.shared.history.surprise(actor.application, `item ${id} went in twice`);
 }
 
