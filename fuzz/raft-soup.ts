@@ -1,321 +1,289 @@
 /**
- * Pure Rafts in a soup of messages: any of them may arrive, now or later or twice or never; disks answer late; nodes
- * crash and lose what is not on disk. Checks the five properties of figure 3 and what the boundary promises, as it
- * goes. Not the simulator: no bytes, no files, no clocks.
+ * A cluster (raft-world.ts) in a soup of messages, by dice: any of them may arrive, now or later or twice or never;
+ * disks answer late; members crash and lose what is not on their disks; clocks drift; members come, go, and come back
+ * with empty disks. When the faults stop, everything that was asked has to be answered, and all have to apply the same.
  */
-import { invariant } from "../core/invariant.ts";
-import { DEFAULT_TIMING, type RaftEffect, type RaftInput, type RaftLimits } from "../core/raft/boundary.ts";
-import { checkState, checkStep } from "../core/raft/invariants.ts";
-import type { Message } from "../core/raft/message.ts";
-import { Raft } from "../core/raft/raft.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMING, type RaftLimits } from "../core/raft/boundary.ts";
+import { everybodyIn, foundingConfiguration, memberOf, newMember, votersOf } from "../core/raft/configuration.ts";
+import type { Configuration, ConfigurationOperation, MemberRole } from "../core/raft/configuration.ts";
 import { Random } from "../core/random.ts";
-import { compareNodeIds, majority } from "../core/types.ts";
-import type {
-  Entry, EntryId, HardState, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term,
-} from "../core/types.ts";
-import { recoveredLog } from "../test/raft-notation.ts";
+import { nodeOf, type Instant, type MemberId } from "../core/types.ts";
+import { expectThat } from "./raft-witness.ts";
+import { World, type Host, type Packet } from "./raft-world.ts";
 
-type EffectOf<Type extends RaftEffect["type"]> = RaftEffect & { readonly type: Type };
+/** Anywhere but at zero, where mistakes would not show. */
+const START = 1_000_000_000;
+const MAX_PACKETS = 300;
 
-export interface Host {
-  readonly id: NodeId;
-  /** null: crashed. */
-  raft: Raft | null;
-  hardState: HardState;
-  disk: readonly Entry[];
-  /** The log in memory, as the Persists tell it. */
-  log: readonly Entry[];
-  writes: EffectOf<"Persist">[];
-  reads: EffectOf<"ReadEntries">[];
-  timerAt: Instant | null;
-  applied: number;
-  reported: number;
-  /** The state of the one proposer: what it builds on, and in which term. */
-  proposing: { term: Term; predecessor: number; rollBack: boolean };
-  lastProposal: number;
-  lastRead: number;
-  /** What was committed anywhere when the read was asked for. */
-  readonly readsAsked: Map<number, number>;
-}
-
-const PROPOSAL_SIZE = 8;
-
-/** What happened, so that a run can show that it was not idle. */
-export function newTally() {
-  return { elections: 0, committed: 0, lost: 0, refused: 0, reads: 0, crashes: 0, readBacks: 0, truncations: 0 };
+/** How a host's clock runs against true time. */
+interface Clock {
+  readonly ppm: number;
+  /** So much true time has not been counted: it stood still. */
+  missed: number;
 }
 
 export class Soup {
-  readonly hosts: readonly Host[];
-  readonly tally = newTally();
+  readonly world: World;
   private readonly random: Random;
-  private readonly limits: RaftLimits;
-  private now = 0 as Instant;
-  private messages: { readonly from: NodeId; readonly to: NodeId; readonly message: Message }[] = [];
-  private readonly leaders = new Map<Term, NodeId>();
-  /** Every entry that ever stood in a log, with the term before it: the inductive form of Log Matching. */
-  private readonly entries = new Map<string, string>();
-  /** By index, from 1: what any node has taken for committed. */
-  private readonly committed: string[] = [];
+  private readonly clocks = new Map<MemberId, Clock>();
+  private readonly maxPpm: number;
+  private trueNow = START;
   private nextPayload = 1;
+  private nextLife = 1;
   /** How often time passes, in percent of what happens: with more of it, more elections. */
   private readonly haste: number;
   /** In percent of messages. */
   private readonly loss: number;
-  private isolated: NodeId | null = null;
-  private proposing = true;
-  private readonly payloads = new Map<string, string>();
+  private readonly changes: boolean;
+  private isolated: MemberId | null = null;
+  /** Asked for nothing new any more. */
+  private isQuiet = false;
 
   constructor(size: number, seed: number) {
-    this.random = Random.fromNumber(seed);
-    const maxMessageEntries = this.random.pick([1, 2, 4096]);
-    const maxCachedBytes = this.random.pick([0, 30, 1_000_000]);
-    const maxMessageBytes = this.random.pick([1, 20, 1_000_000]);
-    this.limits = { maxMessageEntries, maxMessageBytes, maxCachedBytes, maxUncommittedBytes: 80, maxPayloadBytes: 20 };
-    this.haste = this.random.integer(2, 10);
-    this.loss = this.random.pick([0, 2, 15]);
-    const ids = ["a", "b", "c", "d", "e"].slice(0, size) as NodeId[];
-    this.hosts = ids.map((id) => ({
-      id, raft: null, hardState: { currentTerm: 0 as Term, votedFor: null }, disk: [], log: [], writes: [], reads: [],
-      timerAt: null, applied: 0, reported: 0, proposing: { term: 0 as Term, predecessor: 0, rollBack: false },
-      lastProposal: 0, lastRead: 0, readsAsked: new Map(),
-    }));
-    for (const host of this.hosts) this.start(host);
-  }
-
-  get committedCount(): number {
-    return this.committed.length;
+    const random = Random.fromNumber(seed);
+    this.random = random;
+    this.haste = random.integer(2, 10);
+    this.loss = random.pick([0, 2, 15]);
+    this.changes = random.chance(60);
+    this.maxPpm = random.pick([0, 1_000, 100_000]);
+    const founders = ["a", "b", "c", "d", "e"].slice(0, size).map(firstLife);
+    this.world = new World({
+      founding: foundingConfiguration(founders),
+      timing: DEFAULT_TIMING,
+      limits: limitsOf(random),
+      leaseDriftPpm: random.chance(50) ? this.maxPpm : null,
+      roles: random.chance(25) ? { voters: random.pick([1, 3, 5]), standbys: random.integer(0, 2) } : null,
+      version: 1,
+    });
+    for (const id of founders) this.join(id);
   }
 
   /** One random thing happens. */
   stir(faults: boolean): void {
     const { random } = this;
-    const host = random.pick(this.hosts);
-    const dice = random.integer(0, 99);
-    if (dice < 45) this.deliver(faults);
-    else if (dice < 65) this.write(host);
-    else if (dice < 70) this.answerRead(host);
-    else if (dice < 78) this.propose(host);
-    else if (dice < 80) this.read(host);
-    else if (dice < 84) this.report(host);
-    else if (dice < 84 + this.haste) this.tick(host, faults);
-    else if (host.raft === null) this.start(host);
-    else if (faults && random.oneIn(150)) this.crash(host);
-    else if (faults && random.oneIn(100)) this.isolated = random.chance(50) ? host.id : null;
+    const host = random.pick([...this.world.hosts.values()]);
+    const dice = random.integer(0, 999);
+    if (dice < 350) this.deliver(random.chance(80) ? 0 : random.integer(0, MAX_PACKETS), faults);
+    else if (dice < 750) this.serve(host);
+    else if (dice < 830) this.ask(faults);
+    else if (dice < 830 + this.haste * 10) this.tick(faults);
+    else if (dice < 980) this.serveAll(host, faults);
+    else if (host.raft === null) this.restart(host);
+    else if (faults && random.oneIn(8)) this.breakSomething(host);
+    else if (faults && random.oneIn(5)) this.isolated = random.chance(50) ? host.id : null;
   }
 
-  /** Nothing is lost and nobody crashes until all have applied the same, more than before. */
+  /** Nothing is lost and nobody crashes, until all have applied the same, more than before, and nothing is open. */
   heal(): void {
     this.isolated = null;
-    for (const host of this.hosts) if (host.raft === null) this.start(host);
-    const goal = this.committed.length + 3;
-    for (let step = 0; step < 40_000; step++) {
-      this.proposing = this.committed.length < goal;
+    for (const host of this.world.hosts.values()) if (host.raft === null) this.restart(host);
+    // What became of a proposal is known once something is committed at its index.
+    const goal = this.world.longest + 3;
+    for (let step = 0; step < 60_000; step++) {
+      this.isQuiet = this.world.reference.committed.length >= goal;
       this.stir(false);
-      const applied = this.hosts.map((host) => host.applied);
-      if (Math.min(...applied) >= goal && applied.every((index) => index === this.committed.length)) return;
+      if (this.isQuiet && step % 16 === 0 && this.isSettled()) return;
     }
-    invariant(false, "once faults stop, the cluster commits more and all apply it");
+    expectThat(false, `once faults stop, the cluster commits more and all apply it: ${this.show()}`);
   }
 
-  private start(host: Host): void {
-    const { id, disk, hardState } = host;
-    const voters = this.hosts.map((each) => each.id).sort(compareNodeIds);
-    const seed = this.random.bytes(16);
-    const options = { id, voters, hardState, timing: DEFAULT_TIMING, limits: this.limits, seed };
-    host.raft = new Raft({ ...options, log: recoveredLog(disk) }, this.now);
-    Object.assign(host, { log: disk, writes: [], reads: [], timerAt: null, applied: 0, reported: 0 });
-    Object.assign(host, { lastProposal: 0, lastRead: 0, proposing: { term: 0, predecessor: 0, rollBack: false } });
-    host.readsAsked.clear();
-    for (const effect of host.raft.start(this.now)) this.take(host, effect);
+  private isSettled(): boolean {
+    const { committed } = this.world.reference;
+    const configuration = this.world.reference.configurationOf(committed);
+    if (configuration.outgoing.length > 0) return false;
+    return [...this.world.hosts.values()].every((host) => {
+      if (host.raft === null || host.reads.size > 0 || host.isLeaving !== host.hasLeft) return false;
+      // Nothing of the log reaches the others, so they never hear what became of their proposals.
+      const role = memberOf(configuration, host.id)?.role ?? "spare";
+      return role === "spare" || (host.applied === committed.length && host.open.size === 0);
+    });
   }
 
-  private crash(host: Host): void {
+  /** What a failure is to be understood by. */
+  show(): string {
+    const hosts = [...this.world.hosts.values()].map(({ id, raft, applied, open, reads }) => {
+      const state = raft?.inspect();
+      const what = state === undefined ? "crashed" : `${state.role} ${state.currentTerm} commit ${state.commitIndex}`;
+      return `${id} ${what} applied ${applied} open ${open.size} reads ${reads.size}`;
+    });
+    return `${hosts.join("; ")}; committed ${this.world.reference.committed.length}`;
+  }
+
+  private join(id: MemberId): void {
+    const ppm = Math.floor(this.maxPpm / 2);
+    const clock = { ppm: this.random.integer(-ppm, ppm), missed: 0 };
+    this.clocks.set(id, clock);
+    this.world.join(id, this.localTime(clock));
+  }
+
+  private restart(host: Host): void {
+    host.now = this.localTime(this.clocks.get(host.id) as Clock);
+    this.world.start(host);
+  }
+
+  private breakSomething(host: Host): void {
+    if (this.random.chance(70)) return this.world.crash(host, this.random.chance(50) ? 0 : this.random.integer(0, 6));
+    if (this.random.chance(50)) return this.world.leave(host);
+    // The whole machine stands still, and nobody in it knows for how long.
+    const clock = this.clocks.get(host.id) as Clock;
+    const pause = this.random.integer(1, 3_000_000);
+    this.pass(pause);
+    clock.missed += pause;
+    host.now = this.localTime(clock);
+    this.world.step(host, { type: "ClockStopped" });
+  }
+
+  /** A driver does one of the things that it owes. */
+  private serve(host: Host): void {
+    const { random, world } = this;
     if (host.raft === null) return;
-    host.raft = null;
-    this.tally.crashes += 1;
+    if (host.hasLeft) return world.crash(host, 0);
+    const dice = random.integer(0, 99);
+    if (dice < 60 && host.logJobs.length > 0) world.doLogJob(host);
+    else if (dice < 80 && host.fileJobs.length > 0) world.doFileJob(host, random.pick([1, 3, 1_000]));
+    else if (dice >= 80 && host.handed.length > 0) world.apply(host, random.integer(1, host.handed.length));
   }
 
-  private deliver(faults: boolean): void {
-    if (this.messages.length === 0) return;
-    // Mostly the oldest, so that the cluster gets somewhere.
-    const at = this.random.chance(80) ? 0 : this.random.integer(0, this.messages.length - 1);
-    const packet = this.messages[at];
-    invariant(packet !== undefined, "there is a message to deliver");
-    if (!faults || !this.random.chance(10)) this.messages.splice(at, 1);
-    if (faults && this.random.chance(this.loss)) return;
-    if (this.isolated === packet.from || this.isolated === packet.to) return;
-    const host = this.hosts.find(({ id }) => id === packet.to);
-    if (host?.raft) this.step(host, { type: "MessageReceived", from: packet.from, message: packet.message });
-    if (this.messages.length > 300) this.messages.splice(0, 100);
+  /** All of it at once, and some messages: one step. */
+  private serveAll(host: Host, faults: boolean): void {
+    const { random, world } = this;
+    if (host.raft === null || host.hasLeft) return;
+    const arriving = world.packets.filter(({ to }) => to === host.id).slice(0, random.integer(0, 5));
+    world.gather(host, () => {
+      for (const packet of arriving) this.deliver(Math.max(0, world.packets.indexOf(packet)), faults);
+      for (let count = random.integer(0, 2); count > 0 && host.logJobs.length > 0; count--) world.doLogJob(host);
+      if (random.chance(50) && host.fileJobs.length > 0) world.doFileJob(host, random.pick([1, 3, 1_000]));
+      if (random.chance(50) && host.handed.length > 0) world.apply(host, host.handed.length);
+      for (let count = random.integer(0, 2); count > 0 && !this.isQuiet; count--) this.propose(host);
+      if (random.chance(30) && !this.isQuiet) world.read(host);
+    });
   }
 
-  private write(host: Host): void {
-    if (host.raft === null) return;
-    const write = host.writes.shift();
-    if (write === undefined) return;
-    host.hardState = write.hardState ?? host.hardState;
-    host.disk = [...host.disk.slice(0, write.truncateTo ?? host.disk.length), ...write.entries];
-    this.step(host, { type: "Persisted", ticket: write.ticket });
+  /** Somebody asks something of somebody, mostly of one who leads. */
+  private ask(faults: boolean): void {
+    const { random, world } = this;
+    const running = [...world.hosts.values()].filter(({ raft, hasLeft }) => raft !== null && !hasLeft);
+    const leaders = running.filter(({ raft }) => raft?.inspect().role === "leader");
+    const asked = leaders.length > 0 && random.chance(85) ? leaders : running;
+    if (this.isQuiet || asked.length === 0) return;
+    const host = random.pick(asked);
+    const dice = random.integer(0, 99);
+    if (dice < 40) this.propose(host);
+    else if (dice < 75) world.read(random.pick(running));
+    else if (!faults) return;
+    else if (dice < 95 && this.changes) this.change(host);
+    else if (dice >= 95) world.transfer(host, random.chance(50) ? null : random.pick([...world.hosts.keys()]));
   }
 
-  private answerRead(host: Host): void {
-    if (host.raft === null) return;
-    const read = host.reads.shift();
-    if (read === undefined) return;
-    const count = this.random.integer(1, read.end - read.from);
-    const entries = host.disk.slice(read.from - 1, read.from - 1 + count);
-    this.tally.readBacks += 1;
-    this.step(host, { type: "EntriesRead", purpose: read.purpose, entries });
-  }
-
-  /** Time jumps to a timer. Without faults that is the next one, and all that was under way has arrived by then. */
-  private tick(host: Host, faults: boolean): void {
-    const busy = this.messages.length > 0 || this.hosts.some(({ writes, reads }) => writes.length + reads.length > 0);
-    if (busy && !faults) return;
-    const timers = this.hosts.filter(({ raft, timerAt }) => raft !== null && timerAt !== null);
-    const earliest = timers.sort((a, b) => (a.timerAt ?? 0) - (b.timerAt ?? 0))[0];
-    const fires = !faults || this.random.chance(70) ? earliest : host;
-    if (fires === undefined || fires.raft === null || fires.timerAt === null) return;
-    this.now = Math.max(this.now, fires.timerAt) as Instant;
-    fires.timerAt = null;
-    this.step(fires, { type: "TimerFired" });
+  /** @param at which one, counted from the oldest and beyond the last again */
+  private deliver(at: number, faults: boolean): void {
+    const { random, world } = this;
+    const { packets } = world;
+    if (packets.length === 0) return;
+    const packet = packets[at % packets.length] as Packet;
+    const isKept = faults && random.chance(10);
+    if (!isKept) world.packets = packets.filter((other) => other !== packet);
+    if (world.packets.length > MAX_PACKETS) world.packets = world.packets.slice(MAX_PACKETS / 3);
+    if (faults && random.chance(this.loss)) return;
+    if (this.isolated !== packet.from && this.isolated !== packet.to) world.deliver(packet);
   }
 
   private propose(host: Host): void {
-    const { raft, proposing } = host;
-    const state = raft?.inspect();
-    if (state === undefined || state.role !== "leader" || !this.proposing) return;
-    if (proposing.term !== state.currentTerm) {
-      host.proposing = { term: state.currentTerm, predecessor: 0, rollBack: false };
-    } else if (proposing.rollBack) {
-      proposing.rollBack = false;
-      this.step(host, { type: "RolledBack", term: proposing.term, last: proposing.predecessor as ProposalNumber });
-    }
-    const { term, predecessor } = host.proposing;
-    const proposal = (host.lastProposal += 1) as ProposalNumber;
-    const payload = new Uint8Array(PROPOSAL_SIZE + (this.random.oneIn(20) ? 99 : 0));
+    if (host.raft?.inspect().role !== "leader") return;
+    const payload = new Uint8Array(8 + (this.random.oneIn(20) ? 99 : 0));
     new DataView(payload.buffer).setUint32(0, this.nextPayload++);
-    this.payloads.set(`${host.id}${proposal}`, String(payload));
-    this.step(host, { type: "Proposed", proposal, term, predecessor: predecessor as ProposalNumber, payload });
+    this.world.propose(host, payload);
   }
 
-  private read(host: Host): void {
-    if (host.raft === null) return;
-    const read = (host.lastRead += 1) as ReadNumber;
-    host.readsAsked.set(read, this.committed.length);
-    this.step(host, { type: "ReadRequested", read });
+  private change(host: Host): void {
+    const { configuration } = host;
+    expectThat(configuration !== null, "who runs knows a configuration");
+    const operations = [this.operation(configuration)];
+    if (this.random.chance(40)) operations.push(this.operation(configuration));
+    this.world.change(host, operations);
   }
 
-  private report(host: Host): void {
-    if (host.raft === null || host.reported === host.applied) return;
-    host.reported = this.random.integer(host.reported, host.applied);
-    this.step(host, { type: "Applied", index: host.reported as LogIndex });
-  }
-
-  private step(host: Host, input: RaftInput): void {
-    invariant(host.raft !== null, "a node that steps runs");
-    const before = host.raft.inspect();
-    const effects = host.raft.step(this.now, input);
-    const after = host.raft.inspect();
-    checkState(after);
-    checkStep(before, after);
-    invariant(effects.slice(1).every(({ type }) => type !== "Persist"), "at most one Persist, and it comes first");
-    for (const effect of effects) this.take(host, effect);
-    if (effects[0]?.type === "Persist") {
-      const told = recoveredLog(host.log).terms.map(text).join();
-      invariant(told === after.terms.map(text).join(), "what is persisted is the log");
+  private operation(configuration: Configuration): ConfigurationOperation {
+    const { random } = this;
+    const role = random.pick<MemberRole>(["voter", "voter", "voter", "standby", "spare"]);
+    const dice = random.integer(0, 99);
+    // Not so few that nothing can fail any more.
+    if (dice < 30 && votersOf(configuration).length > 1) {
+      return { type: "remove", id: random.pick(configuration.members).id };
     }
-    if (after.role === "leader" && before.role !== "leader") this.elected(host, after.currentTerm);
-    for (let index = before.commitIndex + 1; index <= after.commitIndex; index++) this.commit(host, index);
-  }
-
-  private take(host: Host, effect: RaftEffect): void {
-    switch (effect.type) {
-      case "Persist":
-        host.writes.push(effect);
-        return this.changeLog(host, effect);
-      case "Send":
-        this.messages.push({ from: host.id, to: effect.to, message: effect.message });
-        return;
-      case "SetTimer":
-        host.timerAt = effect.at;
-        return;
-      case "ReadEntries":
-        host.reads.push(effect);
-        return;
-      case "Apply":
-        for (const entry of effect.entries) {
-          invariant(entry.index === ++host.applied, "each index is applied once, in order");
-          const known = this.committed[entry.index - 1];
-          invariant(known === undefined || known === text(entry), "state machine safety");
-        }
-        return;
-      case "Accept":
-        host.proposing.predecessor = effect.proposal;
-        return;
-      case "Resolve":
-        return this.resolve(host, effect);
-      case "ReadReady":
-        this.tally.reads += 1;
-        return invariant(
-          effect.index >= (host.readsAsked.get(effect.read) ?? Infinity), "a read sees what was committed before it",
-        );
-      default:
+    if (dice < 65) {
+      const member = { ...random.pick(configuration.members), priority: random.pick([0, 100, 200]) };
+      return { type: "put", member: { ...member, role } };
     }
+    return { type: "put", member: newMember(this.newcomer(configuration), random.pick(["standby", role])) };
   }
 
-  private changeLog(host: Host, { truncateTo, entries }: EffectOf<"Persist">): void {
-    if (truncateTo !== null) this.tally.truncations += 1;
-    host.log = [...host.log.slice(0, truncateTo ?? host.log.length), ...entries];
-    for (const entry of entries) {
-      const place = `${entry.term}/${entry.index}`;
-      const content = `${host.log[entry.index - 2]?.term ?? 0} ${text(entry)}`;
-      const known = this.entries.get(place) ?? content;
-      invariant(known === content, "log matching");
-      this.entries.set(place, content);
-    }
+  /** A member that is not of the configuration: one that runs already, or a node with an empty disk. */
+  private newcomer(configuration: Configuration): MemberId {
+    const outside = [...this.world.hosts.keys()].filter((id) => memberOf(configuration, id) === null);
+    const nodes = new Set(everybodyIn(configuration).map(({ id }) => nodeOf(id)));
+    const waiting = outside.filter((id) => !nodes.has(nodeOf(id)));
+    if (waiting.length > 0 && this.random.chance(70)) return this.random.pick(waiting);
+    if (this.world.hosts.size >= 8) return this.random.pick([...this.world.hosts.keys()]);
+    this.nextLife += 1;
+    const node = this.random.pick(["a", "b", "c", "d", "e", "f"]);
+    const id = `${node}@${String(this.nextLife).padStart(16, "0")}` as MemberId;
+    this.join(id);
+    return id;
   }
 
-  private elected(host: Host, term: Term): void {
-    this.tally.elections += 1;
-    const known = this.leaders.get(term) ?? host.id;
-    invariant(known === host.id, "election safety");
-    this.leaders.set(term, host.id);
-    for (const [at, entry] of this.committed.entries()) {
-      const own = host.log[at];
-      invariant(own !== undefined && text(own) === entry, "leader completeness");
-    }
+  /** Time jumps to a timer. Without faults that is the next one, and all that was under way has arrived by then. */
+  private tick(faults: boolean): void {
+    const hosts = [...this.world.hosts.values()].filter(({ raft }) => raft !== null);
+    const isBusy = hosts.some(({ logJobs, fileJobs, handed }) => logJobs.length + fileJobs.length + handed.length > 0);
+    if (!faults && (isBusy || this.world.packets.length > 0)) return;
+    const waiting = hosts
+      .filter(({ timerAt }) => timerAt !== null)
+      .map((host) => ({ host, wait: this.trueWait(host) }))
+      .sort((a, b) => a.wait - b.wait);
+    if (waiting[0] === undefined) return;
+    const first = faults && this.random.chance(20) ? this.random.pick(waiting) : waiting[0];
+    this.pass(first.wait + (faults && this.random.chance(20) ? this.random.integer(0, 200_000) : 0));
+    this.world.fire(first.host);
   }
 
-  private commit(host: Host, index: number): void {
-    const entry = host.log[index - 1];
-    invariant(entry !== undefined, "what is committed stands in the log");
-    const known = this.committed[index - 1];
-    if (known !== undefined) return invariant(known === text(entry), "a committed entry never changes");
-    const holders = this.hosts.filter(({ disk }) => text(disk[index - 1]) === text(entry));
-    invariant(holders.length >= majority(this.hosts.length), "what is committed is on the disks of a majority");
-    this.committed.push(text(entry));
-    this.tally.committed += 1;
+  /** How much true time passes until a host's clock shows what its timer was set to. */
+  private trueWait({ id, timerAt, now }: Host): number {
+    const { ppm } = this.clocks.get(id) as Clock;
+    return Math.max(0, Math.ceil((((timerAt ?? now) - now + 1) * 1_000_000) / (1_000_000 + ppm)));
   }
 
-  private resolve(host: Host, { proposal, outcome }: EffectOf<"Resolve">): void {
-    const payload = this.payloads.get(`${host.id}${proposal}`) ?? "";
-    if (outcome.type === "refused") {
-      this.tally.refused += 1;
-      host.proposing.rollBack = true;
-      const appended = [...this.entries.values()].some((content) => content.endsWith(`:${payload}`));
-      invariant(!appended, "a refused proposal was never appended");
-      return;
-    }
-    const entry = host.log[outcome.entry.index - 1];
-    invariant(entry?.term === outcome.entry.term, "an outcome names the committed entry");
-    const mine = String(entry.payload) === payload;
-    invariant(mine === (outcome.type === "committed"), "an outcome is committed or lost, as the log has it");
-    if (outcome.type === "lost") this.tally.lost += 1;
+  private pass(micros: number): void {
+    this.trueNow += micros;
+    for (const host of this.world.hosts.values()) host.now = this.localTime(this.clocks.get(host.id) as Clock);
+  }
+
+  private localTime({ ppm, missed }: Clock): Instant {
+    const passed = this.trueNow - START - missed;
+    return (START + passed + Math.floor((passed * ppm) / 1_000_000)) as Instant;
   }
 }
 
-function text(entry: (EntryId & { readonly payload?: Uint8Array }) | undefined): string {
-  return entry === undefined ? "" : `${entry.term}/${entry.index}:${String(entry.payload ?? "")}`;
+function firstLife(node: string): MemberId {
+  return `${node}@${"1".padStart(16, "0")}` as MemberId;
+}
+
+/** Small ones, so that every limit is met. */
+function limitsOf(random: Random): RaftLimits {
+  const isTiny = random.chance(60);
+  return {
+    ...DEFAULT_LIMITS,
+    maxMessageEntries: random.pick([1, 2, 4096]),
+    maxMessageBytes: random.pick([1, 20, 1_000_000]),
+    maxInFlightMessages: random.pick([1, 2, 8]),
+    maxInFlightBytes: random.pick([1, 30, 1_000_000]),
+    maxCachedBytes: random.pick([0, 30, 1_000_000]),
+    maxUncommittedBytes: 80,
+    maxPayloadBytes: 20,
+    snapshotEntries: isTiny ? random.pick([1, 4, 20]) : DEFAULT_LIMITS.snapshotEntries,
+    snapshotBytes: isTiny ? random.pick([10, 100]) : DEFAULT_LIMITS.snapshotBytes,
+    maxTrailingEntries: random.pick([0, 3]),
+    snapshotChunkBytes: random.pick([1, 7, 1000]),
+    maxSnapshotTransfers: random.pick([1, 2]),
+  };
 }

@@ -1,0 +1,46 @@
+/**
+ * What the core's orders make of a disk, as a value of the reference (raft-reference.ts): step by step, so that a crash
+ * may leave it after any of them; and what recovery says of it.
+ */
+import type { RaftEffect, RaftOptions } from "../core/raft/boundary.ts";
+import type { EntryId } from "../core/types.ts";
+import { configurationIn, holds, lastOf, type Reference, type Stable } from "./raft-reference.ts";
+
+type EffectOf<Type extends RaftEffect["type"]> = RaftEffect & { readonly type: Type };
+
+/** The disk before, and after each part of it: hard state, snapshot, truncation, entries, in this order. */
+export function written(disk: Stable, persist: EffectOf<"Persist">, reference: Reference): readonly Stable[] {
+  const stages: Stable[] = [disk];
+  const { hardState, snapshot, truncateTo, entries } = persist;
+  const last = (): Stable => stages[stages.length - 1] as Stable;
+  if (hardState !== null) stages.push({ ...last(), ...hardState });
+  if (snapshot !== null) {
+    const { index } = snapshot.entry;
+    const log = holds(last().log, snapshot.entry) ? last().log : reference.committed.slice(0, index);
+    stages.push({ ...last(), log, snapshot: index, base: index });
+  }
+  if (truncateTo !== null) stages.push({ ...last(), log: last().log.slice(0, truncateTo) });
+  for (const entry of entries) stages.push({ ...last(), log: [...last().log, entry] });
+  return stages;
+}
+
+/** The disk before, and after. */
+export function compacted(disk: Stable, { through }: EffectOf<"Compact">): readonly Stable[] {
+  return [disk, { ...disk, base: Math.max(disk.base, through.index) }];
+}
+
+/** What recovery would say of it. */
+export function recoveredFrom({ log, base }: Stable): RaftOptions["log"] {
+  const above = log.slice(base);
+  const starts = above.filter(({ term }, at) => term !== above[at - 1]?.term);
+  const configurations = above
+    .filter(({ kind }) => kind === "configuration")
+    .map((entry) => ({ index: entry.index, configuration: configurationIn(entry) }));
+  const terms = starts.map(({ term, index }) => ({ term, index }));
+  return { base: lastOf(log.slice(0, base)), terms, last: lastOf(log), configurations };
+}
+
+/** What a snapshot consists of, on whatever disk. */
+export function contentOf({ index, term }: EntryId): Uint8Array {
+  return Uint8Array.from({ length: 1 + ((index * 7 + term) % 40) }, (_, at) => index * 31 + at * 7);
+}

@@ -1,0 +1,29 @@
+/**
+ * Clusters of the real core in a soup of messages, with crashes, drifting clocks and changes of membership, judged at
+ * every step by the executable reference of Raft's safety (raft-reference.ts); once the faults stop they get on. To
+ * repeat one: `FUZZ_SEED=… FUZZ_SCALE=1 npx vitest run fuzz/raft-reference.test.ts`.
+ */
+import { expect, test } from "vitest";
+import { FUZZ_SCALE, FUZZ_SEED } from "./chance.ts";
+import { Soup } from "./raft-soup.ts";
+
+const STEPS = 5000;
+
+test.each([[3, 6], [5, 4], [1, 3], [2, 3], [4, 3]])("clusters of %s do only what Raft allows", (size, runs) => {
+  const total = new Map<string, number>();
+  for (let run = 0; run < runs * FUZZ_SCALE; run++) {
+    const seed = FUZZ_SEED + run;
+    const soup = new Soup(size, seed);
+    try {
+      for (let step = 0; step < STEPS; step++) soup.stir(true);
+      soup.heal();
+    } catch (cause) {
+      const repeat = `FUZZ_SEED=${seed} FUZZ_SCALE=1 npx vitest run fuzz/raft-reference.test.ts`;
+      throw new Error(`size ${size}, repeat with ${repeat}: ${String(cause)}; ${soup.show()}`, { cause });
+    }
+    for (const [what, count] of soup.world.tally) total.set(what, (total.get(what) ?? 0) + count);
+  }
+  // The runs were not idle: each of these happened.
+  const always = ["leader", "crash", "restore", "apply", "ReadReady", "ReadRefused", "committed", "StoreChunk", "leave"];
+  for (const what of always) expect(total.get(what) ?? 0, what).toBeGreaterThan(0);
+});
