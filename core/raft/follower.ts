@@ -7,7 +7,7 @@
  * other. One whose entry we hold needs no installing: we have all that is in it.
  */
 import { unreachable } from "../invariant.ts";
-import { sameEntry, type LogIndex, type MemberId } from "../types.ts";
+import { sameEntry, type EntryId, type LogIndex, type MemberId } from "../types.ts";
 import { judgeAppend, type AppendVerdict } from "./append.ts";
 import { followerCommitIndex } from "./commit.ts";
 import type { Configuration } from "./configuration.ts";
@@ -20,8 +20,8 @@ interface Reception {
   readonly snapshot: SnapshotId;
   /** So many bytes from its start are written. */
   received: number;
-  /** A chunk is being written. */
-  isStoring: boolean;
+  /** Where the chunk ends that is being written; null: none is. */
+  storing: number | null;
 }
 
 export class Follower {
@@ -54,33 +54,36 @@ export class Follower {
     if (node.log.holds(snapshot.entry) || snapshot.entry.index <= node.delivery.commitIndex) {
       return this.haveAlready(from, snapshot);
     }
-    if (this.reception === null || !sameEntry(this.reception.snapshot.entry, snapshot.entry)) {
-      this.reception = { snapshot, received: 0, isStoring: false };
+    if (this.reception === null || !isSameSnapshot(this.reception.snapshot, snapshot)) {
+      this.reception = { snapshot, received: 0, storing: null };
     }
     const { reception } = this;
     // A repeated chunk, or one that was overtaken, changes nothing.
-    if (offset !== reception.received || bytes.length === 0) return this.replyToChunk(from, snapshot, reception.received);
-    if (reception.isStoring) return;
-    reception.isStoring = true;
+    if (offset !== reception.received || bytes.length === 0) return this.goOn(from, reception);
+    if (reception.storing !== null) return;
+    reception.storing = offset + bytes.length;
     node.effects.push({ type: "StoreChunk", snapshot: reception.snapshot, offset, bytes });
   }
 
-  /** @param leader whom we follow now; null: nobody to be told */
-  chunkStored(entry: SnapshotId["entry"], end: number, leader: MemberId | null): void {
-    const { node, reception } = this;
-    if (reception === null || !sameEntry(reception.snapshot.entry, entry)) return;
-    const { snapshot } = reception;
-    reception.isStoring = false;
+  /** @param leader whom we follow now; null: nobody to be told, the next one asks */
+  chunkStored(entry: EntryId, end: number, leader: MemberId | null): void {
+    const { reception } = this;
+    // Another snapshot has come between, and what was written before is discarded.
+    if (reception === null || reception.storing !== end || !sameEntry(reception.snapshot.entry, entry)) return;
+    reception.storing = null;
     reception.received = end;
-    if (end < snapshot.size) {
-      if (leader !== null) this.replyToChunk(leader, snapshot, end);
-      return;
-    }
+    if (leader !== null) this.goOn(leader, reception);
+  }
+
+  /** Says how much is here; once that is all, takes it over. */
+  private goOn(leader: MemberId, { snapshot, received }: Reception): void {
+    const { node } = this;
+    if (received < snapshot.size) return this.replyToChunk(leader, snapshot, received);
     this.reception = null;
     // While it was written the log itself may have come as far.
-    const isNeeded = !node.log.holds(entry) && entry.index > node.delivery.commitIndex;
-    if (isNeeded && leader !== null) node.install(snapshot);
-    if (leader !== null) this.replyInstalled(leader, snapshot);
+    const { entry } = snapshot;
+    if (!node.log.holds(entry) && entry.index > node.delivery.commitIndex) node.install(snapshot);
+    this.replyInstalled(leader, snapshot);
   }
 
   /** Takes over what is new; whether it could be understood. */
@@ -145,3 +148,7 @@ export class Follower {
   }
 }
 
+/** By Log Matching one entry is one state; the size shows whether both leaders wrote it down in the same way. */
+function isSameSnapshot(a: SnapshotId, b: SnapshotId): boolean {
+  return sameEntry(a.entry, b.entry) && a.size === b.size;
+}
