@@ -1,6 +1,6 @@
 /**
  * When the state is to be stored as a snapshot, and how much of the log that makes superfluous (§7). One snapshot is
- * taken at a time, and none while one is being sent: it would take the place of that.
+ * taken at a time, and none while one is being sent, unless that has stalled: it would take the place of that.
  *
  * Members that lag behind cost less to serve from the log than by a snapshot, so a bounded number of entries is kept for
  * them; beyond it they get the snapshot, and nobody can make a log grow without end.
@@ -25,7 +25,7 @@ export class Compaction {
     const entries = delivery.reportedApplied - (snapshot?.entry.index ?? 0);
     if (entries <= 0 || this.isTaking || delivery.isRestoring) return;
     if (entries < limits.snapshotEntries && delivery.bytesSinceSnapshot < limits.snapshotBytes) return;
-    if (leader?.followers.hasTransfers === true) return;
+    if (leader !== null && leader.followers.transferCount > 0) return;
     this.isTaking = true;
     delivery.bytesSinceSnapshot = 0;
     effects.push({ type: "TakeSnapshot" });

@@ -140,9 +140,10 @@ export class Followers {
 
   // Snapshots
 
-  /** Of the log a snapshot may only be taken while none is being sent: it would take its place. */
-  get hasTransfers(): boolean {
-    return this.all.some((progress) => progress.phase.type === "snapshot");
+  /** To how many a snapshot is being sent. One that has stalled holds nothing up. */
+  get transferCount(): number {
+    const { now, options } = this.node;
+    return this.all.filter(({ phase }) => phase.type === "snapshot" && !phase.transfer.isStalled(now, options)).length;
   }
 
   snapshotReplied(from: MemberId, reply: InstallSnapshotReply): void {
@@ -179,9 +180,9 @@ export class Followers {
 
   private startTransfer(progress: Progress): void {
     const { snapshot, options, now, effects } = this.node;
-    const count = this.all.filter(({ phase }) => phase.type === "snapshot").length;
-    if (snapshot === null || count >= options.limits.maxSnapshotTransfers || !this.isHeard(progress, 2)) return;
-    const transfer = new SnapshotTransfer(progress.id, this.term, snapshot);
+    if (snapshot === null || !this.isHeard(progress, 2)) return;
+    if (this.transferCount >= options.limits.maxSnapshotTransfers) return;
+    const transfer = new SnapshotTransfer(progress.id, this.term, snapshot, now);
     progress.sendSnapshot(transfer);
     transfer.ask(now, options, effects);
   }

@@ -11,6 +11,9 @@ import type { RaftEffect, RaftOptions } from "./boundary.ts";
 import type { InstallSnapshot, InstallSnapshotReply, SnapshotId } from "./message.ts";
 import { sameEntry, type Term } from "../types.ts";
 
+/** So many election timeouts without another chunk, and a transfer has stalled. */
+const STALLED_AFTER_TIMEOUTS = 10;
+
 const NO_BYTES = new Uint8Array(0);
 
 export class SnapshotTransfer {
@@ -22,11 +25,20 @@ export class SnapshotTransfer {
   private isReading = false;
   /** When to ask again. */
   private deadline = 0 as Instant;
+  /** How much the member has said that it has, at most, and when it said so. */
+  private furthest = 0;
+  private movedAt: Instant;
 
-  constructor(to: MemberId, term: Term, snapshot: SnapshotId) {
+  constructor(to: MemberId, term: Term, snapshot: SnapshotId, now: Instant) {
     this.to = to;
     this.term = term;
     this.snapshot = snapshot;
+    this.movedAt = now;
+  }
+
+  /** Whether the member still answers and yet takes nothing: nobody else is to wait for it. */
+  isStalled(now: Instant, { timing }: RaftOptions): boolean {
+    return now > afterMs(this.movedAt, STALLED_AFTER_TIMEOUTS * timing.electionTimeoutMs);
   }
 
   /** At the start, and whenever the member has been silent for too long. */
@@ -40,6 +52,10 @@ export class SnapshotTransfer {
   /** The member says how far it is: read on from there, unless that is under way already. */
   replied(reply: InstallSnapshotReply, now: Instant, options: RaftOptions, effects: RaftEffect[]): void {
     const { received } = reply;
+    if (received > this.furthest) {
+      this.furthest = received;
+      this.movedAt = now;
+    }
     if (this.isReading || reply.installed || received >= this.snapshot.size) return;
     // A chunk is under way, and the answer is an old one: of another place.
     if (this.offset !== null && received <= this.offset) return;
