@@ -37,7 +37,8 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant("store" as const), before: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("compact" as const), before: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({
-    type: fc.constant("install" as const), from: fc.integer({ min: -3, max: 3 }), size: fc.nat(200), newTerm: fc.boolean(),
+    type: fc.constant("install" as const), from: fc.integer({ min: -3, max: 3 }), size: fc.nat(200),
+    newTerm: fc.boolean(),
   }) },
   { weight: 6, arbitrary: fc.record({ type: fc.constant("perform" as const), count: fc.nat(9) }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constantFrom(...ENDS) }) },
@@ -147,11 +148,21 @@ class Lives {
     const held = newTerm ? null : this.termAt(index);
     if (held === null) this.hardState = hardState(this.hardState.currentTerm + 1, null);
     const snapshot = snapshotOf(held ?? this.hardState.currentTerm, index, size);
-    this.run.receive(snapshot, 64);
+    this.receive(snapshot);
     this.snapshot = snapshot;
     if (held === null) [this.base, this.entries] = [snapshot.entry, []];
     if (held === null) this.installed++;
     this.give({ ...(held === null ? { hardState: this.hardState } : {}), snapshot });
+  }
+
+  /** All of it, in pieces that overlap and come again; never with a hole. */
+  private receive(snapshot: SnapshotId): void {
+    for (let there = -1; there < snapshot.size;) {
+      const from = this.random.integer(0, Math.max(there, 0));
+      const end = Math.min(snapshot.size, from + this.random.integer(1, 150));
+      this.run.receivePiece(snapshot, from, end);
+      there = end;
+    }
   }
 
   /** Performs the next operation of any file. */

@@ -8,7 +8,8 @@ const payload = (size: number): Uint8Array => Uint8Array.from({ length: size }, 
 
 /** 1/1 to 1/4, acknowledged. */
 function fourEntries(run: TwinRun): TwinRun {
-  const entries = [entry(1, 1), entry(1, 2, payload(30)), configurationEntry(1, 3, ["a", "b"]), entry(1, 4, payload(9))];
+  const configuration = configurationEntry(1, 3, ["a", "b"]);
+  const entries = [entry(1, 1), entry(1, 2, payload(30)), configuration, entry(1, 4, payload(9))];
   run.persist(order(1, { hardState: hardState(1, "a"), entries }));
   return run.settle();
 }
@@ -18,7 +19,7 @@ function receive(run: TwinRun, snapshot: ReturnType<typeof snapshotOf>): TwinRun
   return run.settle();
 }
 
-test("a snapshot of this node's own survives every crash once it is acknowledged, and so does what it overtakes", () => {
+test("a snapshot of this node's own survives every crash once it is acknowledged", () => {
   const tally = enumerate((run) => {
     run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1), entry(1, 2, payload(30))] }));
     run.store(snapshotOf(1, 2));
@@ -47,7 +48,7 @@ test("compaction after compaction, each behind a newer snapshot, survives every 
   expect(tally.images).toBeGreaterThan(100);
 });
 
-test("a snapshot far beyond the log is installed, or not, at every crash; nothing remains in between (M79, M96)", () => {
+test("a snapshot far beyond the log is installed, or not, at every crash: nothing in between (M79, M96)", () => {
   const tally = enumerate((run) => {
     const snapshot = snapshotOf(3, 9, 70, ["a", "c"]);
     receive(fourEntries(run), snapshot);

@@ -64,10 +64,10 @@ test("commits go on while a snapshot is being written; it gets its name behind t
   expect(waiting(run).filter((word) => !word.endsWith("log"))).toEqual(["rename"]);
 });
 
-test("a piece is stored where it belongs, by its own offset: repeated, overlapping, and from the start again (M99)", () => {
+test("a piece is stored where it belongs, by its own offset: repeated, overlapping, from the start again (M99)", () => {
   const snapshot = snapshotOf(3, 9, 100);
   const run = bootstrapped();
-  for (const [from, end] of [[0, 40], [0, 40], [30, 70], [10, 20], [20, 60], [60, 100]] as const) {
+  for (const [from, end] of [[0, 40], [0, 40], [30, 70], [10, 20], [20, 60], [40, 100], [60, 100]] as const) {
     run.receivePiece(snapshot, from, end).settle();
     expect(run.news.at(-1)).toEqual({ type: "ChunkStored", entry: snapshot.entry, end });
   }
@@ -110,6 +110,14 @@ test("entries behind an installed snapshot stand where they belong (M82)", () =>
   expect(restarted(run.disk).readAll()).toEqual(expected);
   run.persist(order(5, { truncateTo: 1000 })).settle();
   expect(restarted(run.disk).recovered.log).toMatchObject({ base: id(2, 1000), terms: [], last: id(2, 1000) });
+});
+
+test("a longer log that contradicts the snapshot is gone, and what follows stands behind the snapshot (M79)", () => {
+  const snapshot = snapshotOf(2, 3);
+  const run = fiveEntries().receive(snapshot);
+  run.persist(order(2, { hardState: hardState(2, null), snapshot, entries: [entry(2, 4)] })).settle();
+  expect(run.readAll()).toEqual([entry(2, 4)]);
+  expect(restarted(run.disk).recovered.log).toMatchObject({ base: id(2, 3), terms: [id(2, 4)], last: id(2, 4) });
 });
 
 test("a log that holds the snapshot's entry stays as it is, before and behind it", () => {
@@ -287,7 +295,9 @@ test("the configurations of the log come back, those cut off it do not (M93)", (
   const [two, three] = [["a", "b"], ["a", "b", "c"]];
   const run = bootstrapped().persist(order(1, {
     hardState: hardState(1, "a"),
-    entries: [configurationEntry(1, 1, ["a"]), entry(1, 2), configurationEntry(1, 3, two), configurationEntry(1, 4, three)],
+    entries: [
+      configurationEntry(1, 1, ["a"]), entry(1, 2), configurationEntry(1, 3, two), configurationEntry(1, 4, three),
+    ],
   })).settle();
   const [one, other, last] = [["a"], two, three].map((voters, at) => {
     return { index: [1, 3, 4][at], configuration: configurationOf(voters) };
@@ -322,7 +332,8 @@ test("closing finishes an installation that was ordered, and gives up what nobod
   expect(run.news.at(-1)?.type).toBe("Closed");
   const again = restarted(run.disk);
   expect(again.recovered).toMatchObject({ snapshot, log: { base: id(2, 9) } });
-  expect(again.disk.perform({ type: "list" })).toEqual({ type: "list", files: ["identity", "log", "snapshot", "term"] });
+  const files = ["identity", "log", "snapshot", "term"];
+  expect(again.disk.perform({ type: "list" })).toEqual({ type: "list", files });
 });
 
 test("closing lets a read of a snapshot that has begun come to its end", () => {

@@ -78,7 +78,8 @@ export class StorageTwin {
     if (logs.length === 0) return `${what}: no log that the ${this.acknowledged} acknowledged orders allow`;
     const snapshots = logs.filter((state) => this.maySnapshot(state, found.snapshot));
     if (snapshots.length === 0) return `${what}: another snapshot than log and acknowledgements allow`;
-    const fits = snapshots.some(({ begun }) => this.hardStates(begun).some((one) => sameHardState(one, found.hardState)));
+    const hardStates = snapshots.flatMap(({ begun }) => this.hardStates(begun));
+    const fits = hardStates.some((one) => sameHardState(one, found.hardState));
     return fits ? null : `${what}: a hard state older than the log or the acknowledged orders`;
   }
 
