@@ -127,7 +127,8 @@ export class Elections {
   /** Our own vote is needed too: a leader's messages do not wait for it to be durable. */
   get isElected(): boolean {
     const { candidacy, node } = this;
-    if (candidacy?.type !== "candidate" || !node.writes.hardStateDurable) return false;
+    // Nor does it lead while its own state is still being made that of a snapshot: who proposes builds on a state.
+    if (candidacy?.type !== "candidate" || !node.writes.hardStateDurable || node.delivery.isRestoring) return false;
     return this.hasMajority(candidacy);
   }
 
