@@ -3,9 +3,9 @@
  * truncation takes those that it cuts back; a snapshot carries the one as of its entry.
  */
 import { invariant } from "../invariant.ts";
-import type { LogIndex } from "../types.ts";
+import type { LogIndex, MemberId } from "../types.ts";
 import type { ConfigurationRecord } from "./boundary.ts";
-import type { Configuration } from "./configuration.ts";
+import { isVoter, type Configuration } from "./configuration.ts";
 import { Quorum } from "./quorum.ts";
 
 export class Configurations {
@@ -41,6 +41,16 @@ export class Configurations {
     const record = this.records.findLast((one) => one.index <= index) ?? this.records[0];
     invariant(record !== undefined, "there always is a configuration");
     return record.configuration;
+  }
+
+  /**
+   * Whether it votes by the configuration in force or, as long as that may be taken back, by the one before: only the
+   * latest can be uncommitted.
+   */
+  mayCount(id: MemberId, commitIndex: LogIndex): boolean {
+    if (this.quorum.counts(id)) return true;
+    const before = this.records[this.records.length - 2];
+    return this.index > commitIndex && before !== undefined && isVoter(before.configuration, id);
   }
 
   append(index: LogIndex, configuration: Configuration): void {

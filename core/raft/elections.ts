@@ -64,9 +64,13 @@ export class Elections {
     this.deadline = this.drawDeadline();
   }
 
-  /** Whether this node may ever stand: it votes, by the configuration in force. */
+  /**
+   * Whether this node may stand: it votes, or the configuration by which it does not may yet be taken back. Such a one
+   * must stand too (thesis §4.2.2): its log may be the longest that there is, and so it votes for nobody.
+   */
   get mayStand(): boolean {
-    return this.node.configurations.quorum.counts(this.node.id);
+    const { configurations, delivery, id } = this.node;
+    return configurations.mayCount(id, delivery.commitIndex);
   }
 
   /** Nobody leads in time: ask whether to stand. */

@@ -5,8 +5,10 @@
  * All AppendEntries are made here, in one place (`send`). They need not wait for our own disk: they vouch for the term
  * alone, and that is durable by our own vote. So the followers' writes overlap our own.
  */
-import { afterMs, NO_ENTRY, type Entry, type EntryId, type LogIndex, type MemberId, type Term } from "../types.ts";
-import { everybodyIn, isVoter } from "./configuration.ts";
+import {
+  afterMs, NO_ENTRY, type Entry, type EntryId, type Instant, type LogIndex, type MemberId, type Term,
+} from "../types.ts";
+import { everybodyIn, isVoter, type MemberRole } from "./configuration.ts";
 import { limitBatch } from "./log.ts";
 import type { AppendEntriesReply, InstallSnapshotReply } from "./message.ts";
 import type { NodeState } from "./node-state.ts";
@@ -18,6 +20,10 @@ import { SnapshotTransfer } from "./snapshot-transfer.ts";
 
 /** So many election timeouts of silence, and a member counts as dead when roles are given out. */
 const DEAD_AFTER_TIMEOUTS = 10;
+/** So many since it was heard, and no snapshot is sent to it. */
+const HEARD_TIMEOUTS = 2;
+/** One that is about to stop says so again and again. So many since the last time, and it has stopped, or come back. */
+const LEAVING_TIMEOUTS = 2;
 /** One that lags by no more than so many entries may become a voter: it holds up no commit. */
 const CAUGHT_UP_ENTRIES = 128;
 
@@ -37,6 +43,8 @@ export class Followers {
   private readonly rounds: Rounds;
   private readonly term: Term;
   private readonly byId = new Map<MemberId, Progress>();
+  /** Those that the configuration in force leaves behind, or makes spares of, and that have not been told so. */
+  private dismissed: Progress[] = [];
   /** Of the configurations that `all` was made from. */
   private version = -1;
   /** Who may be sent more although there is no news for all: they have answered, or what they need has come. */
@@ -65,37 +73,52 @@ export class Followers {
   }
 
   isAlive(progress: Progress): boolean {
-    return !progress.isLeaving && this.isHeard(progress, DEAD_AFTER_TIMEOUTS);
+    const { leavingAt } = progress;
+    if (leavingAt !== null && this.isWithin(leavingAt, LEAVING_TIMEOUTS)) return false;
+    return this.isWithin(progress.heardAt, DEAD_AFTER_TIMEOUTS);
   }
 
-  /** Follows the configuration in force. Who is left behind gets the log's end, from which it learns just that. */
+  /** Follows the configuration in force. */
   refresh(): void {
-    const { version } = this.node.configurations;
-    if (this.version === version) return;
-    this.version = version;
-    this.follow();
+    const { configurations, delivery } = this.node;
+    if (this.version !== configurations.version) this.follow();
+    if (this.dismissed.length > 0 && configurations.index <= delivery.commitIndex) this.dismiss();
   }
 
   // A function of its own: what a closure captures is allocated on entry, and refresh is called in every step.
   private follow(): void {
-    const { configuration, id, log, now } = this.node;
+    const { configuration, configurations, id, log, now } = this.node;
+    this.version = configurations.version;
     const members = everybodyIn(configuration).filter((member) => member.id !== id);
-    for (const left of this.all) {
-      if (members.some((member) => member.id === left.id)) continue;
-      this.supply(left);
-      this.byId.delete(left.id);
-    }
+    for (const left of this.all) if (!members.some((member) => member.id === left.id)) this.give(left, "spare");
     this.all = members.map((member) => {
       const role = isVoter(configuration, member.id) ? "voter" : member.role;
       const known = this.byId.get(member.id);
       if (known !== undefined) {
-        known.role = role;
+        this.give(known, role);
         return known;
       }
       const progress = new Progress(member.id, role, (log.last.index + 1) as LogIndex, now);
       this.byId.set(member.id, progress);
       return progress;
     });
+  }
+
+  /** @param role "spare" also for who is no member any more, and so is sent nothing either */
+  private give(progress: Progress, role: MemberRole): void {
+    if (role === "spare" && progress.role !== "spare") this.dismissed.push(progress);
+    progress.role = role;
+  }
+
+  /**
+   * Who is sent nothing more gets the log's end, and learns just that from it: not before it is committed, since a longer
+   * log than the others' would only make it refuse its vote to them.
+   */
+  private dismiss(): void {
+    for (const progress of this.dismissed) this.sendLog(progress);
+    this.dismissed = [];
+    const ids = new Set(this.all.map(({ id }) => id));
+    for (const id of this.byId.keys()) if (!ids.has(id)) this.byId.delete(id);
   }
 
   /** A reply of this term. From a stranger, or about what was never sent, it is dropped. */
@@ -173,14 +196,14 @@ export class Followers {
     const { now, options, effects } = this.node;
     for (const progress of this.all) {
       if (progress.phase.type !== "snapshot") continue;
-      if (this.isHeard(progress, 2)) progress.phase.transfer.ask(now, options, effects);
+      if (this.isWithin(progress.heardAt, HEARD_TIMEOUTS)) progress.phase.transfer.ask(now, options, effects);
       else progress.probe((progress.matchIndex + 1) as LogIndex);
     }
   }
 
   private startTransfer(progress: Progress): void {
     const { snapshot, options, now, effects } = this.node;
-    if (snapshot === null || !this.isHeard(progress, 2)) return;
+    if (snapshot === null || !this.isWithin(progress.heardAt, HEARD_TIMEOUTS)) return;
     if (this.transferCount >= options.limits.maxSnapshotTransfers) return;
     const transfer = new SnapshotTransfer(progress.id, this.term, snapshot, now);
     progress.sendSnapshot(transfer);
@@ -190,8 +213,11 @@ export class Followers {
   // Entries
 
   private supply(progress: Progress): void {
+    if (progress.role !== "spare") this.sendLog(progress);
+  }
+
+  private sendLog(progress: Progress): void {
     const { log, delivery, options: { limits } } = this.node;
-    if (progress.role === "spare") return;
     // Whatever is under way to it, and may be lost: the log cannot bring it any further.
     if (progress.nextIndex !== null && progress.nextIndex <= log.base.index) return this.startTransfer(progress);
     while (progress.nextIndex !== null && progress.nextIndex <= log.last.index && progress.hasRoom(limits)) {
@@ -215,7 +241,7 @@ export class Followers {
   private send(progress: Progress, entries: readonly Entry[]): void {
     const { term, rounds: { latest: round } } = this;
     const { effects, delivery: { commitIndex: leaderCommit } } = this.node;
-    const prevLog = this.prevLogOf(progress);
+    const prevLog = this.prevLogOf(progress, entries.length === 0);
     effects.push({
       type: "Send",
       to: progress.id,
@@ -231,14 +257,14 @@ export class Followers {
   }
 
   /** What is before the next entry; 0/0, which everybody holds, where our log cannot tell. */
-  private prevLogOf({ role, nextIndex }: Progress): EntryId {
+  private prevLogOf({ role, nextIndex }: Progress, isHeartbeat: boolean): EntryId {
     const { log } = this.node;
-    if (role === "spare" || nextIndex === null || nextIndex <= log.base.index) return NO_ENTRY;
+    if ((role === "spare" && isHeartbeat) || nextIndex === null || nextIndex <= log.base.index) return NO_ENTRY;
     return nextIndex === 1 ? NO_ENTRY : log.idAt((nextIndex - 1) as LogIndex);
   }
 
-  private isHeard(progress: Progress, timeouts: number): boolean {
+  private isWithin(since: Instant, timeouts: number): boolean {
     const { now, options } = this.node;
-    return now <= afterMs(progress.heardAt, timeouts * options.timing.electionTimeoutMs);
+    return now <= afterMs(since, timeouts * options.timing.electionTimeoutMs);
   }
 }

@@ -83,7 +83,7 @@ export class Leader {
         return this.followers.snapshotReplied(from, message);
       case "Leaving": {
         const progress = this.followers.progressOf(from);
-        if (progress !== null) progress.isLeaving = true;
+        if (progress !== null) progress.leavingAt = this.node.now;
         return this.membership.tend();
       }
       default:
@@ -100,8 +100,9 @@ export class Leader {
 
   /** Whatever the step has made possible. */
   advance(): void {
-    this.commit();
-    this.membership.advance();
+    // Where a joint configuration is left, what waited for the other half may be committed.
+    do this.commit();
+    while (this.membership.advance());
     this.followers.refresh();
     this.serveReads();
     this.askTarget();
@@ -165,10 +166,13 @@ export class Leader {
     node.effects.push({ type: "Send", to: handover.target.id, message: { type: "TimeoutNow", term: node.currentTerm } });
   }
 
-  /** We do not vote any more: nobody has to wait for a timeout, if there is one who has all that we have. */
+  /** We do not vote any more: nobody has to wait for a timeout, if there is one who has all that is committed. */
   private leaveToBest(): void {
-    const { configuration, effects, currentTerm: term } = this.node;
-    const target = bestTarget(configuration, this.followers.all, (progress) => this.followers.isAlive(progress));
+    const { configuration, effects, currentTerm: term, delivery } = this.node;
+    const isReady = (progress: Progress): boolean => {
+      return this.followers.isAlive(progress) && progress.matchIndex >= delivery.commitIndex;
+    };
+    const target = bestTarget(configuration, this.followers.all, isReady);
     if (target !== null) effects.push({ type: "Send", to: target.id, message: { type: "TimeoutNow", term } });
   }
 

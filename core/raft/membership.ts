@@ -31,16 +31,17 @@ export class Membership {
     else this.resolve(request, { type: "refused", reason });
   }
 
-  /** After whatever may have committed something: goes on with the change under way. */
-  advance(): void {
-    if (this.isPending) return;
+  /** After whatever may have committed something: goes on with the change under way. Whether others count from now on. */
+  advance(): boolean {
+    if (this.isPending) return false;
     const { configuration, configurations } = this.node;
     if (isJoint(configuration)) {
       this.node.appendConfiguration(leaveJoint(configuration));
-    } else if (this.waiting !== null) {
-      this.resolve(this.waiting, { type: "committed", index: configurations.index });
-      this.waiting = null;
+      return true;
     }
+    if (this.waiting !== null) this.resolve(this.waiting, { type: "committed", index: configurations.index });
+    this.waiting = null;
+    return false;
   }
 
   /** Now and then: what this leader changes by itself. */

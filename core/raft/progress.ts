@@ -48,8 +48,8 @@ export class Progress {
   version = 0;
   /** When it was heard last in this term; before that: when it was first spoken to. */
   heardAt: Instant;
-  /** It has said that it is about to stop. */
-  isLeaving = false;
+  /** When it has said last that it is about to stop; null: it has not. */
+  leavingAt: Instant | null = null;
 
   constructor(id: MemberId, role: MemberRole, nextIndex: LogIndex, now: Instant) {
     this.id = id;

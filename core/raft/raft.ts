@@ -127,6 +127,8 @@ export class Raft {
   private advanceTo(now: Instant): void {
     invariant(now >= this.node.now, "time never runs backwards");
     this.node.now = now;
+    // A leader that slept, or was deaf, for too long leads no more: it takes no proposal, and says nothing.
+    if (this.leader?.mustResign === true) this.becomeFollower(null);
   }
 
   private take(input: RaftInput): void {
@@ -252,9 +254,7 @@ export class Raft {
 
   private timerFired(): void {
     this.alarm.fired();
-    // A leader that slept, or was deaf, for too long falls silent without another word.
-    if (this.leader?.mustResign === true) this.becomeFollower(null);
-    else if (this.leader !== null) this.leader.timerFired();
+    if (this.leader !== null) this.leader.timerFired();
     else if (this.node.now >= this.elections.deadline) this.elections.timedOut();
   }
 
@@ -280,16 +280,22 @@ export class Raft {
   }
 
   private depart(departure: Departure): void {
-    const { node, elections } = this;
-    if (this.leader !== null && !departure.isOverdue) {
-      if (this.leader.handover !== null || this.leader.handOver(null, null)) return;
-    } else if (departure.hasVoteToGive && elections.leader !== null && !departure.isOverdue) {
-      if (node.now < departure.askAt) return;
-      departure.asked();
-      return node.post(elections.leader, { type: "Leaving", term: node.currentTerm }, "term");
-    }
-    node.effects.push({ type: "Leave" });
+    if (!departure.isOverdue && this.isHandingOver(departure)) return;
+    this.node.effects.push({ type: "Leave" });
     this.departure = null;
+  }
+
+  /** Whether something is left to be handed over, and somebody may take it: then that is seen to. */
+  private isHandingOver(departure: Departure): boolean {
+    const { node, elections: { leader } } = this;
+    if (this.leader !== null) return this.leader.handover !== null || this.leader.handOver(null, null);
+    if (!departure.hasVoteToGive) return false;
+    // Whoever takes leadership over is not known at once.
+    if (leader !== null && node.now >= departure.askAt) {
+      departure.asked();
+      node.post(leader, { type: "Leaving", term: node.currentTerm }, "term");
+    }
+    return true;
   }
 
   // The log
