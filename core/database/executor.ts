@@ -291,7 +291,8 @@ export class Executor {
       case "busy":
         return failure("Busy", "too many bytes wait to be replicated: try later");
       case "transferring":
-        return failure("Busy", "leadership is being handed to another node: try again in a moment");
+        // Surely not executed, and the next leader may do it: so a client looks for that one.
+        return failure("NotLeader", "leadership is being handed to another node: try again in a moment");
       case "tooLarge":
         return failure("TooLarge", "the transaction is larger than the log admits: split it");
       case "notLeader":
