@@ -18,4 +18,28 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: "replica: an empty disk answers for the one that was lost",
+    seenIn: "redisraft until 8b6a919 (#2), etcd #21178",
+    story: "Members are counted by name: a node that lost its disk votes and acknowledges as if it still had it (M75).",
+    database: "model",
+    isControl: false,
+    patches: [
+      {
+        file: "core/replica/bootstrap.ts",
+        before: "    if (own !== this.options.incarnation) {",
+        after: "    if (own === null) {",
+      },
+      {
+        file: "core/replica/correspondence.ts",
+        before: "    if (receiver === own) return null;",
+        after: "    if (receiver !== null) return null;",
+      },
+      {
+        file: "core/replica/participant.ts",
+        before: "    const sender = memberIdOf(from, envelope.sender);",
+        after: "    const sender = this.roster.memberOf(from) ?? memberIdOf(from, envelope.sender);",
+      },
+    ],
+  },
 ];
