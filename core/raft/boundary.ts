@@ -196,7 +196,10 @@ export interface RaftLimits {
   /** Payload bytes of applied and durable entries kept in memory; older ones come back through ReadEntries. */
   readonly maxCachedBytes: number;
   readonly maxPayloadBytes: number;
-  /** A snapshot is taken after so many payload bytes, and after so many entries, have been applied since the last. */
+  /**
+   * A snapshot is taken after so many payload bytes (and no fewer than the last one has), or after so many entries, have
+   * been applied since the last.
+   */
   readonly snapshotBytes: number;
   readonly snapshotEntries: number;
   /** So many entries that the snapshot has are kept for members that lag behind. */

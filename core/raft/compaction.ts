@@ -24,7 +24,9 @@ export class Compaction {
     const { delivery, snapshot, options: { limits }, effects } = this.node;
     const entries = delivery.reportedApplied - (snapshot?.entry.index ?? 0);
     if (entries <= 0 || this.isTaking || delivery.isRestoring) return;
-    if (entries < limits.snapshotEntries && delivery.bytesSinceSnapshot < limits.snapshotBytes) return;
+    // Storing a snapshot costs its size, so a large one is worth it for as much log.
+    const bytes = Math.max(limits.snapshotBytes, snapshot?.size ?? 0);
+    if (entries < limits.snapshotEntries && delivery.bytesSinceSnapshot < bytes) return;
     if (leader !== null && leader.followers.transferCount > 0) return;
     this.isTaking = true;
     delivery.bytesSinceSnapshot = 0;
