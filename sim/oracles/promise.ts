@@ -17,22 +17,29 @@ import { unreachable } from "../../core/invariant.ts";
 import type { Message } from "../../core/raft/message.ts";
 import { type EntryId, type LogIndex, type MemberId, memberIdOf, type NodeId, type Term } from "../../core/types.ts";
 import { decodeLetter } from "../../core/wire/peer-codec.ts";
+import type { CommittedLog } from "./committed.ts";
 import type { DurableNode } from "./durable-node.ts";
 
-/** Says what the message promises and the disk does not hold; null: nothing. `log`: the sender's, in memory. */
+/**
+ * Says what the message promises and the disk does not hold; null: nothing. `log`: the sender's, in memory;
+ * `committed`: what stood before its base.
+ */
 export function judgePromise(
-  node: NodeId, to: NodeId, bytes: Uint8Array, disk: DurableNode, log: TermRuns,
+  node: NodeId, to: NodeId, bytes: Uint8Array, disk: DurableNode, log: TermRuns, committed: CommittedLog,
 ): string | null {
   const decoded = decodeLetter(bytes);
   if (!decoded.ok) return `${node} sent ${to} what no node understands: ${decoded.fault.rule}`;
   const { envelope: { sender, receiver }, message } = decoded.letter;
   if (message.type === "Empty" || message.type === "Founded" || message.type === "Admitted") return null;
   if (receiver === null) return `${node} sent ${to} ${message.type}, whatever disk that may have`;
-  return judgeMessage(message, memberIdOf(node, sender), memberIdOf(to, receiver), disk, log);
+  const idAt = (index: LogIndex): EntryId => (index < log.base.index ? committed.idAt(index) : log.idAt(index));
+  const matched = message.type === "AppendEntriesReply" && message.result.accepted ? message.result.matchIndex : 0;
+  if (matched > log.last.index) return `${node} accepts up to ${matched}; its log ends at ${log.last.index}`;
+  return judgeMessage(message, memberIdOf(node, sender), memberIdOf(to, receiver), disk, idAt);
 }
 
 function judgeMessage(
-  message: Message, node: MemberId, to: MemberId, disk: DurableNode, log: TermRuns,
+  message: Message, node: MemberId, to: MemberId, disk: DurableNode, idAt: (index: LogIndex) => EntryId,
 ): string | null {
   const { term } = message;
   const what = `${message.type} of ${node}`;
@@ -53,7 +60,7 @@ function judgeMessage(
     case "AppendEntriesReply": {
       const { result } = message;
       const broken = judgeTerm(`${what} to ${to}`, term, disk);
-      return broken ?? (result.accepted ? judgeMatch(`${what} to ${to}`, result.matchIndex, disk, log) : null);
+      return broken ?? (result.accepted ? judgeLog(`${what} to ${to}`, idAt(result.matchIndex), disk) : null);
     }
     case "InstallSnapshotReply":
       return message.installed ? judgeLog(`${what} to ${to}`, message.entry, disk) : null;
@@ -76,13 +83,6 @@ function judgeVote(what: string, term: Term, candidate: MemberId, disk: DurableN
   if (currentTerm > term || (currentTerm === term && votedFor === candidate)) return null;
   const remembered = `term ${currentTerm} with a vote for ${votedFor ?? "nobody"}`;
   return `${what} is of term ${term} and by a vote for ${candidate}; the disk would remember ${remembered}`;
-}
-
-function judgeMatch(what: string, matchIndex: LogIndex, disk: DurableNode, log: TermRuns): string | null {
-  if (matchIndex > log.last.index) return `${what} accepts up to ${matchIndex}; its log ends at ${log.last.index}`;
-  // What was compacted is committed: by its index alone it is known which entry it was.
-  if (matchIndex < log.base.index) return judgeLog(what, log.base, disk);
-  return judgeLog(what, { term: log.termAt(matchIndex), index: matchIndex }, disk);
 }
 
 function judgeLog(what: string, entry: EntryId, disk: DurableNode): string | null {

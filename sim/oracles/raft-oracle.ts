@@ -86,8 +86,17 @@ export class RaftOracle implements Population {
       ?? this.configurations.judge(node, before, after, step.log)
       ?? this.judgeReign(step)
       ?? this.commitment.judge(step)
-      ?? judgePromises(step, effects)
+      ?? this.judgePromises(step, effects)
     );
+  }
+
+  private judgePromises({ subject: { node, disk }, log }: Step, effects: readonly NodeEffect[]): Violation | null {
+    for (const effect of effects) {
+      if (effect.type !== "Send") continue;
+      const broken = judgePromise(node, effect.to, effect.bytes, disk, log, this.committed);
+      if (broken !== null) return violation("durable-promise", broken, [node]);
+    }
+    return null;
   }
 
   private subject(node: NodeId): Subject {
@@ -172,15 +181,6 @@ function judgeRecovered(node: NodeId, disk: DurableNode, log: TermRuns): Violati
   if (disk.last === null || contains(log, disk.last)) return null;
   const message = `${node} recovered a log that ends at ${showEntry(log.last)}; its disk held ${showEntry(disk.last)}`;
   return violation("recovery", message, [node], disk.last.index);
-}
-
-function judgePromises({ subject: { node, disk }, log }: Step, effects: readonly NodeEffect[]): Violation | null {
-  for (const effect of effects) {
-    if (effect.type !== "Send") continue;
-    const broken = judgePromise(node, effect.to, effect.bytes, disk, log);
-    if (broken !== null) return violation("durable-promise", broken, [node]);
-  }
-  return null;
 }
 
 /** How many runs at the beginning are the same. */
