@@ -7,8 +7,8 @@
  * This is found by comparing the logs, not by asking anybody; an acknowledged insert that stood only in one log,
  * beyond the part that all share, would be missing below, and the proof would fail.
  *
- * Each log is replayed into an engine of its own and exported as an ordinary file; from there on only an unmodified
- * sql.js is used. Exit code 0: everything holds. 1: something does not.
+ * Each log is replayed, behind its snapshot, into an engine of its own and exported as an ordinary file; from there on
+ * only an unmodified sql.js is used. Exit code 0: everything holds. 1: something does not.
  */
 import { createHash } from "node:crypto";
 import fs from "node:fs";
@@ -39,15 +39,19 @@ export interface Finding {
 
 const NODES = ["a", "b", "c"] as NodeId[];
 
-/** The last entry that all logs have in common: up to there they are the same, by Raft's Log Matching. */
+/**
+ * The last entry that all logs have in common: up to there they are the same, by Raft's Log Matching. 0: one ends before
+ * another begins.
+ */
 export function commonPrefix(logs: readonly RecoveredLog[]): LogIndex {
   let index = Math.min(...logs.map((log) => log.last.index));
-  while (index > 0 && new Set(logs.map((log) => termAt(log, index))).size > 1) index--;
-  return index as LogIndex;
+  const base = Math.max(...logs.map((log) => log.base.index));
+  while (index >= base && new Set(logs.map((log) => termAt(log, index))).size > 1) index--;
+  return (index < base ? 0 : index) as LogIndex;
 }
 
 function termAt(log: RecoveredLog, index: number): Term {
-  let term = 0 as Term;
+  let { term } = log.base;
   for (const run of log.terms) if (run.index <= index) term = run.term;
   return term;
 }
@@ -69,6 +73,11 @@ async function exportDatabases(directory: string, report: (finding: Finding) => 
   const files: string[] = [];
   for (const [at, log] of logs.entries()) {
     const engine = factory.create(new Uint8Array(ENGINE_SEED_SIZE), DEFAULT_DATABASE_LIMITS);
+    const snapshot = await log.snapshot();
+    const refused = snapshot === null ? null : engine.restore(snapshot, new Uint8Array(ENGINE_SEED_SIZE));
+    if (refused !== null) report({ holds: false, text: `${NODES[at]}: snapshot: ${refused.rule}` });
+    const beyondAll = (log.recovered.snapshot?.entry.index ?? 0) > last;
+    if (beyondAll) report({ holds: false, text: `${NODES[at]}: its snapshot has more than all logs` });
     for await (const entry of log.entries(last)) {
       const fault = entry.kind === "payload" ? engine.apply(entry.payload) : null;
       if (fault !== null) report({ holds: false, text: `${NODES[at]}: entry ${entry.index}: ${fault.rule}` });

@@ -59,9 +59,9 @@ export class OfflineLog {
     return this.found;
   }
 
-  /** The entries behind the log's base up to `last`, in order. */
+  /** The entries behind the snapshot, where there is one, up to `last`, in order. */
   async *entries(last: LogIndex): AsyncGenerator<Entry> {
-    let from = this.recovered.log.base.index + 1;
+    let from = (this.recovered.snapshot?.entry.index ?? 0) + 1;
     while (from <= last) {
       const news = await this.ask(
         () => this.storage.requestRead({ type: "apply" }, from as LogIndex, (last + 1) as LogIndex, READ_BYTES),
@@ -70,6 +70,14 @@ export class OfflineLog {
       yield* news.entries;
       from += news.entries.length;
     }
+  }
+
+  /** What the node's databases were as of its snapshot; null: there is none. */
+  async snapshot(): Promise<Uint8Array | null> {
+    const { snapshot } = this.recovered;
+    if (snapshot === null) return null;
+    const { entry, size } = snapshot;
+    return (await this.ask(() => this.storage.readSnapshot({ type: "restore", entry }, size), "SnapshotRead")).bytes;
   }
 
   async close(): Promise<void> {

@@ -147,7 +147,7 @@ export class StorageRun {
 
   /** The stored snapshot of this entry, read back whole; null: there is none. */
   restore(entry: EntryId): Uint8Array | null {
-    this.take((storage) => storage.readSnapshot({ type: "restore", entry }, 1)).settle();
+    this.take((storage) => storage.readSnapshot({ type: "restore", entry }, 0)).settle();
     invariant(this.fault === null, `a snapshot is read back: ${JSON.stringify(this.fault)}`);
     return this.last("SnapshotRead")?.bytes ?? null;
   }

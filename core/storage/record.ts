@@ -11,7 +11,7 @@
  *   32   8  generation of the hard state that was durable then (term-file.ts)
  *   40   8  term of the entry named by the index
  *   48   8  index: of the entry; truncation: of the last entry kept; mark: of the last entry. 0: before the first
- *   56   4  kind: 1 no-op, 2 payload, 3 truncation, 4 mark, 5 configuration (raft/configuration-codec.ts)
+ *   56   4  kind: 1 no-op, 2 payload, 3 truncation, 4 mark, 5 configuration (core/raft/configuration-codec.ts)
  *   60   4  zero
  *
  * The header has a checksum of its own so that what it vouches for (24, 32) can be believed although its payload is

@@ -14,7 +14,7 @@
  *  132     4  size of the configuration in bytes
  *  136     4  CRC-32C of the configuration
  *  140  3956  zero
- * 4096     …  the configuration (raft/configuration-codec.ts)
+ * 4096     …  the configuration (core/raft/configuration-codec.ts)
  *    …     …  the snapshot, opaque here; nothing follows it
  *
  * The header is written last, and synced with all the rest before the file gets its name: so a file of this name is
@@ -38,7 +38,7 @@ export const SNAPSHOT_VERSION = 1;
 export const SNAPSHOT_HEADER_SIZE = 4096;
 
 const PLACE: BlockPlace = { file: SNAPSHOT_FILE, offset: 0, magic: "qlitesnp", version: SNAPSHOT_VERSION };
-/** No configuration is larger (raft/configuration.ts limits its members and their addresses). */
+/** No configuration is larger (core/raft/configuration.ts limits its members and their addresses). */
 const MAX_CONFIGURATION_SIZE = 1024 * 1024;
 
 /** A snapshot and where its bytes are to be found in its file. */

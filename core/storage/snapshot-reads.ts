@@ -45,7 +45,6 @@ export class SnapshotReads {
   }
 
   request(reader: SnapshotReader, maxBytes: number): readonly SnapshotReadEffect[] {
-    invariant(maxBytes > 0, "something is to be read");
     this.waiting.push({ reader, maxBytes });
     return this.underWay === null ? this.proceed() : [];
   }
@@ -88,7 +87,7 @@ function* readPiece(
 ): DiskProcedure<Judged<Uint8Array | null>> {
   const stored = files.snapshot;
   if (stored === null || !sameEntry(stored.id.entry, reader.entry)) return GONE;
-  invariant(reader.offset <= stored.id.size, "a piece begins within the snapshot");
+  invariant(maxBytes > 0 && reader.offset <= stored.id.size, "a piece begins within the snapshot");
   const offset = stored.bytesAt + reader.offset;
   const length = Math.min(maxBytes, stored.id.size - reader.offset);
   const { bytes } = resultOf(yield { type: "read", file: SNAPSHOT_FILE, offset, length }, "read");
