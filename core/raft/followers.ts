@@ -42,6 +42,8 @@ export class Followers {
   private readonly node: NodeState;
   private readonly rounds: Rounds;
   private readonly term: Term;
+  /** When this leader was elected. */
+  private readonly since: Instant;
   private readonly byId = new Map<MemberId, Progress>();
   /** Those that the configuration in force leaves behind, or makes spares of, and that have not been told so. */
   private dismissed: Progress[] = [];
@@ -57,6 +59,7 @@ export class Followers {
     this.node = node;
     this.rounds = rounds;
     this.term = node.currentTerm;
+    this.since = node.now;
     this.refresh();
   }
 
@@ -70,6 +73,11 @@ export class Followers {
     const lag = this.node.log.last.index - progress.matchIndex;
     const isCaughtUp = progress.phase.type === "replicate" && lag <= CAUGHT_UP_ENTRIES;
     return { isAlive: this.isAlive(progress), isCaughtUp };
+  }
+
+  /** Whether there has been time to hear everybody in this term: before, who is silent need not be dead. */
+  get areJudged(): boolean {
+    return this.all.every((progress) => progress.version > 0) || !this.isWithin(this.since, DEAD_AFTER_TIMEOUTS);
   }
 
   isAlive(progress: Progress): boolean {

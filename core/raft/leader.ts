@@ -59,7 +59,13 @@ export class Leader {
   get mustResign(): boolean {
     const { now, options } = this.node;
     const patience = RESIGN_AFTER_TIMEOUTS * options.timing.electionTimeoutMs;
-    return now > afterMs(this.rounds.confirmedSince, patience) || this.membership.isUnseated;
+    return (now > afterMs(this.rounds.confirmedSince, patience) && !this.isEnough) || this.membership.isUnseated;
+  }
+
+  /** Whether this node alone is a quorum: it has nobody to lose. */
+  private get isEnough(): boolean {
+    const { configurations, id } = this.node;
+    return configurations.quorum.isReached((one) => one === id);
   }
 
   timerFired(): void {

@@ -49,7 +49,7 @@ export class Membership {
     const { node, followers } = this;
     const { roles } = node.options;
     if (this.obstacle() !== null) return;
-    if (this.raiseVersion() || roles === null) return;
+    if (this.raiseVersion() || roles === null || !followers.areJudged) return;
     const own: Standing = { isAlive: true, isCaughtUp: true };
     const standingOf = (id: MemberId): Standing => (id === node.id ? own : followers.standingOf(id));
     this.start(adjustRoles(node.configuration, node.id, roles, standingOf));
