@@ -40,8 +40,8 @@ export interface Finding {
 const NODES = ["a", "b", "c"] as NodeId[];
 
 /**
- * The last entry that all logs have in common: up to there they are the same, by Raft's Log Matching. 0: one ends before
- * another begins.
+ * The last entry that all logs have in common: up to there they are the same, by Raft's Log Matching. 0: one ends
+ * before another begins.
  */
 export function commonPrefix(logs: readonly RecoveredLog[]): LogIndex {
   let index = Math.min(...logs.map((log) => log.last.index));
