@@ -75,6 +75,8 @@ export class Run {
     const { cluster, tally } = this;
     const { counts } = this.workload;
     tally.marks.checksumComparisons = cluster.judge.counts.comparisons;
+    tally.marks.readsAnswered = counts.reads;
+    tally.marks.sessionReadsAnswered = counts.sessionReads;
     tally.marks.transactionsCommitted = counts.committed;
     tally.marks.transactionsRefused = counts.failed;
     tally.marks.transactionsUnknown = counts.unknown;

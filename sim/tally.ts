@@ -36,7 +36,7 @@ export const MARKS = [
   "jointEntered", "jointLeft", "configurationsRolledBack", "nodesAdmitted", "strangersRefused",
   // Snapshots and logs.
   "snapshotsTaken", "snapshotsInstalled", "snapshotsInPieces", "snapshotsResumed", "snapshotsStale", "logsCompacted",
-  "readsForwarded",
+  "readsForwarded", "readsAnswered", "sessionReadsAnswered",
   "transactionsCommitted", "transactionsRefused", "transactionsUnknown", "checksumComparisons",
 ] as const;
 export type Mark = (typeof MARKS)[number];

@@ -43,6 +43,16 @@ class Teller {
   finds(id: number, found: boolean): void {
     this.history.endRead(this.history.beginRead(), "client", { type: "item", id, found });
   }
+
+  /** Reads of consistency "session", by any application. */
+  sees(application: string, rows: readonly ListRow[]): void {
+    const seen = { type: "list", key: 1, rows, own: [] } as const;
+    this.history.endRead(this.history.beginRead(), application, seen, "session");
+  }
+
+  seesItem(application: string, id: number, found: boolean): void {
+    this.history.endRead(this.history.beginRead(), application, { type: "item", id, found }, "session");
+  }
 }
 
 const append = (value: number, key = 1): Write => ({ type: "append", key, value });
@@ -102,6 +112,19 @@ const GOOD: readonly (readonly [string, (teller: Teller) => void])[] = [
     t.write("committed", item(1));
     t.finds(1, true);
   }],
+  ["another's session may be behind, and see it later", (t) => {
+    t.write("committed", append(1));
+    t.write("committed", append(2));
+    t.reads(1, rows(1, 2));
+    t.sees("other", rows());
+    t.sees("other", rows(1));
+    t.sees("third", rows());
+    t.sees("client", rows(1, 2));
+    t.write("committed", item(3));
+    t.finds(3, true);
+    t.seesItem("other", 3, false);
+    t.seesItem("other", 3, true);
+  }],
   ["the refused statement of a transaction that committed left nothing", (t) => {
     const attempt = t.asks(item(1), item(2));
     t.history.refused(attempt, attempt.writes[0] as Write);
@@ -124,6 +147,33 @@ const BAD: readonly (readonly [oracle: string, string, (teller: Teller) => void]
     t.write("unknown", append(1));
     t.reads(1, rows(1));
     t.reads(1, []);
+  }],
+  ["stale-read", "a session does not see its own write", (t) => {
+    t.write("committed", append(1));
+    t.sees("client", rows());
+  }],
+  ["stale-read", "a session goes back behind its own reads", (t) => {
+    t.write("committed", append(1));
+    t.sees("other", rows(1));
+    t.sees("other", rows());
+  }],
+  ["stale-read", "a linearizable read goes back behind what a session has seen", (t) => {
+    t.write("unknown", append(1));
+    t.sees("other", rows(1));
+    t.reads(1, rows());
+  }],
+  ["stale-read", "a session does not find its own item", (t) => {
+    t.write("committed", item(1));
+    t.seesItem("client", 1, false);
+  }],
+  ["stale-read", "a session does not find an item again", (t) => {
+    t.write("committed", item(1));
+    t.seesItem("other", 1, true);
+    t.seesItem("other", 1, false);
+  }],
+  ["not-executed", "a session sees what was surely not executed", (t) => {
+    t.write("notExecuted", append(1));
+    t.sees("other", rows(1));
   }],
   ["list-order", "two reads show different orders", (t) => {
     t.asks(append(1));

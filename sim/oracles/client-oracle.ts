@@ -8,6 +8,7 @@ import type { FinalNode, ImageReader, JudgeCounts, Violation } from "./boundary.
 import { judgeFinalState, judgeTotal, readFinalState } from "./final-state.ts";
 import { ItemOracle } from "./item-oracle.ts";
 import { ListOracle } from "./list-oracle.ts";
+import type { Reading } from "./reading.ts";
 import { violation } from "./violation.ts";
 
 export class ClientOracle {
@@ -44,7 +45,8 @@ export class ClientOracle {
     image?.close();
     this.now++;
     const lists = { type: "list", key: null, rows: state.lists, own: [] } as const;
-    return judgeFinalState(this.attempts, state) ?? this.lists.read(lists, this.now, this.now);
+    const reading = { application: "", consistency: "linearizable", begunAt: this.now } as const;
+    return judgeFinalState(this.attempts, state) ?? this.lists.read(lists, reading, this.now);
   }
 
   private judge(event: HistoryEvent): Violation | null {
@@ -63,7 +65,8 @@ export class ClientOracle {
       case "ReadEnded": {
         const begunAt = this.reads.get(event.read) ?? this.now;
         this.reads.delete(event.read);
-        return event.seen === null ? null : this.seen(event.seen, begunAt);
+        const { application, consistency, seen } = event;
+        return seen === null ? null : this.seen(seen, { application, consistency, begunAt });
       }
       case "Surprised":
         return violation("answer", `${event.application} was told what no fault explains: ${event.message}`);
@@ -105,13 +108,13 @@ export class ClientOracle {
     }
   }
 
-  private seen(seen: Seen, begunAt: number): Violation | null {
+  private seen(seen: Seen, reading: Reading): Violation | null {
     this.counts.clientReads++;
     switch (seen.type) {
       case "list":
-        return this.lists.read(seen, begunAt, this.now);
+        return this.lists.read(seen, reading, this.now);
       case "item":
-        return this.items.read(seen.id, seen.found, begunAt, this.now);
+        return this.items.read(seen.id, seen.found, reading, this.now);
       case "accounts":
         return judgeTotal(seen.balances);
       default:

@@ -6,11 +6,15 @@
  *   - a read never goes back behind one that ended before it began;
  *   - nothing is in it that nobody asked for, that was not to be committed yet, or that surely was not executed.
  *
+ * A read of consistency "session" need not be so new: what its own application was told and has read before is what it
+ * may not go back behind. Everything else holds for it, too.
+ *
  * A read costs its length, an append what lies between it and the last one judged.
  */
 import { countBefore } from "./time-line.ts";
 import type { Violation } from "./boundary.ts";
 import type { Attempt, ListRow, Seen } from "../workload/history.ts";
+import type { Reading } from "./reading.ts";
 import { violation } from "./violation.ts";
 
 type SeenList = Seen & { readonly type: "list" };
@@ -24,11 +28,8 @@ interface Append {
   refused: boolean;
 }
 
-/** What is known of one key. Times are counts of history events. */
-class KnownList {
-  /** The longest beginning of the final list that was seen. */
-  readonly rows: ListRow[] = [];
-  readonly indexOf = new Map<number, number>();
+/** Who was told of what in one key, and when: everybody together, or one application. */
+class Told {
   /** Acknowledged values, and when; in this order. */
   readonly acknowledged: number[] = [];
   readonly acknowledgedAt: number[] = [];
@@ -37,6 +38,32 @@ class KnownList {
   /** Lengths of completed reads, each longer than the one before, and when they ended. */
   readonly lengths: number[] = [];
   readonly lengthsAt: number[] = [];
+
+  ofValue(value: number, now: number): void {
+    this.acknowledged.push(value);
+    this.acknowledgedAt.push(now);
+  }
+
+  ofLength(length: number, now: number): void {
+    if (length <= (this.lengths.at(-1) ?? 0)) return;
+    this.lengths.push(length);
+    this.lengthsAt.push(now);
+  }
+}
+
+/** What is known of one key. Times are counts of history events. */
+class KnownList {
+  /** The longest beginning of the final list that was seen. */
+  readonly rows: ListRow[] = [];
+  readonly indexOf = new Map<number, number>();
+  readonly everybody = new Told();
+  private readonly applications = new Map<string, Told>();
+
+  application(name: string): Told {
+    let told = this.applications.get(name);
+    if (told === undefined) this.applications.set(name, (told = new Told()));
+    return told;
+  }
 }
 
 export class ListOracle {
@@ -54,8 +81,8 @@ export class ListOracle {
 
   acknowledged(attempt: Attempt, key: number, value: number, now: number): Violation | null {
     const list = this.list(key);
-    list.acknowledged.push(value);
-    list.acknowledgedAt.push(now);
+    list.everybody.ofValue(value, now);
+    list.application(attempt.application).ofValue(value, now);
     const index = list.indexOf.get(value);
     return index === undefined ? null : judgePosition(attempt, list.rows[index] as ListRow);
   }
@@ -66,8 +93,8 @@ export class ListOracle {
     return violation("not-executed", `value ${value} of key ${key} was read, but surely not executed`);
   }
 
-  /** A read of one key, or of all, that began at `begunAt` and ends now. */
-  read({ key, rows, own }: SeenList, begunAt: number, now: number): Violation | null {
+  /** A read of one key, or of all, that ends now. */
+  read({ key, rows, own }: SeenList, reading: Reading, now: number): Violation | null {
     const others = own.length === 0 ? rows : rows.filter((row) => !own.includes(row.value));
     for (const value of own) {
       if (key !== null && this.appends.get(value)?.key !== key) continue;
@@ -75,7 +102,7 @@ export class ListOracle {
         return violation("answer", `a transaction that appended ${value} did not find it in key ${key ?? "all"}`);
       }
     }
-    if (key !== null) return this.readKey(key, others, begunAt, now);
+    if (key !== null) return this.readKey(key, others, reading, now);
     for (const [at, row] of others.entries()) {
       if (row.position === at + 1) continue;
       return violation("list-order", `position ${at + 1} is missing, ${row.position} follows`);
@@ -87,37 +114,40 @@ export class ListOracle {
       else list.push(row);
     }
     for (const [one, list] of byKey) {
-      const found = this.readKey(one, list, begunAt, now);
+      const found = this.readKey(one, list, reading, now);
       if (found !== null) return found;
     }
     return this.judgeAtomicity(others);
   }
 
-  private readKey(key: number, rows: readonly ListRow[], begunAt: number, now: number): Violation | null {
+  private readKey(key: number, rows: readonly ListRow[], reading: Reading, now: number): Violation | null {
     const list = this.list(key);
     for (const [index, row] of rows.entries()) {
       const known = list.rows[index];
       const found = known === undefined ? this.extend(list, key, row) : judgeSame(key, index, known, row);
       if (found !== null) return found;
     }
-    const acknowledged = countBefore(list.acknowledgedAt, begunAt);
-    const needed = this.needed(list, acknowledged);
-    if (needed === null || needed > rows.length) {
-      const isMissing = (value: number): boolean => (list.indexOf.get(value) ?? rows.length) >= rows.length;
-      const missing = list.acknowledged.slice(0, acknowledged).find(isMissing);
-      const message = `a read of key ${key} has ${rows.length} values and lacks ${missing}, acknowledged before`;
-      return violation("stale-read", message);
+    const found = this.judgeAge(key, list, rows.length, reading);
+    list.everybody.ofLength(rows.length, now);
+    list.application(reading.application).ofLength(rows.length, now);
+    return found;
+  }
+
+  private judgeAge(key: number, list: KnownList, length: number, reading: Reading): Violation | null {
+    const { application, consistency, begunAt } = reading;
+    const told = consistency === "session" ? list.application(application) : list.everybody;
+    const acknowledged = countBefore(told.acknowledgedAt, begunAt);
+    const needed = this.needed(list, told, acknowledged);
+    if (needed === null || needed > length) {
+      const isMissing = (value: number): boolean => (list.indexOf.get(value) ?? length) >= length;
+      const missing = told.acknowledged.slice(0, acknowledged).find(isMissing);
+      const message = `a ${consistency} read of key ${key} has ${length} values and lacks ${missing}`;
+      return violation("stale-read", `${message}, acknowledged before`);
     }
-    const seen = list.lengths[countBefore(list.lengthsAt, begunAt) - 1] ?? 0;
-    if (seen > rows.length) {
-      const message = `a read of key ${key} has ${rows.length} values where an earlier one had ${seen}`;
-      return violation("stale-read", message);
-    }
-    if (rows.length > (list.lengths.at(-1) ?? 0)) {
-      list.lengths.push(rows.length);
-      list.lengthsAt.push(now);
-    }
-    return null;
+    const seen = told.lengths[countBefore(told.lengthsAt, begunAt) - 1] ?? 0;
+    if (seen <= length) return null;
+    const message = `a ${consistency} read of key ${key} has ${length} values where an earlier one had ${seen}`;
+    return violation("stale-read", message);
   }
 
   /** A value is seen for the first time. */
@@ -135,7 +165,8 @@ export class ListOracle {
       return violation("phantom-read", `value ${row.value} was read before its commit was asked for`);
     }
     const index = list.rows.length;
-    const needed = this.needed(list, countBefore(list.acknowledgedAt, append.askedAt));
+    const { everybody } = list;
+    const needed = this.needed(list, everybody, countBefore(everybody.acknowledgedAt, append.askedAt));
     if (needed === null || needed > index) {
       const message = `value ${row.value} of key ${key} stands before one acknowledged before it was asked for`;
       return violation("list-order", message);
@@ -146,13 +177,13 @@ export class ListOracle {
   }
 
   /** How long a list is that contains the first `count` acknowledged values; null: one was not seen yet. */
-  private needed(list: KnownList, count: number): number | null {
-    while (list.needed.length <= count) {
-      const index = list.indexOf.get(list.acknowledged[list.needed.length - 1] as number);
+  private needed({ indexOf }: KnownList, { acknowledged, needed }: Told, count: number): number | null {
+    while (needed.length <= count) {
+      const index = indexOf.get(acknowledged[needed.length - 1] as number);
       if (index === undefined) return null;
-      list.needed.push(Math.max(list.needed.at(-1) as number, index + 1));
+      needed.push(Math.max(needed.at(-1) as number, index + 1));
     }
-    return list.needed[count] as number;
+    return needed[count] as number;
   }
 
   /** In a read of everything, a transaction's appends are all there, or none is. */

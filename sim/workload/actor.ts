@@ -96,22 +96,26 @@ export class Actor {
 
   /** A read on its own. */
   *read(name: StatementName, parameters: readonly number[]): Task<CallResult> {
-    return yield* this.observe(name, parameters, null, []);
+    const { counts, options } = this.shared;
+    const consistency = this.random.chance(options.sessionReadPercent) ? "session" : "linearizable";
+    const result = yield* this.observe(name, parameters, query(name, parameters, consistency), []);
+    if (result.ok && consistency === "session") counts.sessionReads++;
+    else if (result.ok) counts.reads++;
+    return result;
   }
 
   /** One SELECT, on its own or in a transaction; `own`: what that transaction has appended before. */
   *observe(
-    name: StatementName, parameters: readonly number[], transaction: ClientTransaction | null, own: readonly number[],
+    name: StatementName, parameters: readonly number[], operation: Operation, own: readonly number[],
   ): Task<CallResult> {
     const read = this.shared.history.beginRead();
     this.reads.add(read);
-    const isAlone = transaction === null;
-    const result = yield isAlone ? query(name, parameters, "linearizable") : execute(name, parameters, transaction);
+    const result = yield operation;
     this.judge(result, []);
     this.reads.delete(read);
     const seen = result.ok ? seenBy(name, parameters, result, [...own]) : null;
-    this.shared.history.endRead(read, this.application, seen);
-    if (result.ok && isAlone) this.shared.counts.reads++;
+    const consistency = operation.type === "query" ? operation.consistency : "linearizable";
+    this.shared.history.endRead(read, this.application, seen, consistency);
     return result;
   }
 
@@ -179,7 +183,7 @@ export class OpenTransaction {
   }
 
   *read(name: StatementName, parameters: readonly number[]): Task<CallResult> {
-    return yield* this.actor.observe(name, parameters, this.transaction, this.own);
+    return yield* this.actor.observe(name, parameters, execute(name, parameters, this.transaction), this.own);
   }
 }
 

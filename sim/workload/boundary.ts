@@ -43,8 +43,9 @@ export interface Application {
 export interface WorkloadCounts {
   /** Transactions that wrote and were acknowledged. */
   committed: number;
-  /** Reads outside transactions that were answered. */
+  /** Reads outside transactions that were answered: linearizable ones, and those of consistency "session". */
   reads: number;
+  sessionReads: number;
   /** Transactions that surely left nothing: rolled back, refused, failed. */
   failed: number;
   /** Answered OutcomeUnknown, or never answered. */

@@ -3,6 +3,8 @@
  * events is the order of real time: what ended before another thing began stands before it here.
  */
 
+import type { Consistency } from "../../core/client/boundary.ts";
+
 /** One write that a transaction asked for. */
 export type Write =
   | { readonly type: "item"; readonly id: number }
@@ -59,7 +61,13 @@ export type HistoryEvent =
   | { readonly type: "Ended"; readonly attempt: Attempt }
   | { readonly type: "ReadBegun"; readonly read: number }
   /** `seen` null: it failed, or its application died. */
-  | { readonly type: "ReadEnded"; readonly read: number; readonly application: string; readonly seen: Seen | null }
+  | {
+      readonly type: "ReadEnded";
+      readonly read: number;
+      readonly application: string;
+      readonly consistency: Consistency;
+      readonly seen: Seen | null;
+    }
   /** An answer that no fault explains. */
   | { readonly type: "Surprised"; readonly application: string; readonly message: string };
 
@@ -94,8 +102,8 @@ export class History {
     return this.lastRead;
   }
 
-  endRead(read: number, application: string, seen: Seen | null): void {
-    this.events.push({ type: "ReadEnded", read, application, seen });
+  endRead(read: number, application: string, seen: Seen | null, consistency: Consistency = "linearizable"): void {
+    this.events.push({ type: "ReadEnded", read, application, consistency, seen });
   }
 
   surprise(application: string, message: string): void {

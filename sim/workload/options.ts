@@ -20,6 +20,8 @@ export interface WorkloadOptions {
   /** 2..ACCOUNT_COUNT accounts move money. */
   readonly accounts: number;
   readonly maxBodyBytes: number;
+  /** Of the reads outside transactions, so many are of consistency "session". */
+  readonly sessionReadPercent: number;
   /** How often each task is chosen, relative to the others. */
   readonly weights: Readonly<Record<TaskName, number>>;
 }
@@ -39,6 +41,7 @@ export function drawWorkloadOptions(random: Random): WorkloadOptions {
     keys: random.integer(1, 6),
     accounts: random.integer(2, ACCOUNT_COUNT),
     maxBodyBytes: random.pick([16, 200, 5000, 20_000]),
+    sessionReadPercent: random.pick([0, 20, 50, 100]),
     weights,
   };
 }
