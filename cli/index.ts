@@ -1,7 +1,7 @@
 /** The package "quorumlite": what applications import. */
 export { Connection, connect, open } from "./open.ts";
 export { Node } from "./node.ts";
-export type { MemberStatus, NodeStatus, PeerStatus } from "./node-status.ts";
+export type { Applicant, MemberStatus, NodeStatus, PeerStatus } from "./node-status.ts";
 export { Database, Transaction, type ReadOptions, type Row, type RunResult } from "./database.ts";
 export { OpenError, QuorumliteError, type OpenErrorCode } from "./errors.ts";
 export { MembershipError, type MembershipErrorCode } from "./membership-error.ts";

@@ -73,8 +73,9 @@ function describeRefusal(
     case "pending":
       return ["ChangePending", "another change of the cluster is under way: one at a time, ask again when it is done"];
     case "notHeard":
-      return ["NotHeard", `${id} has not asked to be let in: start it with an empty directory, and with this ` +
-        "node, the leader, among those that its option join lists"];
+      return ["NotHeard", `${id} has not asked this node to be let in: start it with an empty directory, and with ` +
+        "this node, the leader, among those that its option join lists; or pass what another node's " +
+        "status().applicants says of it"];
     case "notCaughtUp":
       return ["NotCaughtUp", `${id} has not caught up with the log, or is not heard: until then it cannot vote. ` +
         `Look at status().members, and call setRole("${id}", "voter") again later`];

@@ -6,7 +6,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Configuration, Member, MemberRole } from "../core/raft/configuration.ts";
 import type { MemberOperation, MemberRequest } from "../core/replica/boundary.ts";
-import { incarnationOf, isNodeId, nodeOf, type NodeId } from "../core/types.ts";
+import { incarnationOf, isNodeId, nodeOf, type Incarnation, type NodeId } from "../core/types.ts";
 import { formatAddress, parseAddress } from "../io/address.ts";
 import type { Driver } from "../io/driver.ts";
 import {
@@ -30,12 +30,19 @@ export interface MemberChange {
 
 export interface NewMember extends MemberChange {
   readonly id: string;
+  /**
+   * Which disk of it, as another node's `status().applicants` has it: for one that has asked that node and not the
+   * leader. Left out: the one that the leader has heard.
+   */
+  readonly incarnation?: string;
   /** How long it may take to be heard of and to catch up, in milliseconds: 60,000 unless told. */
   readonly timeoutMs?: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 const RETRY_MS = 50;
+/** As long as it takes to give up a successor that was lost at once: some election timeouts. */
+const SUCCESSOR_KNOWN_MS = 3000;
 /** What passes by itself. */
 const PASSING: readonly ChangeRefusalReason[] = ["notReady", "pending"];
 
@@ -48,20 +55,22 @@ export class Membership {
     this.options = options;
   }
 
-  async add({ id: given, timeoutMs = DEFAULT_TIMEOUT_MS, ...change }: NewMember): Promise<void> {
+  async add({ id: given, timeoutMs = DEFAULT_TIMEOUT_MS, incarnation: disk, ...change }: NewMember): Promise<void> {
     const id = checkId(given);
     checkChange(id, change);
+    const incarnation = disk === undefined ? null : checkIncarnation(id, disk);
     const until = performance.now() + timeoutMs;
     const member = this.member(id);
     // A member whose directory was lost asks to be let in again, with another disk: it replaces the old one.
-    const stranger = this.driver.status().strangers.find(({ node }) => node === id);
-    const isNew = member === null || (stranger !== undefined && stranger.incarnation !== incarnationOf(member.id));
+    const asking = incarnation ?? this.driver.status().strangers.find(({ node }) => node === id)?.incarnation;
+    const isNew = member === null || (asking !== undefined && asking !== incarnationOf(member.id));
     const role = change.role ?? member?.role ?? (this.options.roles === null ? "voter" : "spare");
     const isTaught = !isNew && member.role !== "spare";
     const first = role === "voter" && !isTaught ? "standby" : role;
     const replaced: MemberOperation[] = isNew && member !== null ? [{ type: "remove", node: id }] : [];
-    const put: MemberOperation = { type: "put", member: requestOf(id, { ...change, role: first }) };
-    await this.change(id, [...replaced, put], until, ["notHeard", ...(first === "voter" ? NOT_YET : [])]);
+    const put: MemberOperation = { type: "put", member: { ...requestOf(id, { ...change, role: first }), incarnation } };
+    const addresses = isNew ? this.addressesToWriteDown(id) : [];
+    await this.change(id, [...replaced, put, ...addresses], until, [...NOT_YET, "notHeard"]);
     if (first !== role) await this.promote(id, until);
   }
 
@@ -90,6 +99,9 @@ export class Membership {
     if (outcome === null) throw closed();
     if (outcome.type === "refused") throw transferRefused(outcome.reason, target, leader);
     if (outcome.type === "aborted") throw transferAborted(target, leader);
+    // Leadership is gone; who has it is known in a moment.
+    const until = performance.now() + SUCCESSOR_KNOWN_MS;
+    while (this.driver.status().leader === null && performance.now() < until) await pause(RETRY_MS / 10);
   }
 
   private async promote(id: NodeId, until: number): Promise<void> {
@@ -105,7 +117,7 @@ export class Membership {
     contentWith: readonly ChangeRefusalReason[] = [],
   ): Promise<void> {
     for (;;) {
-      const outcome = await this.driver.change([...operations, ...this.addressesToWriteDown(id)]);
+      const outcome = await this.driver.change(operations);
       const { leader } = this.driver.status();
       if (outcome === null) throw closed();
       if (outcome.type === "unknown") throw changeUnknown(id, leader);
@@ -119,8 +131,8 @@ export class Membership {
   }
 
   /**
-   * Founders know each other's addresses from their options only. Who joins later has no such list, so the addresses
-   * are written down along with the first change that somebody asks for.
+   * Founders know each other's addresses from their options only. Who joins has no such list: so the addresses are
+   * written down in the very change that lets somebody in.
    */
   private addressesToWriteDown(except: NodeId): readonly MemberOperation[] {
     const { id, address, peers } = this.options;
@@ -161,6 +173,11 @@ function requestOf(node: NodeId, change: MemberChange & { readonly role: Role })
 function checkId(given: unknown): NodeId {
   if (typeof given === "string" && isNodeId(given)) return given;
   throw invalid(`a member's id is ${JSON.stringify(given)}: it has 1 to 63 letters, digits and _.-`);
+}
+
+function checkIncarnation(id: NodeId, given: unknown): Incarnation {
+  if (typeof given === "string" && /^[0-9a-f]{16}$/.test(given)) return given as Incarnation;
+  throw invalid(`the incarnation of ${id} is ${JSON.stringify(given)}: pass it as status().applicants has it`);
 }
 
 function checkChange(id: NodeId, { role, address }: MemberChange): void {

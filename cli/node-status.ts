@@ -23,8 +23,8 @@ export interface NodeStatus {
   readonly appliedIndex: number;
   /** All members of the cluster, this node included, as far as it knows; sorted by id. Empty: it is in none yet. */
   readonly members: readonly MemberStatus[];
-  /** Nodes that have asked this one to be let in: see `addMember`. */
-  readonly applicants: readonly { readonly id: string; readonly address: string }[];
+  /** Nodes that have asked this one to be let in: `addMember` does it. */
+  readonly applicants: readonly Applicant[];
   /** Whom this node calls. */
   readonly peers: readonly PeerStatus[];
   /** Why the node has stopped for good; null: it runs, or was closed. */
@@ -40,6 +40,13 @@ export interface MemberStatus {
   readonly priority: number;
   /** Whether it runs, as far as this node can see: it is this one, or a connection to it stands. */
   readonly alive: boolean;
+}
+
+export interface Applicant {
+  readonly id: string;
+  /** Which disk it has: a new one each time that it starts with an empty directory. */
+  readonly incarnation: string;
+  readonly address: string;
 }
 
 export interface PeerStatus {
@@ -60,7 +67,7 @@ export function nodeStatus(
   return {
     ...known, id, directory, halted, address, cluster: identity?.cluster?.id ?? null,
     members: membersOf(configuration, driver, options),
-    applicants: strangers.map((stranger) => ({ id: stranger.node, address: stranger.address })),
+    applicants: strangers.map(({ node, incarnation, address }) => ({ id: node, incarnation, address })),
     peers: [...peers].map(([peer, status]) => ({ ...status, id: peer, address: formatAddress(status.address) })),
   };
 }

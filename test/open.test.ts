@@ -158,16 +158,28 @@ test("an address of another machine is refused", async () => {
   expect([error.code, error.option]).toEqual(["AddressUnusable", "address"]);
 });
 
-test("a directory of another node or another cluster is refused by name", async () => {
+test("a directory of another node is refused by name", async () => {
   const directory = temporaryDirectory();
   const node = await open({ directory, id: "a" });
   await node.ready();
   await node.close();
-  for (const options of [{ directory, id: "b" }, { directory, id: "a", cluster: CLUSTER }]) {
-    const error = await refusal(open(options));
-    expect([error.code, error.option]).toEqual(["WrongDirectory", "directory"]);
-    expect(error.message).toContain(`${directory}/identity`);
-  }
+  const error = await refusal(open({ directory, id: "b" }));
+  expect([error.code, error.option]).toEqual(["WrongDirectory", "directory"]);
+  expect(error.message).toContain(`${directory}/identity`);
+});
+
+test("once founded, a cluster is who its log says, whatever the options list", async () => {
+  const directory = temporaryDirectory();
+  const node = await open({ directory, id: "a" });
+  await node.database().exec("CREATE TABLE t (v)");
+  const { cluster } = node.status();
+  await node.close();
+  const [own, other] = await freePorts(2);
+  const nodes = { a: `127.0.0.1:${own}`, b: `127.0.0.1:${other}` };
+  const again = await openForTest({ directory, id: "a", cluster: nodes });
+  expect(await again.database().all("SELECT * FROM t")).toEqual([]);
+  const member = { id: "a", role: "voter", address: nodes.a, failureDomain: "", priority: 100, alive: true };
+  expect(again.status()).toMatchObject({ cluster, leader: "a", members: [member] });
 });
 
 test("a log damaged in the middle is refused with file and offset, each time, and not changed", async () => {

@@ -1,0 +1,285 @@
+/**
+ * Clusters that grow, shrink and lose disks while they are written to, with real sockets and files, in one process:
+ * what was acknowledged is there at the end, and every node says the same of who is of the cluster.
+ */
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterEach, expect, test } from "vitest";
+import { connect, MembershipError, type Node, open, type OpenOptions, QuorumliteError } from "../cli/index.ts";
+import { freePorts } from "../cli/process-cluster.ts";
+
+const PATIENCE_MS = 15_000;
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function until(condition: () => unknown, what: string): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`in ${PATIENCE_MS} ms it did not come about that ${what}`);
+    await pause(5);
+  }
+}
+
+/** Nodes a, b, c, ... with a directory and an address each. */
+class Nodes {
+  readonly running = new Map<string, Node>();
+  readonly addresses: ReadonlyMap<string, string>;
+  private readonly directory: string;
+
+  private constructor(directory: string, addresses: ReadonlyMap<string, string>) {
+    this.directory = directory;
+    this.addresses = addresses;
+  }
+
+  static async create(count: number): Promise<Nodes> {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlite-membership-"));
+    closing.push(() => fs.rmSync(directory, { recursive: true, force: true }));
+    const ports = await freePorts(count);
+    const nodes = new Nodes(directory, new Map(ports.map((port, at) => ["abcdef"[at]!, `127.0.0.1:${port}`])));
+    closing.push(() => Promise.all([...nodes.running.values()].map((node) => node.close())));
+    return nodes;
+  }
+
+  among(...ids: string[]): Record<string, string> {
+    return Object.fromEntries(ids.map((id) => [id, this.addresses.get(id)!]));
+  }
+
+  async open(id: string, options: Partial<OpenOptions>): Promise<Node> {
+    const address = this.addresses.get(id)!;
+    const node = await open({ directory: path.join(this.directory, id), id, address, ...options });
+    this.running.set(id, node);
+    return node;
+  }
+
+  async found(...ids: string[]): Promise<void> {
+    const cluster = this.among(...ids);
+    await Promise.all(ids.map((id) => this.open(id, { cluster })));
+    await Promise.all(ids.map((id) => this.running.get(id)!.ready()));
+  }
+
+  async close(id: string): Promise<void> {
+    const node = this.running.get(id)!;
+    this.running.delete(id);
+    await node.close();
+  }
+
+  wipe(id: string): void {
+    fs.rmSync(path.join(this.directory, id), { recursive: true });
+  }
+
+  /** The one that leads the latest term. */
+  async leader(): Promise<Node> {
+    const find = (): Node | undefined => [...this.running.values()]
+      .filter((node) => node.status().leader === node.status().id)
+      .sort((a, b) => b.status().term - a.status().term)[0];
+    await until(find, "a node leads");
+    return find()!;
+  }
+
+  /** Asks whoever leads, and asks again if leadership has moved meanwhile. */
+  async ask(request: (leader: Node) => Promise<void>): Promise<void> {
+    const end = performance.now() + PATIENCE_MS;
+    for (;;) {
+      try {
+        return await request(await this.leader());
+      } catch (error) {
+        const hasMoved = error instanceof MembershipError && ["NotLeader", "NotReady"].includes(error.code);
+        if (!hasMoved || performance.now() > end) throw error;
+        await pause(10);
+      }
+    }
+  }
+
+  /** Waits until just these vote, by what the leader says. */
+  async vote(...ids: string[]): Promise<void> {
+    const voters = async (): Promise<string> => {
+      const { members } = (await this.leader()).status();
+      return members.filter(({ role }) => role === "voter").map(({ id }) => id).join();
+    };
+    await until(async () => (await voters()) === ids.join(), `${ids.join()} vote`);
+  }
+
+  /** Waits until every node that runs, and is sent the log, says this of the cluster: "a voter, b standby". */
+  async agree(members: string): Promise<void> {
+    const spares = [...members.matchAll(/(\w+) spare/g)].map(([, id]) => id);
+    const nodes = [...this.running.values()].filter((node) => !spares.includes(node.status().id));
+    const doAgree = (): boolean => nodes.every((node) => membersOf(node) === members);
+    await until(doAgree, members).catch((error: Error) => {
+      throw new Error(`${error.message}: ${nodes.map((node) => `${node.status().id} says ${membersOf(node)}`).join("; ")}`);
+    });
+  }
+}
+
+function membersOf(node: Node): string {
+  return node.status().members.map(({ id, role }) => `${id} ${role}`).join(", ");
+}
+
+/** Inserts one number after the other, as fast as they are acknowledged. */
+class Writer {
+  readonly acknowledged: number[] = [];
+  /** Answers that say neither yes nor no. */
+  readonly unknown: number[] = [];
+  /** And what was said of those that surely are not there. */
+  readonly refused = new Map<number, string>();
+  private isOver = false;
+  private readonly work: Promise<void>;
+
+  constructor(nodes: Nodes) {
+    this.work = this.write(nodes);
+  }
+
+  /** Waits for so many more acknowledgements. */
+  async goesOn(count = 5): Promise<void> {
+    const goal = this.acknowledged.length + count;
+    await until(() => this.acknowledged.length >= goal, "writes are acknowledged");
+  }
+
+  /** Ends it, and demands that the table holds whatever was acknowledged. */
+  async verify(nodes: Nodes): Promise<void> {
+    this.isOver = true;
+    await this.work;
+    for (const node of nodes.running.values()) {
+      const rows = await node.database().all<{ x: number }>("SELECT x FROM t ORDER BY x");
+      const there = new Set(rows.map(({ x }) => x));
+      expect(this.acknowledged.filter((x) => !there.has(x))).toEqual([]);
+      const lies = [...this.refused].filter(([x]) => there.has(x));
+      expect(lies).toEqual([]);
+      expect(this.acknowledged.length + this.unknown.length).toBeGreaterThanOrEqual(there.size);
+    }
+  }
+
+  private async write(nodes: Nodes): Promise<void> {
+    const database = await connect([...nodes.addresses.values()], { callTimeoutMs: PATIENCE_MS });
+    await database.exec("CREATE TABLE t (x INTEGER PRIMARY KEY)");
+    for (let x = 1; !this.isOver; x++) {
+      try {
+        await database.run("INSERT INTO t VALUES (?)", [x]);
+        this.acknowledged.push(x);
+      } catch (error) {
+        if (!(error instanceof QuorumliteError)) throw error;
+        if (error.code === "OutcomeUnknown") this.unknown.push(x);
+        else this.refused.set(x, `${error.code}: ${error.message}`);
+      }
+    }
+    await database.close();
+  }
+}
+
+test("a cluster of three grows to five, its leader is removed, and the last of the founders, under writes", async () => {
+  const nodes = await Nodes.create(5);
+  await nodes.found("a", "b", "c");
+  const writer = new Writer(nodes);
+  await writer.goesOn();
+  await nodes.open("d", { join: nodes.among("a", "b", "c") });
+  await nodes.ask((leader) => leader.addMember({ id: "d" }));
+  // One that has asked another node than the leader is let in by what that node says of it.
+  const { id: leading } = (await nodes.leader()).status();
+  const asked = leading === "a" ? "b" : "a";
+  await nodes.open("e", { join: nodes.among(asked) });
+  await until(() => nodes.running.get(asked)!.status().applicants.length > 0, "it asks to be let in");
+  const [applicant] = nodes.running.get(asked)!.status().applicants;
+  await nodes.ask((leader) => leader.addMember(applicant!));
+  await nodes.agree("a voter, b voter, c voter, d voter, e voter");
+  await writer.goesOn();
+  await nodes.ask((leader) => leader.transferLeadership("d"));
+  expect((await nodes.leader()).status().id).toBe("d");
+  await nodes.ask((leader) => leader.removeMember(leader.status().id));
+  await nodes.close("d");
+  await writer.goesOn();
+  for (const id of ["a", "b"]) {
+    await nodes.ask((leader) => leader.removeMember(id));
+    await nodes.close(id);
+  }
+  await nodes.agree("c voter, e voter");
+  await writer.goesOn();
+  // Those who joined reach each other by what the cluster has written down, not by what they were told.
+  expect((await nodes.leader()).status().members.map(({ address }) => address))
+    .toEqual([nodes.addresses.get("c"), nodes.addresses.get("e")]);
+  await writer.verify(nodes);
+});
+
+test("a node whose directory was lost comes back under its name, with another disk", async () => {
+  const nodes = await Nodes.create(3);
+  await nodes.found("a", "b", "c");
+  const writer = new Writer(nodes);
+  await writer.goesOn();
+  await nodes.close("c");
+  nodes.wipe("c");
+  const c = await nodes.open("c", { join: nodes.among("a", "b") });
+  const applicant = { id: "c", address: nodes.addresses.get("c")! };
+  await until(async () => (await nodes.leader()).status().applicants.length > 0, "it asks to be let in");
+  expect((await nodes.leader()).status().applicants).toEqual([{ ...applicant, incarnation: expect.any(String) }]);
+  // The old disk is a member still, and votes; the new one is none yet.
+  expect([membersOf(await nodes.leader()), c.status().cluster]).toEqual(["a voter, b voter, c voter", null]);
+  await nodes.ask((leader) => leader.addMember({ id: "c" }));
+  await nodes.agree("a voter, b voter, c voter");
+  expect(c.status().cluster).toBe((await nodes.leader()).status().cluster);
+  // It has all data and its vote counts: with it, one of the others may go.
+  await nodes.close((await nodes.leader()).status().id);
+  await writer.goesOn();
+  await writer.verify(nodes);
+});
+
+test("with roles on, a cluster grows out of one node, and nodes that close give their vote to others", async () => {
+  const nodes = await Nodes.create(5);
+  const roles = { voters: 3, standbys: 1 };
+  await nodes.open("a", { roles });
+  const writer = new Writer(nodes);
+  await writer.goesOn();
+  for (const id of ["b", "c", "d", "e"]) {
+    await nodes.open(id, { join: nodes.among("a"), roles });
+    await (await nodes.leader()).addMember({ id });
+  }
+  await nodes.agree("a voter, b voter, c voter, d standby, e spare");
+  // Three of five are gone in the end: each time somebody stands in.
+  await nodes.close("a");
+  await nodes.vote("b", "c", "d");
+  await nodes.close("b");
+  await nodes.vote("c", "d", "e");
+  await nodes.close("c");
+  await writer.goesOn();
+  expect(writer.acknowledged.length).toBeGreaterThan(10);
+  await writer.verify(nodes);
+});
+
+test("what cannot be done is refused with what to do instead", async () => {
+  const nodes = await Nodes.create(4);
+  await nodes.found("a", "b", "c");
+  const leader = await nodes.leader();
+  const other = [...nodes.running.values()].find((node) => node !== leader)!;
+  await until(() => other.status().leader !== null, "it is known who leads");
+  const id = leader.status().id;
+  const refused = async (request: Promise<void>): Promise<MembershipError> => {
+    const error = await request.then(() => null, (thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(MembershipError);
+    return error as MembershipError;
+  };
+  const requests = [
+    other.addMember({ id: "d" }), other.removeMember(id), other.setRole("a", "spare"), other.setRole("z", "spare"),
+    other.transferLeadership(),
+  ];
+  for (const request of requests) {
+    expect(await refused(request)).toMatchObject({
+      code: "NotLeader", leader: id, message: expect.stringContaining(`ask ${id}, which leads now`),
+    });
+  }
+  expect(await refused(leader.addMember({ id: "d", timeoutMs: 1 }))).toMatchObject({ code: "NotHeard" });
+  expect(await refused(leader.addMember({ id: "b", timeoutMs: 1 }))).toMatchObject({ code: "AlreadyMember" });
+  expect(await refused(leader.removeMember("z"))).toMatchObject({ code: "UnknownMember" });
+  expect(await refused(leader.setRole("z", "voter"))).toMatchObject({ code: "UnknownMember" });
+  expect(await refused(leader.transferLeadership("z"))).toMatchObject({ code: "NotVoter" });
+  expect(await refused(leader.addMember({ id: "d d" }))).toMatchObject({ code: "InvalidMember" });
+  expect(await refused(leader.changeMember("a", { address: "nowhere" }))).toMatchObject({ code: "InvalidMember" });
+  expect(await refused(leader.changeMember("a", { priority: 256 }))).toMatchObject({ code: "InvalidMember" });
+  expect(await refused(leader.setRole("a", "king" as "voter"))).toMatchObject({ code: "InvalidMember" });
+  // As it is already: nothing to be done, and nothing wrong.
+  await leader.setRole("a", "voter");
+  await leader.changeMember("a", { failureDomain: "rack-1", priority: 150 });
+  expect(leader.status().members[0]).toMatchObject({ id: "a", failureDomain: "rack-1", priority: 150 });
+  await leader.close();
+  expect(await refused(leader.removeMember("a"))).toMatchObject({ code: "Closed" });
+});
