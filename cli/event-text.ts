@@ -33,6 +33,7 @@ export function describeEvent(event: NodeEvent, id: string, directory: string): 
     case "CallerRefused":
       return `refused ${event.caller}: ${event.detail}`;
     case "MessageRejected":
+      if (event.reason === "notAdmitted") return `${event.from} asks to be let in: addMember does that, on the leader`;
       return `dropped a message of ${event.from} (${event.reason}): ${event.detail}`;
     case "Halted":
       return `HALTED: ${describeHalt(event.reason, directory)}`;

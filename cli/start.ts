@@ -137,14 +137,17 @@ function printStatus(node: Node, json: boolean): void {
   console.log(`${time} ${id} term ${term}, leader ${leader ?? "unknown"}; ${indexes}${reached && `; ${reached}`}`);
 }
 
-/** What repeats itself word for word, as a peer's refusal does, is printed once. */
+const REPEATED: readonly NodeEvent["type"][] = ["PeerRefusedUs", "MessageRejected"];
+
+/** What repeats itself word for word, as a peer's refusal does, is printed once, and again after a new connection. */
 function printer(id: string, directory: string, json: boolean): (event: NodeEvent) => void {
   const last = new Map<string, string>();
   return (event) => {
     const text = describeEvent(event, id, directory);
-    const topic = "peer" in event ? `${event.type} ${event.peer}` : event.type;
-    if (event.type === "PeerConnected") last.delete(`PeerRefusedUs ${event.peer}`);
-    if (event.type === "PeerRefusedUs" && last.get(topic) === text) return;
+    const node = "peer" in event ? event.peer : "from" in event ? event.from : "";
+    const topic = `${event.type} ${node}`;
+    if (event.type === "PeerConnected") for (const type of REPEATED) last.delete(`${type} ${node}`);
+    if (REPEATED.includes(event.type) && last.get(topic) === text) return;
     last.set(topic, text);
     const time = new Date().toISOString();
     console.log(json ? JSON.stringify({ time, node: id, ...event, text }) : `${time} ${id} ${text}`);

@@ -9,7 +9,7 @@ const REFUSALS: Readonly<Record<ChangeRefusalReason, readonly [string, RegExp]>>
   notLeader: ["NotLeader", /only the leader changes the cluster: ask b, which leads now/],
   notReady: ["NotReady", /ask again in a moment/],
   pending: ["ChangePending", /ask again when it is done/],
-  notHeard: ["NotHeard", /d has not asked to be let in: start it with an empty directory/],
+  notHeard: ["NotHeard", /d has not asked this node to be let in: start it with an empty directory/],
   notCaughtUp: ["NotCaughtUp", /call setRole\("d", "voter"\) again later/],
   noChange: ["AlreadyMember", /d is a member, as you ask for it/],
   sameNode: ["AlreadyMember", /remove that first/],

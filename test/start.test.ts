@@ -139,17 +139,22 @@ test("data that cannot be used ends it with 65, and says which file", async () =
   expect(stderr).toContain(`${directory}/identity`);
 });
 
-test("a node that is not of the cluster that it calls is refused on both sides, and the cluster goes on", async () => {
+test("a node that lists another cluster than the one that it calls is told so once, and that goes on", async () => {
   const [a, b] = await freePorts(2);
   const cluster = `a=127.0.0.1:${a},b=127.0.0.1:${b}`;
   const lone = await open({ directory: temporaryDirectory(), id: "a", address: `127.0.0.1:${a}` });
   closing.push(() => lone.close());
   await lone.database().exec("CREATE TABLE t (v)");
   const stranger = run("start", "--directory", temporaryDirectory(), "--id", "b", "--cluster", cluster);
-  await stranger.printed(/b refused by a: node a knows of no other node b; it lists a\n/);
+  const sentence = /b dropped a message of a \(wrongCluster\): a lists the nodes a; this node lists a, b\n/g;
+  await stranger.printed(sentence);
   await lone.database().run("INSERT INTO t VALUES (1)");
+  // It asks on, ten times a second.
+  await new Promise((resolve) => setTimeout(resolve, 300));
   stranger.child.kill("SIGTERM");
-  expect((await stranger.ended).code).toBe(0);
+  const { code, stdout } = await stranger.ended;
+  expect([code, stdout.match(sentence)?.length]).toEqual([0, 1]);
+  expect(lone.status().applicants).toMatchObject([{ id: "b", address: `127.0.0.1:${b}` }]);
 });
 
 test("a step that throws ends the process, with what led to it, and answers nobody", async () => {
