@@ -23,9 +23,13 @@ export interface StoryOptions {
   readonly founding: Configuration;
 }
 
+const FIRST_SEED_OF_NEXT_LIFE = 100;
+
 export class Host {
   readonly id: MemberId;
-  private readonly seed: Uint8Array;
+  private readonly number: number;
+  /** How many processes it has been. */
+  private lives = 0;
   /** null: crashed. */
   raft: Raft | null = null;
   /** The highest feature version that it understands. */
@@ -48,14 +52,16 @@ export class Host {
 
   constructor(id: MemberId, number: number, entries: readonly Entry[]) {
     this.id = id;
-    this.seed = Random.fromNumber(number).bytes(16);
+    this.number = number;
     this.entries = entries;
     this.hardState = { currentTerm: entries[entries.length - 1]?.term ?? NO_ENTRY.term, votedFor: null };
   }
 
   /** A process on what the disk holds. */
   start(now: Instant, options: StoryOptions): Raft {
-    const { id, seed, hardState, snapshot, version } = this;
+    const { id, hardState, snapshot, version } = this;
+    // Another one in each life, as drivers do it: numbers that are drawn must not come again.
+    const seed = Random.fromNumber(this.number + FIRST_SEED_OF_NEXT_LIFE * this.lives++).bytes(16);
     const log = recoveredLog(this.entries, this.base);
     this.raft = new Raft({ ...options, id, seed, hardState, snapshot, version, log, timing: DEFAULT_TIMING }, now);
     return this.raft;

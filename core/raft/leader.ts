@@ -35,8 +35,8 @@ export class Leader {
   private heartbeatDeadline: Instant;
   /** When to look for one that should rather lead. */
   private preferAt: Instant;
-  /** Only a round begun after this makes a lease; null: nothing makes one in this term any more. */
-  private leaseNotBefore: Instant | null;
+  /** The first round that may make a lease; null: none does in this term any more. */
+  private leaseFrom: number | null = 1;
 
   /** The log ends before anything of this term. */
   constructor(node: NodeState) {
@@ -44,7 +44,6 @@ export class Leader {
     this.rounds = new Rounds(node.now);
     this.followers = new Followers(node, this.rounds);
     this.membership = new Membership(node, this.followers);
-    this.leaseNotBefore = node.now;
     this.heartbeatDeadline = afterMs(node.now, node.options.timing.heartbeatMs);
     this.preferAt = afterMs(node.now, PREFER_AFTER_TIMEOUTS * node.options.timing.electionTimeoutMs);
   }
@@ -101,7 +100,8 @@ export class Leader {
   }
 
   clockStopped(): void {
-    if (this.leaseNotBefore !== null) this.leaseNotBefore = this.node.now;
+    // Not "begun since": the round may have begun at this very instant, before the clock stopped.
+    if (this.leaseFrom !== null) this.leaseFrom = this.rounds.latest + 1;
   }
 
   /** Whatever the step has made possible. */
@@ -168,7 +168,7 @@ export class Leader {
     const { handover, node } = this;
     if (handover === null || handover.isAsked || handover.target.matchIndex < node.log.last.index) return;
     handover.isAsked = true;
-    this.leaseNotBefore = null;
+    this.leaseFrom = null;
     node.effects.push({ type: "Send", to: handover.target.id, message: { type: "TimeoutNow", term: node.currentTerm } });
   }
 
@@ -239,7 +239,7 @@ export class Leader {
   get hasLease(): boolean {
     const { now, options: { leaseDriftPpm, timing } } = this.node;
     const { confirmed, confirmedSince } = this.rounds;
-    if (leaseDriftPpm === null || this.leaseNotBefore === null || this.handover !== null || confirmed === 0) return false;
-    return confirmedSince >= this.leaseNotBefore && now < leaseEnd(confirmedSince, timing, leaseDriftPpm);
+    if (leaseDriftPpm === null || this.leaseFrom === null || this.handover !== null) return false;
+    return confirmed >= this.leaseFrom && now < leaseEnd(confirmedSince, timing, leaseDriftPpm);
   }
 }

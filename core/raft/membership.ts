@@ -49,10 +49,9 @@ export class Membership {
     const { node, followers } = this;
     const { roles } = node.options;
     if (this.obstacle() !== null) return;
+    // A new leader does not know yet who is dead: it gives nobody a role for that, nor because of it.
     if (this.raiseVersion() || roles === null || !followers.areJudged) return;
-    const own: Standing = { isAlive: true, isCaughtUp: true };
-    const standingOf = (id: MemberId): Standing => (id === node.id ? own : followers.standingOf(id));
-    this.start(adjustRoles(node.configuration, node.id, roles, standingOf));
+    this.start(adjustRoles(node.configuration, node.id, roles, (id) => this.standingOf(id)));
   }
 
   /** Whether a committed configuration says that this node does not vote: then it must not lead on. */
@@ -97,9 +96,20 @@ export class Membership {
       if (voter === id || isVoter(configuration, voter)) continue;
       const { isAlive, isCaughtUp } = this.followers.standingOf(voter);
       if (!isAlive || !isCaughtUp) return "notCaughtUp";
-      if ((this.followers.progressOf(voter)?.version ?? 0) < configuration.version) return "version";
+      if (!this.understands(voter)) return "version";
     }
     return null;
+  }
+
+  private standingOf(id: MemberId): Standing {
+    if (id === this.node.id) return { isAlive: true, isCaughtUp: true };
+    const standing = this.followers.standingOf(id);
+    return this.understands(id) ? standing : { ...standing, isCaughtUp: false };
+  }
+
+  /** Whether it has said that it understands the feature version in force: otherwise it cannot vote. */
+  private understands(id: MemberId): boolean {
+    return (this.followers.progressOf(id)?.version ?? 0) >= this.node.configuration.version;
   }
 
   /** To the highest version that all members understand; whether there is such a one. */
