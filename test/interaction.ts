@@ -182,8 +182,9 @@ export class Interaction implements StoryTeller {
   private restart(host: Host): void {
     host.crash();
     const raft = host.start(this.now, this.options);
+    const effects = raft.start(this.now);
     checkState(raft.inspect());
-    for (const effect of raft.start(this.now)) {
+    for (const effect of effects) {
       if (effect.type === "SetTimer") host.timerAt = effect.at;
       if (effect.type === "Restore") host.restores.push(effect);
     }

@@ -9,7 +9,7 @@ import type { SnapshotId } from "../core/raft/message.ts";
 import { Raft } from "../core/raft/raft.ts";
 import type { RoleTargets } from "../core/raft/roles.ts";
 import { Random } from "../core/random.ts";
-import { NO_ENTRY, type Entry, type EntryId, type HardState, type Instant, type MemberId } from "../core/types.ts";
+import { NO_ENTRY, sameEntry, type Entry, type EntryId, type HardState, type Instant, type MemberId } from "../core/types.ts";
 import { DEFAULT_TIMING } from "../core/raft/boundary.ts";
 import { recoveredLog } from "./raft-notation.ts";
 
@@ -59,6 +59,7 @@ export class Host {
 
   /** A process on what the disk holds. */
   start(now: Instant, options: StoryOptions): Raft {
+    this.reconcile();
     const { id, hardState, snapshot, version } = this;
     // Another one in each life, as drivers do it: numbers that are drawn must not come again.
     const seed = Random.fromNumber(this.number + FIRST_SEED_OF_NEXT_LIFE * this.lives++).bytes(16);
@@ -79,6 +80,14 @@ export class Host {
     this.timerAt = null;
     this.lastProposal = 0;
     this.lastRead = 0;
+  }
+
+  /** What recovery does: a log that does not hold the snapshot's entry gives way to it. */
+  private reconcile(): void {
+    const entry = this.snapshot?.entry ?? NO_ENTRY;
+    if (sameEntry(this.base, entry) || this.entries.some((one) => sameEntry(one, entry))) return;
+    this.base = entry;
+    this.entries = [];
   }
 
   /** The disk of a node that lost it. */

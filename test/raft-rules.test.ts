@@ -7,6 +7,7 @@ import { judgeAppend } from "../core/raft/append.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMING } from "../core/raft/boundary.ts";
 import { followerCommitIndex, leaderCommitIndex } from "../core/raft/commit.ts";
 import { foundingConfiguration, newMember, type Configuration } from "../core/raft/configuration.ts";
+import { Durability } from "../core/raft/durability.ts";
 import { electionDeadline, grantsVote, isAtLeastAsUpToDate, isSticky, wouldGrantVote } from "../core/raft/election.ts";
 import { limitBatch, Log } from "../core/raft/log.ts";
 import type { AppendEntries, RequestPreVote, RequestVote } from "../core/raft/message.ts";
@@ -314,4 +315,23 @@ test("what precedes the first entry is in every log, and nothing is beyond its e
   // Nor does an absent term match an absent term (M43).
   expect(own.holds({ term: term(0), index: index(3) })).toBe(false);
   expect(own.holds({ term: term(0), index: index(1) })).toBe(false);
+});
+
+test("writes are answered in the order in which they were ordered: one that was skipped has not succeeded (M64, M66)", () => {
+  const durability = new Durability(NO_ENTRY);
+  durability.begin(parseId("1/1"));
+  const second = durability.begin(parseId("1/2"));
+  expect(() => durability.done(second)).toThrow("writes are acknowledged in order");
+});
+
+test("a write that was begun vouches for no more than what has been left of it since (M63, M67)", () => {
+  const durability = new Durability(parseId("1/1"));
+  const first = durability.begin(parseId("1/4"));
+  durability.truncate(parseId("1/2"));
+  const second = durability.begin(parseId("2/3"));
+  durability.done(first);
+  expect(showId(durability.durable)).toBe("1/2");
+  durability.reset();
+  durability.done(second);
+  expect(showId(durability.durable)).toBe("0/0");
 });
