@@ -3,7 +3,9 @@
  * of real objects, again and again.
  *
  * What is frozen is shared by copies, as nobody can change it; so are typed arrays, which nobody writes into once they
- * are made. Everything else is copied with its prototype, and what was one object twice is one in the copy.
+ * are made. Everything else is copied with its prototype, and what was one object twice is one in the copy. An arrow
+ * function that is a field knows its object as `this`: it is made anew, from its text, for the copy. It may use nothing
+ * else that is not global; if it does, calling it fails.
  */
 
 /** The value itself, frozen through and through but for objects of classes. */
@@ -22,7 +24,6 @@ function isPlain(value: unknown): value is object {
 
 /** @param copies what has been copied already */
 export function copy<T>(value: T, copies = new Map<object, unknown>()): T {
-  if (typeof value === "function") throw new Error("a state holds no functions: they cannot be copied");
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || Object.isFrozen(value)) return value;
   const known = copies.get(value);
   if (known !== undefined) return known as T;
@@ -50,8 +51,20 @@ function copyObject(value: object, copies: Map<object, unknown>): object {
   }
   const result = Object.create(Object.getPrototypeOf(value) as object) as Record<string, unknown>;
   copies.set(value, result);
-  for (const key in value) result[key] = copy((value as Record<string, unknown>)[key], copies);
+  for (const key in value) {
+    const field = (value as Record<string, unknown>)[key];
+    result[key] = typeof field === "function" ? functionOf(String(field), result) : copy(field, copies);
+  }
   return result;
+}
+
+const makers = new Map<string, () => unknown>();
+
+function functionOf(text: string, owner: object): unknown {
+  const known = makers.get(text);
+  const maker = known ?? (new Function(`return ${text}`) as () => unknown);
+  if (known === undefined) makers.set(text, maker);
+  return maker.call(owner);
 }
 
 /**
@@ -61,25 +74,42 @@ function copyObject(value: object, copies: Map<object, unknown>): object {
  * @param earliest no instant is below it, every other number is
  */
 export function textOf(value: unknown, now: number, earliest: number): string {
-  const parts: string[] = [];
   const seen = new Map<object, number>();
+  let text = "";
   const tell = (each: unknown): void => {
-    if (typeof each === "number" && each >= earliest) parts.push(`@${each - now}`);
-    else if (typeof each !== "object" || each === null) parts.push(String(each));
-    else if (ArrayBuffer.isView(each)) parts.push(`<${String(each)}>`);
-    else if (seen.has(each)) parts.push(`#${seen.get(each)}`);
+    if (typeof each === "number" && each >= earliest) text += ` @${each - now}`;
+    else if (typeof each === "function") text += " function";
+    else if (typeof each !== "object" || each === null) text += ` ${String(each)}`;
+    else if (Object.isFrozen(each)) text += ` ~${numberOfFrozen(each)}`;
+    else if (ArrayBuffer.isView(each)) text += ` <${String(each)}>`;
+    else if (seen.has(each)) text += ` #${seen.get(each)}`;
     else {
       seen.set(each, seen.size);
-      tellObject(each);
+      text += " {";
+      if (each instanceof Map) for (const [key, held] of each) tell(key), tell(held);
+      else if (each instanceof Set) for (const held of each) tell(held);
+      else for (const key in each) tell((each as Record<string, unknown>)[key]);
+      text += " }";
     }
   };
-  const tellObject = (each: object): void => {
-    parts.push("{");
-    if (each instanceof Map) for (const [key, held] of each) parts.push(String(key)), tell(held);
-    else if (each instanceof Set) for (const held of each) tell(held);
-    else for (const key in each) tell((each as Record<string, unknown>)[key]);
-    parts.push("}");
-  };
   tell(value);
-  return parts.join(" ");
+  return text;
+}
+
+const frozenNumbers = new WeakMap<object, number>();
+const numbersByText = new Map<string, number>();
+
+/** The same for frozen values that read the same. They came over a boundary, and hold no instants. */
+export function numberOfFrozen(value: object): number {
+  const known = frozenNumbers.get(value);
+  if (known !== undefined) return known;
+  const number = numberOfText(JSON.stringify(value));
+  frozenNumbers.set(value, number);
+  return number;
+}
+
+export function numberOfText(text: string): number {
+  const number = numbersByText.get(text) ?? numbersByText.size;
+  numbersByText.set(text, number);
+  return number;
 }

@@ -462,5 +462,5 @@ function isQuorum(configuration: Configuration, has: (id: MemberId) => boolean):
 
 /** Values without behaviour are the same if they read the same. */
 export function same(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,7 +1,12 @@
 /**
  * Tries everything: from a cluster in some situation, every order in which timers may fire, messages arrive (late,
- * twice, or never), disks finish, members crash and come back, and requests be made, breadth first and up to a bound.
- * After each step the laws and the reference judge (raft-world.ts). What is found first is found by a shortest way.
+ * twice, or never), disks finish, members crash and come back, and requests be made, up to a bound. After each step the
+ * laws and the reference judge (raft-world.ts).
+ *
+ * The bound counts *choices*. Left alone, disks finish at once, then the oldest message arrives. To postpone, to lose or
+ * to repeat that message, to stall a disk, or to let anything else happen (a timer, a crash, a request) is a choice. All
+ * schedules of one choice are tried before any of two, and so on: so few choices reach deep into elections and changes
+ * of membership, at every point of them, and what is found first is found by the fewest choices.
  *
  * The one hard idea is what makes a state the same as another. Time is told relative to each member's own clock, which
  * moves only when its timer fires: so timers fire whenever they please. Dice always show the same. What the reference
@@ -10,40 +15,38 @@
  */
 import { Random } from "../core/random.ts";
 import type { ConfigurationOperation } from "../core/raft/configuration.ts";
-import type { Message } from "../core/raft/message.ts";
 import type { Instant, MemberId } from "../core/types.ts";
-import { copy, textOf } from "./raft-clone.ts";
+import { copy, numberOfFrozen, numberOfText, textOf } from "./raft-clone.ts";
 import { World, type Host, type Packet } from "./raft-world.ts";
 
 /** Far above any other number in a state: so an instant is known by its size. */
 export const SEARCH_START = 5_000_000_000_000_000 as Instant;
 
-/** How much of each may happen. */
+/** How much of each may happen; of what befalls messages and disks, as much as there are choices. */
 export interface Budget {
   readonly timeouts: number;
   readonly crashes: number;
-  readonly duplicates: number;
   readonly proposals: number;
   readonly reads: number;
+  readonly transfers: number;
   /** Each may be asked for once, in this order, of whoever leads. */
   readonly changes: readonly (readonly ConfigurationOperation[])[];
-  readonly transfers: number;
 }
 
 export interface SearchOptions {
   readonly budget: Partial<Budget>;
   /** Nobody stands for election in a term above it. */
   readonly maxTerm: number;
-  /** Disks finish at once: then all the rest is searched deeper. */
-  readonly fastDisks: boolean;
   readonly maxStates: number;
 }
 
 export interface Report {
   readonly states: number;
   readonly transitions: number;
-  /** All states that can be reached by so many events were visited. */
-  readonly depth: number;
+  /** All schedules of so many choices were tried. */
+  readonly choices: number;
+  /** The longest of them had so many events. */
+  readonly events: number;
   /** Nothing was left to be tried within the budget. */
   readonly isComplete: boolean;
 }
@@ -51,28 +54,34 @@ export interface Report {
 interface State {
   readonly world: World;
   readonly budget: Budget;
-  /** How it came about. */
+  /** Whose disks finish only when nothing else is due. */
+  readonly stalled: readonly MemberId[];
+  /** How it came about, and after how many events. */
   readonly event: string;
+  readonly count: number;
   readonly before: State | null;
 }
 
 interface Event {
   readonly name: string;
-  /** Whose state it changes. */
-  readonly id: MemberId;
-  readonly spend: Partial<Budget>;
+  /** It happens if nothing else is chosen. */
+  readonly isDue?: boolean;
+  readonly spend?: Partial<Budget>;
+  readonly stalled?: readonly MemberId[];
+  /** Whose state it changes; absent: nobody's. */
+  readonly id?: MemberId;
   readonly happen: (world: World, host: Host) => void;
 }
 
-const NOTHING: Budget = { timeouts: 0, crashes: 0, duplicates: 0, proposals: 0, reads: 0, changes: [], transfers: 0 };
+const NOTHING: Budget = { timeouts: 0, crashes: 0, proposals: 0, reads: 0, transfers: 0, changes: [] };
 
 export class Search {
   private readonly options: SearchOptions;
   private readonly visited = new Set<string>();
-  /** Texts by number, and the numbers of what has been told before. */
-  private readonly numbers = new Map<string, number>();
-  private readonly known = new WeakMap<object, number>();
+  /** The numbers of members' states. */
+  private readonly known = new WeakMap<Host, number>();
   private transitions = 0;
+  private longest = 0;
 
   constructor(options: SearchOptions) {
     this.options = options;
@@ -81,137 +90,150 @@ export class Search {
   run(world: World): Report {
     for (const { raft } of world.hosts.values()) stopDice(raft);
     const budget = { ...NOTHING, ...this.options.budget };
-    let frontier: State[] = [{ world, budget, event: "start", before: null }];
-    this.isNew(frontier[0] as State);
-    let depth = 0;
-    for (; frontier.length > 0 && this.visited.size < this.options.maxStates; depth++) {
+    let states: State[] = [{ world, budget, stalled: [], event: "start", count: 0, before: null }];
+    this.isNew(states[0] as State);
+    for (let choices = 0; ; choices++) {
       const next: State[] = [];
-      for (const state of frontier) {
-        if (this.visited.size >= this.options.maxStates) return this.report(depth, false);
-        for (const event of this.eventsOf(state)) {
+      // What is due goes on in the same list, which grows while it is walked.
+      for (const state of states) {
+        if (this.visited.size >= this.options.maxStates) return this.report(choices - 1, false);
+        for (const event of eventsOf(state, this.options.maxTerm)) {
           const after = this.after(state, event);
-          if (this.isNew(after)) next.push(after);
+          if (this.isNew(after)) (event.isDue === true ? states : next).push(after);
         }
       }
-      frontier = next;
+      if (next.length === 0) return this.report(choices, true);
+      states = next;
     }
-    return this.report(depth, frontier.length === 0);
   }
 
-  private report(depth: number, isComplete: boolean): Report {
-    return { states: this.visited.size, transitions: this.transitions, depth, isComplete };
+  private report(choices: number, isComplete: boolean): Report {
+    return { states: this.visited.size, transitions: this.transitions, choices, events: this.longest, isComplete };
   }
 
   private after(state: State, event: Event): State {
     const world = new World(state.world.options, state.world);
-    const host = copyOf(state.world.hosts.get(event.id) as Host);
-    world.hosts.set(host.id, host);
     const budget = { ...state.budget, ...event.spend };
-    const after: State = { world, budget, event: event.name, before: state };
+    const { stalled = state.stalled, name } = event;
+    const after: State = { world, budget, stalled, event: name, count: state.count + 1, before: state };
     this.transitions += 1;
+    this.longest = Math.max(this.longest, after.count);
     try {
-      event.happen(world, host);
-      this.settle(world, host);
+      const host = event.id === undefined ? null : copyOf(state.world.hosts.get(event.id) as Host);
+      if (host !== null) world.hosts.set(host.id, host);
+      event.happen(world, host as Host);
+      if (host !== null) settle(world, host);
     } catch (cause) {
       throw new Error(`${String(cause)}\nafter\n${scheduleOf(after)}`, { cause });
     }
     return after;
   }
 
-  /** What is not searched happens at once: the application, reads from the disk, and fast disks. */
-  private settle(world: World, host: Host): void {
-    for (;;) {
-      if (host.raft === null) return;
-      if (host.handed.length > 0) world.apply(host, host.handed.length);
-      else if (host.fileJobs.length > 0) world.doFileJob(host, Infinity);
-      else if (this.options.fastDisks && host.logJobs.length > 0) world.doLogJob(host);
-      else return;
-    }
-  }
-
-  private eventsOf({ world, budget }: State): readonly Event[] {
-    const events: Event[] = [];
-    for (const host of world.hosts.values()) events.push(...this.eventsAt(host, budget));
-    const seen = new Set<string>();
-    for (const packet of world.packets) {
-      const key = this.numberOfPacket(packet);
-      if (seen.has(key) || !world.hosts.has(packet.to)) continue;
-      seen.add(key);
-      const name = `${packet.from} → ${packet.to} ${JSON.stringify(packet.message)}`;
-      const arrive = (isKept: boolean) => (after: World): void => {
-        if (!isKept) after.packets = after.packets.filter((each) => each !== packet);
-        after.deliver(packet);
-      };
-      events.push({ name: `deliver ${name}`, id: packet.to, spend: {}, happen: arrive(false) });
-      if (budget.duplicates === 0) continue;
-      const spend = { duplicates: budget.duplicates - 1 };
-      events.push({ name: `deliver, and keep, ${name}`, id: packet.to, spend, happen: arrive(true) });
-    }
-    return events;
-  }
-
-  private eventsAt(host: Host, budget: Budget): readonly Event[] {
-    const { id, raft } = host;
-    const events: Event[] = [];
-    const offer = (name: string, spend: Partial<Budget>, happen: Event["happen"]): void => {
-      events.push({ name: `${name} ${id}`, id, spend, happen });
-    };
-    const state = raft?.inspect();
-    if (state === undefined) return [];
-    if (host.logJobs.length > 0) offer("disk", {}, (world, own) => world.doLogJob(own));
-    if (budget.crashes > 0) {
-      offer("crash and restart", { crashes: budget.crashes - 1 }, (world, own) => {
-        world.crash(own, 0);
-        world.start(own);
-        stopDice(own.raft);
-      });
-    }
-    const mayFire = state.role === "leader" || state.currentTerm < this.options.maxTerm;
-    if (budget.timeouts > 0 && host.timerAt !== null && mayFire) {
-      offer("timeout", { timeouts: budget.timeouts - 1 }, (world, own) => world.fire(own));
-    }
-    if (budget.reads > 0) offer("read", { reads: budget.reads - 1 }, (world, own) => world.read(own));
-    if (state.role !== "leader") return events;
-    if (budget.proposals > 0) {
-      const payload = Uint8Array.of(budget.proposals);
-      offer("propose", { proposals: budget.proposals - 1 }, (world, own) => world.propose(own, payload));
-    }
-    const [change, ...changes] = budget.changes;
-    if (change !== undefined) offer("change", { changes }, (world, own) => world.change(own, change));
-    if (budget.transfers > 0) {
-      offer("transfer", { transfers: budget.transfers - 1 }, (world, own) => world.transfer(own, null));
-    }
-    return events;
-  }
-
-  private isNew({ world, budget }: State): boolean {
+  private isNew({ world, budget, stalled }: State): boolean {
     const { votes, leaders, committed } = world.reference;
-    const hosts = [...world.hosts.values()].map((host) => this.numberOfHost(host));
-    const packets = world.packets.map((packet) => this.numberOfPacket(packet)).sort();
-    const history = [[...votes].sort(), [...leaders].sort(), committed.map(({ term }) => term)];
-    const left = Object.values(budget).map((each) => (Array.isArray(each) ? each.length : String(each)));
-    const key = `${hosts.join()};${packets.join()};${JSON.stringify(history)};${left.join()}`;
-    const count = this.visited.size;
-    return this.visited.add(key).size > count;
+    const { changes, ...counts } = budget;
+    const parts: (string | number)[] = [changes.length, ...Object.values(counts), ...stalled, ";"];
+    for (const host of world.hosts.values()) parts.push(this.numberOf(host));
+    for (const packet of world.packets) parts.push(numberOfFrozen(packet));
+    parts.push(";", [...votes].sort().join(), [...leaders].sort().join(), committed.map(({ term }) => term).join());
+    const before = this.visited.size;
+    return this.visited.add(parts.join(" ")).size > before;
   }
 
-  private numberOfHost(host: Host): number {
-    return this.numberOf(host, () => textOf(host, host.now, SEARCH_START));
-  }
-
-  private numberOfPacket({ from, to, message }: Packet): string {
-    return `${from}${to}${this.numberOf(message, () => JSON.stringify(message))}`;
-  }
-
-  private numberOf(value: Host | Message, tell: () => string): number {
-    let number = this.known.get(value);
-    if (number === undefined) {
-      const text = tell();
-      number = this.numbers.get(text) ?? this.numbers.size;
-      this.numbers.set(text, number);
-      this.known.set(value, number);
-    }
+  private numberOf(host: Host): number {
+    const number = this.known.get(host) ?? numberOfText(textOf(host, host.now, SEARCH_START));
+    this.known.set(host, number);
     return number;
+  }
+}
+
+function eventsOf(state: State, maxTerm: number): readonly Event[] {
+  const { world, budget, stalled } = state;
+  const hosts = [...world.hosts.values()];
+  const busy = hosts.filter(({ logJobs }) => logJobs.length > 0);
+  const due = dueDisk(busy.filter(({ id }) => !stalled.includes(id))) ?? duePacket(world) ?? dueDisk(busy);
+  const events: Event[] = due === null ? [] : [due];
+  for (const host of hosts) events.push(...eventsAt(host, budget, maxTerm));
+  for (const { id } of busy) {
+    if (stalled.includes(id)) continue;
+    events.push({ name: `stall ${id}`, stalled: [...stalled, id].sort(), happen: () => {} });
+  }
+  if (due?.name.startsWith("deliver") === true) events.push(...misfortunesOf(world));
+  return events;
+}
+
+function dueDisk(busy: readonly Host[]): Event | null {
+  const id = busy[0]?.id;
+  if (id === undefined) return null;
+  return { name: `disk ${id}`, isDue: true, id, happen: (world, own) => world.doLogJob(own) };
+}
+
+function nameOf({ from, to, message }: Packet): string {
+  return `${from} → ${to} ${JSON.stringify(message)}`;
+}
+
+function duePacket({ packets }: World): Event | null {
+  const [packet, ...others] = packets;
+  if (packet === undefined) return null;
+  const happen = (world: World): void => {
+    world.packets = others;
+    world.deliver(packet);
+  };
+  return { name: `deliver ${nameOf(packet)}`, isDue: true, id: packet.to, happen };
+}
+
+/** What else may become of the message that is due. */
+function misfortunesOf({ packets }: World): readonly Event[] {
+  const [packet, ...others] = packets as readonly [Packet, ...Packet[]];
+  const move = (to: readonly Packet[]) => (world: World): void => {
+    world.packets = to;
+  };
+  const repeat = (world: World): void => {
+    world.packets = [...others, packet];
+    world.deliver(packet);
+  };
+  const lose: Event = { name: `lose ${nameOf(packet)}`, happen: move(others) };
+  const twice: Event = { name: `repeat ${nameOf(packet)}`, id: packet.to, happen: repeat };
+  const late: Event = { name: `postpone ${nameOf(packet)}`, happen: move([...others, packet]) };
+  return others.length === 0 ? [lose, twice] : [lose, twice, late];
+}
+
+/** What a member may do of its own accord, or be asked. */
+function eventsAt(host: Host, budget: Budget, maxTerm: number): readonly Event[] {
+  const state = host.raft?.inspect();
+  if (state === undefined) return [];
+  const { id } = host;
+  const { timeouts, crashes, reads, proposals, transfers, changes: [change, ...changes] } = budget;
+  const isLeader = state.role === "leader";
+  const events: (Event | false)[] = [
+    timeouts > 0 && host.timerAt !== null && (isLeader || state.currentTerm < maxTerm) &&
+      { name: `timeout ${id}`, id, spend: { timeouts: timeouts - 1 }, happen: (world, own) => world.fire(own) },
+    crashes > 0 && { name: `crash and restart ${id}`, id, spend: { crashes: crashes - 1 }, happen: crash },
+    reads > 0 && { name: `read ${id}`, id, spend: { reads: reads - 1 }, happen: (world, own) => world.read(own) },
+    isLeader && proposals > 0 && {
+      name: `propose ${id}`, id, spend: { proposals: proposals - 1 },
+      happen: (world, own) => world.propose(own, Uint8Array.of(proposals)),
+    },
+    isLeader && transfers > 0 && {
+      name: `transfer ${id}`, id, spend: { transfers: transfers - 1 }, happen: (world, own) => world.transfer(own, null),
+    },
+    isLeader && change !== undefined &&
+      { name: `change ${id}`, id, spend: { changes }, happen: (world, own) => world.change(own, change) },
+  ];
+  return events.filter((event) => event !== false);
+}
+
+function crash(world: World, host: Host): void {
+  world.crash(host, 0);
+  world.start(host);
+  stopDice(host.raft);
+}
+
+/** What is not searched happens at once: the application, and reads from the disk. */
+function settle(world: World, host: Host): void {
+  while (host.handed.length + host.fileJobs.length > 0) {
+    if (host.handed.length > 0) world.apply(host, host.handed.length);
+    else world.doFileJob(host, Infinity);
   }
 }
 
@@ -222,7 +244,7 @@ function copyOf(host: Host): Host {
 
 /** A generator whose whole state is zero stays there: each draw is the least one possible. */
 function stopDice(value: unknown, seen = new Set<unknown>()): void {
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || seen.has(value)) return;
+  if (typeof value !== "object" || value === null || Object.isFrozen(value) || seen.has(value)) return;
   seen.add(value);
   if (value instanceof Random) Object.assign(value, { a: 0, b: 0, c: 0, d: 0 });
   else for (const each of Object.values(value)) stopDice(each, seen);

@@ -118,7 +118,7 @@ export class World {
     const hardState = { currentTerm, votedFor } as RaftOptions["hardState"];
     const seed = new Random(Random.fromNumber(host.lives).bytes(16).fill(id.charCodeAt(0), 0, 2)).bytes(16);
     const snapshot = disk.snapshot === 0 ? null : this.snapshotOf(disk.snapshot);
-    const raft = new Raft({ ...this.options, id, hardState, log: recoveredFrom(disk), snapshot, seed }, now);
+    const raft = new Raft(frozen({ ...this.options, id, hardState, log: recoveredFrom(disk), snapshot, seed }), now);
     const nothing = { logJobs: [], fileJobs: [], timerAt: null, received: null, configuration: null };
     const idle = { handed: [], lastHanded: 0, applied: 0, restoring: 0, reads: new Map(), open: new Set() };
     const unasked = { lastNumber: 0, isLeaving: false, hasLeft: false };
@@ -129,7 +129,7 @@ export class World {
     const state = raft.inspect();
     checkState(state);
     expectAgreement(this.reference, id, state);
-    expectThat(same(host.configuration, state.configuration), "the configuration in force is announced at the start");
+    expectThat(host.configuration === state.configuration, "the configuration in force is announced at the start");
   }
 
   /** @param kept how many of the changes under way reach the disk all the same: whole or torn, but in their order */
@@ -298,10 +298,11 @@ export class World {
     this.reference = witnessStep(this.reference, id, inputs, effects, after);
     if (after.role !== before.role) this.count(after.role);
     for (const effect of effects) this.take(host, effect);
-    expectThat(same(host.configuration, after.configuration), "each change of the configuration in force is announced");
+    expectThat(host.configuration === after.configuration, "each change of the configuration in force is announced");
     const { memory } = this.reference.server(id);
     const { ahead } = host;
-    const isTold = same({ ...memory, log: 0, snapshot: 0 }, { ...ahead, log: 0, snapshot: 0 });
+    const isVoteTold = memory.currentTerm === ahead.currentTerm && memory.votedFor === ahead.votedFor;
+    const isTold = isVoteTold && memory.base === ahead.base;
     const isWhole = memory.log.length === ahead.log.length && memory.log.every((entry, at) => entry === ahead.log[at]);
     expectThat(isTold && isWhole, "what the disk is told is what memory holds");
   }
@@ -321,7 +322,7 @@ export class World {
         host.fileJobs = [...host.fileJobs, effect];
         return;
       case "Send":
-        this.packets = [...this.packets, { from: host.id, to: effect.to, message: effect.message }];
+        this.packets = [...this.packets, frozen({ from: host.id, to: effect.to, message: effect.message })];
         return;
       case "SetTimer":
         host.timerAt = effect.at;
@@ -403,7 +404,7 @@ export class World {
   }
 
   private writeDisk(host: Host, disk: Stable): void {
-    host.disk = disk;
+    host.disk = frozen(disk);
     this.reference.becameDurable(host.id, disk);
   }
 
