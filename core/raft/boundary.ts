@@ -197,8 +197,8 @@ export interface RaftLimits {
   readonly maxCachedBytes: number;
   readonly maxPayloadBytes: number;
   /**
-   * A snapshot is taken after so many payload bytes (and no fewer than the last one has), or after so many entries, have
-   * been applied since the last.
+   * A snapshot is taken after so many payload bytes, or after so many entries, have been applied since the last: for a
+   * large one later (compaction.ts).
    */
   readonly snapshotBytes: number;
   readonly snapshotEntries: number;

@@ -10,6 +10,9 @@ import type { Leader } from "./leader.ts";
 import type { SnapshotId } from "./message.ts";
 import type { NodeState } from "./node-state.ts";
 
+/** Of each byte of the log so many may be written for snapshots. */
+const MAX_SNAPSHOT_COST = 4;
+
 export class Compaction {
   private readonly node: NodeState;
   /** One is being taken and stored. */
@@ -24,9 +27,9 @@ export class Compaction {
     const { delivery, snapshot, options: { limits }, effects } = this.node;
     const entries = delivery.reportedApplied - (snapshot?.entry.index ?? 0);
     if (entries <= 0 || this.isTaking || delivery.isRestoring) return;
-    // Storing a snapshot costs its size, so a large one is worth it for as much log.
-    const bytes = Math.max(limits.snapshotBytes, snapshot?.size ?? 0);
-    if (entries < limits.snapshotEntries && delivery.bytesSinceSnapshot < bytes) return;
+    if (entries < limits.snapshotEntries && delivery.bytesSinceSnapshot < limits.snapshotBytes) return;
+    // Storing a snapshot costs its size: for a large one more log has to go.
+    if (delivery.bytesSinceSnapshot * MAX_SNAPSHOT_COST < (snapshot?.size ?? 0)) return;
     if (leader !== null && leader.followers.transferCount > 0) return;
     this.isTaking = true;
     delivery.bytesSinceSnapshot = 0;
