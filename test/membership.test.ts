@@ -246,6 +246,22 @@ test("with roles on, a cluster grows out of one node, and nodes that close give 
   await writer.verify(nodes);
 });
 
+test("a node that nobody is left for, or that nobody hears, closes all the same, and soon", async () => {
+  const nodes = await Nodes.create(3);
+  const roles = { voters: 3, standbys: 0 };
+  const cluster = nodes.among("a", "b", "c");
+  // b and c never come: a is of no cluster yet.
+  await nodes.open("a", { cluster, roles });
+  const from = performance.now();
+  await nodes.close("a");
+  await Promise.all(["a", "b", "c"].map((id) => nodes.open(id, { cluster, roles })));
+  const leader = await nodes.leader();
+  const followers = [...nodes.running.keys()].filter((id) => id !== leader.status().id);
+  await Promise.all(followers.map((id) => nodes.close(id)));
+  await nodes.close(leader.status().id);
+  expect(performance.now() - from).toBeLessThan(PATIENCE_MS);
+});
+
 test("what cannot be done is refused with what to do instead", async () => {
   const nodes = await Nodes.create(4);
   await nodes.found("a", "b", "c");

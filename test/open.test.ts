@@ -384,6 +384,18 @@ test("a node without its majority says so in time, and its status why", async ()
   });
 });
 
+test("a machine that slept is noticed, and said before anything else", async () => {
+  const node = await openForTest({ directory: temporaryDirectory() });
+  await node.ready();
+  const { clock, trace } = node["driver"] as unknown as { clock: { wallMs: number }; trace: readonly string[] };
+  expect(trace).not.toContain("ClockStopped");
+  // By the wall clock a minute has gone by that the other one knows nothing of.
+  clock.wallMs -= 60_000;
+  await node.database().get("SELECT 1");
+  expect(trace.filter((type) => type === "ClockStopped")).toHaveLength(1);
+  expect(trace.indexOf("ClockStopped")).toBeLessThan(trace.indexOf("ClientReceived"));
+});
+
 test("a client from outside uses the database of a node, and shares it", async () => {
   const [port] = await freePorts(1);
   const address = `127.0.0.1:${port}`;
