@@ -37,7 +37,7 @@ const OLD_VERSION = 1;
 
 /** More at one time, and a machine asks for the same again and again. */
 const MAX_EVENTS_AT_ONCE = 100_000;
-const IMPOSSIBLE_REJECTIONS: readonly RejectReason[] = ["malformed", "wrongVersion", "stranger", "implausible"];
+const IMPOSSIBLE_REJECTIONS: readonly RejectReason[] = ["malformed", "wrongVersion", "implausible"];
 
 /** What a node answers to an operator. */
 export type Resolution = Extract<NodeEffect, { readonly type: "ChangeResolved" | "TransferResolved" }>;

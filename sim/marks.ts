@@ -26,8 +26,10 @@ export class MarkWatcher {
   private highestTerm = 0 as Term;
   /** As each running node showed itself last. */
   private readonly shown = new Map<NodeId, RaftObservation>();
-  /** Of which snapshot each running node heard a piece last, and from which leader's term. */
-  private readonly pieces = new Map<NodeId, { readonly term: Term; readonly entry: EntryId }>();
+  /** Every disk that has ever been of the cluster. */
+  private readonly members = new Set<MemberId>();
+  /** Of which snapshot each running node got a piece last. */
+  private readonly pieces = new Map<NodeId, EntryId>();
   /** The leader of the highest term that had one; null: none yet. */
   private leader: NodeId | null = null;
   private leaderCrashed = false;
@@ -46,10 +48,11 @@ export class MarkWatcher {
     this.shown.set(node.id, raft);
     if (input.type === "PeerReceived") this.noteMessage(node.id, input.bytes, before);
     this.noteRole(node.id, before, raft);
-    if (before === undefined) {
-      if (node.life === 1 && (!node.isFounder || node.isReplaced)) this.tally.mark("nodesAdmitted");
-      return;
+    if (!this.members.has(raft.id)) {
+      this.members.add(raft.id);
+      if (!node.isFounder || node.isReplaced) this.tally.mark("nodesAdmitted");
     }
+    if (before === undefined) return;
     this.noteLog(before, raft);
     this.noteConfiguration(before, raft);
   }
@@ -73,19 +76,20 @@ export class MarkWatcher {
     const { message } = decoded.letter;
     if (message.type === "RequestPreVoteReply" && !message.granted) this.tally.mark("preVotesRefused");
     if (message.type === "ReadIndex" && before.role === "leader") this.tally.mark("readsForwarded");
+    if (message.type === "Leaving" && before.role === "leader") this.tally.mark("rolesLeft");
     if (message.type === "InstallSnapshot") this.notePiece(node, message, before);
   }
 
   private notePiece(
-    node: NodeId, { term, snapshot: { entry }, offset }: PeerMessage & { type: "InstallSnapshot" },
+    node: NodeId, { snapshot: { entry }, offset, bytes }: PeerMessage & { type: "InstallSnapshot" },
     before: RaftObservation,
   ): void {
     if (entry.index <= before.commitIndex) return this.tally.mark("snapshotsStale");
     if (offset > 0) this.tally.mark("snapshotsInPieces");
     const piece = this.pieces.get(node);
-    const isResumed = offset > 0 && piece !== undefined && piece.term !== term && sameEntry(piece.entry, entry);
-    if (isResumed) this.tally.mark("snapshotsResumed");
-    this.pieces.set(node, { term, entry });
+    // Asked anew how much it has, by a leader that waits in vain or by the next one.
+    if (bytes.length === 0 && piece !== undefined && sameEntry(piece, entry)) this.tally.mark("snapshotsResumed");
+    if (bytes.length > 0) this.pieces.set(node, entry);
   }
 
   private noteRole(node: NodeId, before: RaftObservation | undefined, raft: RaftObservation): void {

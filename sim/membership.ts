@@ -42,6 +42,11 @@ export class Membership {
     this.shown.delete(node);
   }
 
+  /** Nobody has this disk, and nobody ever will. */
+  exclude(id: MemberId): void {
+    this.lost.add(id);
+  }
+
   /** null: it has never been of a cluster with this disk. */
   idOf(node: NodeProcess): MemberId | null {
     return this.shown.get(node)?.id ?? null;

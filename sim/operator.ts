@@ -9,7 +9,7 @@ import { foundingConfiguration, type Configuration, type MemberRole } from "../c
 import type { Random } from "../core/random.ts";
 import type { MemberOperation } from "../core/replica/boundary.ts";
 import {
-  incarnationOf, type MemberId, memberIdOf, type NodeId, nodeOf, type RequestNumber,
+  type Incarnation, incarnationOf, type MemberId, memberIdOf, type NodeId, nodeOf, type RequestNumber,
 } from "../core/types.ts";
 import type { Cluster, Resolution } from "./cluster.ts";
 import { drawDelay } from "./latency.ts";
@@ -19,6 +19,8 @@ import type { NodeProcess } from "./process.ts";
 import type { Tally } from "./tally.ts";
 
 const US_PER_MS = 1000;
+const NO_DISK = "0000000000000001" as Incarnation;
+const NEW_DISK = "0000000000000002" as Incarnation;
 const ROLES: readonly MemberRole[] = ["voter", "voter", "voter", "standby", "spare"];
 const ACTIONS = [
   "start", "start", "admit", "admit", "admit", "remove", "role", "role", "several", "replace", "replace", "readmit",
@@ -199,7 +201,7 @@ export class Operator {
 
   /** A removed node is taken in again, with the disk that it has. */
   private readmit(): void {
-    const [node] = shuffle([...this.removed()], this.random);
+    const [node] = shuffle(this.removed().filter(({ isUsed }) => isUsed), this.random);
     const id = node === undefined ? null : this.cluster.membership.idOf(node);
     if (node !== undefined && id !== null) this.askFor([this.put(node, id)]);
   }
@@ -213,7 +215,9 @@ export class Operator {
   private drawMistake(): readonly MemberOperation[] {
     const node = this.random.pick(this.cluster.nodes);
     if (this.random.oneIn(2)) return [remove(node)];
-    return [this.put(node, memberIdOf(node.id, incarnationOf("x@0000000000000001" as MemberId)))];
+    const nobody = memberIdOf(node.id, NO_DISK);
+    this.cluster.membership.exclude(nobody);
+    return [this.put(node, nobody)];
   }
 
   private put(node: NodeProcess, id: MemberId | null): MemberOperation {
@@ -277,7 +281,8 @@ export class Operator {
     };
     for (const operation of operations) {
       const name = nameOf(operation);
-      const id = idOf(name) ?? (`${name}@new` as MemberId);
+      const known = operation.type === "put" ? operation.member.incarnation : null;
+      const id = known === null ? (idOf(name) ?? memberIdOf(name, NEW_DISK)) : memberIdOf(name, known);
       if (operation.type === "put" && operation.member.role === "voter") voters.add(id);
       else voters.delete(id);
     }

@@ -235,10 +235,9 @@ const BAD: readonly (readonly [oracle: string, string, () => World])[] = [
     const text = "a b c d:standby";
     const world = changed(text).starts(D, "", 0).shows(D, { term: 0 });
     const log = "1  1  1  1=a b c d:standby";
-    world.shows(D, { log, configuration: text, configurationIndex: 4 });
-    return world.votes(D, 2).shows(D, {
-      term: 2, role: "leader", vote: D, log, configuration: text, configurationIndex: 4,
-    });
+    const shown = { log, commit: 4, configuration: text, configurationIndex: 4 };
+    world.writes(A, log).writes(B, log).shows(A, { ...shown, role: "leader", vote: A }).shows(D, shown);
+    return world.votes(D, 2).shows(D, { ...shown, term: 2, role: "leader", vote: D });
   }],
   ["election-safety", "a joint candidate has the votes of one half only", () => {
     const text = "a b d / a b c";

@@ -75,7 +75,8 @@ export class Commitment {
       if (candidate.id === null || hasNow(candidate, entry)) continue;
       const { before, disk } = candidate;
       const configuration = before?.configuration ?? disk.configuration ?? this.configurations.foundingConfiguration;
-      if (configuration === null || !votesIn(configuration, candidate.id)) continue;
+      const isOpen = before !== null && before.configurationIndex > before.commitIndex;
+      if (configuration === null || (!votesIn(configuration, candidate.id) && !isOpen)) continue;
       const own = before?.last ?? disk.last ?? NO_ENTRY;
       const grants = (id: MemberId): boolean => {
         const voter = this.population.byMember(id);

@@ -164,11 +164,15 @@ export class RaftOracle implements Population {
     return this.judgeElection(step, id) ?? this.commitment.judgeLeader(step);
   }
 
-  /** The candidate counts votes by the configuration in its own log, and only one who votes in it may stand. */
+  /**
+   * The candidate counts votes by the configuration in its own log, and may only stand if it votes in that, or if that
+   * is not committed.
+   */
   private judgeElection({ subject: { node }, after }: Step, id: MemberId): Violation | null {
     const { currentTerm: term, configuration } = after;
     const isFor = (voter: MemberId): boolean => this.byId.get(voter)?.disk.votedFor(id, term) ?? false;
-    if (votesIn(configuration, id) && isQuorum(configuration, isFor)) return null;
+    const mayStand = votesIn(configuration, id) || after.configurationIndex > after.commitIndex;
+    if (mayStand && isQuorum(configuration, isFor)) return null;
     const voters = names([...this.byNode.values()].filter(({ disk }) => disk.votedFor(id, term)));
     const message = `${id} leads term ${term} with the votes of [${voters}] only, under `
       + showConfiguration(configuration);
