@@ -119,8 +119,8 @@ export class Followers {
   }
 
   /**
-   * Who is sent nothing more gets the log's end, and learns just that from it: not before it is committed, since a longer
-   * log than the others' would only make it refuse its vote to them.
+   * Who is sent nothing more gets the log's end, and learns just that from it: not before it is committed, since a
+   * longer log than the others' would only make it refuse its vote to them.
    */
   private dismiss(): void {
     for (const progress of this.dismissed) this.sendLog(progress);

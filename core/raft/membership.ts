@@ -31,7 +31,7 @@ export class Membership {
     else this.resolve(request, { type: "refused", reason });
   }
 
-  /** After whatever may have committed something: goes on with the change under way. Whether others count from now on. */
+  /** After whatever may have committed something: goes on with the change under way. Whether others count now. */
   advance(): boolean {
     if (this.isPending) return false;
     const { configuration, configurations } = this.node;
