@@ -2,9 +2,12 @@
 import type { Mutant } from "../../cli/mutant.ts";
 
 const CALL = "core/client/call.ts";
+const READS = "core/client/reads.ts";
 
-function mutant(name: string, seenIn: string | null, story: string, before: string, after: string): Mutant {
-  return { name, story, seenIn, database: "model", isControl: false, patches: [{ file: CALL, before, after }] };
+function mutant(
+  name: string, seenIn: string | null, story: string, file: string, before: string, after: string,
+): Mutant {
+  return { name, story, seenIn, database: "model", isControl: false, patches: [{ file, before, after }] };
 }
 
 export const CLIENT_MUTANTS: readonly Mutant[] = [
@@ -12,6 +15,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     "client: says no for maybe",
     "go-dqlite #186",
     "A write without an answer is reported as surely not executed.",
+    CALL,
     'return { ok: false, failure: failure("OutcomeUnknown", message) };',
     'return { ok: false, failure: failure("Timeout", message) };',
   ),
@@ -19,7 +23,24 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     "client: repeats a write whose outcome it does not know",
     null,
     "The next leader is asked to do once more what the last one may have done.",
+    CALL,
     '    case "script":\n    case "commit":\n      return "write";',
     '    case "script":\n      return "repeatable";\n    case "commit":\n      return "write";',
+  ),
+  mutant(
+    "client: a session forgets what it has written",
+    "kin: MongoDB secondaries without causal consistency",
+    "The indexes that its writes were answered with do not become its token: a follower that lags does not show them.",
+    "core/client/client.ts",
+    "    this.reads.saw(message.index);\n",
+    "",
+  ),
+  mutant(
+    "client: a session forgets what it has read",
+    null,
+    "It reads at one node, then at another that is behind: time runs backwards.",
+    READS,
+    "    this.saw(message.index);\n",
+    "",
   ),
 ];

@@ -40,6 +40,22 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
     ],
   },
   mutant(
+    "database: a query does not wait for its index",
+    "kin: etcd until read index requests waited for the applied index",
+    "The leader has named the index as of which the state is new enough; the node answers before it has applied that.",
+    "core/database/queries.ts",
+    "    if (index <= this.outlet.appliedIndex) this.execute(waiting);",
+    "    if (index >= 0) this.execute(waiting);",
+  ),
+  mutant(
+    "database: says no where a snapshot hides the outcome",
+    "kin: redisraft #23",
+    "A snapshot took the place of the entry: the client is told that nothing was executed, and it is in the snapshot.",
+    EXECUTOR,
+    '    if (outcome.type === "unknown") return this.settle(this.outbox.unknown(proposal), this.notLeader());\n',
+    "",
+  ),
+  mutant(
     "database: acknowledges what is only proposed",
     null,
     "The answer leaves with the proposal, not with its entry's application.",
