@@ -44,7 +44,8 @@ const clientMessage: fc.Arbitrary<ClientMessage> = fc.oneof(
   fc.record({ type: fc.constant("FetchPart" as const), term, session: u64, sequence: u64, part: fc.nat() }),
   fc.record({ type: fc.constant("CloseSession" as const), term, session: u64 }),
   fc.record({
-    type: fc.constant("Query" as const), query: u64, lowestUnanswered: u64, timeoutMs: u32, level, sql: text, parameters,
+    type: fc.constant("Query" as const),
+    query: u64, lowestUnanswered: u64, timeoutMs: u32, level, sql: text, parameters,
   }),
   fc.record({ type: fc.constant("FetchRows" as const), query: u64, part: fc.nat() }),
 );

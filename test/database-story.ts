@@ -44,12 +44,13 @@ import { Database } from "../core/database/database.ts";
 import {
   DEFAULT_DATABASE_LIMITS, type DatabaseEffect, type DatabaseInput, type DatabaseLimits,
 } from "../core/database/boundary.ts";
-import { ENGINE_SEED_SIZE, type Engine, type EngineFactory, type SqlValue } from "../core/database/engine.ts";
+import { ENGINE_SEED_SIZE, type Engine, type EngineFactory } from "../core/database/engine.ts";
 import { Random, SEED_SIZE } from "../core/random.ts";
 import type { ProposalOutcome, RefusalReason } from "../core/raft/boundary.ts";
 import type { Entry, EntryId, LogIndex, NodeId, ProposalNumber, ReadNumber, Term } from "../core/types.ts";
 import { decodeNodeMessage, encodeClientMessage } from "../core/wire/statement-codec.ts";
-import type { ClientMessage, NodeMessage, Outcome, ReadLevel, RequestBody, ResultPart } from "../core/wire/statement.ts";
+import type { ClientMessage, ReadLevel, RequestBody } from "../core/wire/statement.ts";
+import { describeNodeMessage } from "./node-message.ts";
 import { StoryClock } from "./story-clock.ts";
 
 const SELF = "a" as NodeId;
@@ -365,7 +366,7 @@ export class DatabaseStory {
     }
     // Its number is random in part: the story counts sessions instead.
     if (message.type === "SessionOpened") return `SessionOpened term=${message.term} (${++this.sessions})`;
-    return describe(message);
+    return describeNodeMessage(message);
   }
 }
 
@@ -374,47 +375,4 @@ function newClient(): StoryClient {
   return {
     term: 0 as Term, session: 0, nextSequence: 1, lowestUnanswered: 1, nextQuery: 101, lowestQuery: 1, requests,
   };
-}
-
-export function describe(message: NodeMessage): string {
-  switch (message.type) {
-    case "Located":
-      return `Located term=${message.term} leader=${message.leader ?? "?"} leads=${message.leads}`;
-    case "SessionOpened":
-      return "SessionOpened";
-    case "SessionRefused":
-      return `SessionRefused ${message.failure.code}`;
-    case "SessionUnknown":
-      return `${message.sequence} SessionUnknown`;
-    case "Answer":
-      return `${message.sequence} ${describeResult(message)}`;
-    case "QueryAnswer":
-      return `${message.query} ${describeResult(message)}`;
-    case "QueryUnknown":
-      return `${message.query} QueryUnknown`;
-  }
-}
-
-function describeResult({ index, part, parts, outcome, rows }: ResultPart): string {
-  const which = parts === 1 ? "" : ` part=${part}/${parts}`;
-  return `@${index} ${describeOutcome(outcome, rows)}${which}`;
-}
-
-function describeOutcome(outcome: Outcome | null, rows: ResultPart["rows"]): string {
-  const table = rows.map((row) => row.map(describeValue).join(",").slice(0, 40)).join(" | ");
-  if (outcome === null) return table;
-  switch (outcome.type) {
-    case "done":
-      return `done changes=${outcome.changes}${table === "" ? "" : ` rows: ${table}`}`;
-    case "writes":
-      return "writes";
-    case "failed": {
-      const { code, sqlCode, message } = outcome.failure;
-      return `${sqlCode ?? code} (${message})`;
-    }
-  }
-}
-
-function describeValue(value: SqlValue): string {
-  return value instanceof Uint8Array ? `x'${[...value].map((byte) => byte.toString(16)).join("")}'` : String(value);
 }

@@ -19,7 +19,7 @@ export type ClientTransaction = number;
  */
 export type Consistency = "linearizable" | "session";
 
-/** A statement outside of transactions, likely only to read: any node may answer. If it writes the leader executes it. */
+/** A statement outside of transactions, likely to read only: any node may answer. If it writes the leader does it. */
 export interface QueryOperation {
   readonly type: "query";
   readonly consistency: Consistency;

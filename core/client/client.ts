@@ -5,7 +5,8 @@
  *                   ▲                                       │
  *                   └──── a BEGIN, or surely not executed ──┘
  *
- * Reads outside of transactions need no leader and go their own way (reads.ts). It opens no sockets: the driver carries bytes, and may lose, repeat and delay them.
+ * Reads outside of transactions need no leader and go their own way (reads.ts). It opens no sockets: the driver carries
+ * bytes, and may lose, repeat and delay them.
  */
 import { failure, type Failure } from "../failure.ts";
 import { invariant, unreachable } from "../invariant.ts";

@@ -4,9 +4,10 @@
  *     request ──▶ session ──▶ executor ──▶ engine ──▶ Propose ──▶ (log) ──▶ Committed ──▶ engine ──▶ answer
  *     query ────▶ RequestRead ──▶ ReadConfirmed, applied so far ──▶ engine's reader ──▶ answer
  *
- * Queries are answered on every node (queries.ts). It executes requests only while it leads, and only after it has applied its own term's no-op: before that, entries of earlier
- * leaders may be missing here. It runs ahead of replication (the engine's speculative commits); outbox.ts decides when
- * an answer may leave. On any loss of leadership it first rolls back to the applied state.
+ * Queries are answered on every node (queries.ts). Requests are executed only while it leads, and only after it has
+ * applied its own term's no-op: before that, entries of earlier leaders may be missing here. It runs ahead of
+ * replication (the engine's speculative commits); outbox.ts decides when an answer may leave. On any loss of leadership
+ * it first rolls back to the applied state.
  *
  * It is not concerned with durability, quorums or elections: that is Replica.
  */
