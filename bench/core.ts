@@ -74,8 +74,9 @@ function measureThroughput(rounds: number, seconds: number): readonly Throughput
       one.stepsPerCommit = (cluster.steps - steps) / (cluster.committed - committed);
     }
   }
-  return cases.map(({ cluster: _, commits: commitsPerSecond, steps: stepsPerSecond, ...one }) => {
-    return { ...one, commitsPerSecond, stepsPerSecond };
+  return cases.map(({ voters, standbys, inFlight, together, commits, steps, stepsPerCommit }) => {
+    const perSecond = { commitsPerSecond: commits, stepsPerSecond: steps };
+    return { voters, standbys, inFlight, together, stepsPerCommit, ...perSecond };
   });
 }
 
@@ -159,14 +160,16 @@ export function printCore(report: CoreReport): void {
   const { before, after } = report.processor;
   console.log(`a plain loop on this processor: ${before.toFixed(0)} M/s before, ${after.toFixed(0)} M/s after\n`);
   console.log("core/raft alone, in memory, one thread, entries of 100 bytes, medians (lowest to highest round)\n");
-  console.log("members           in flight           commits/s                   us a commit   steps/s    steps a commit");
+  const columns = "in flight           commits/s                   us a commit   steps/s    steps a commit";
+  console.log(`members           ${columns}`);
   for (const one of report.throughput) {
     const { voters, standbys, inFlight, together, commitsPerSecond, stepsPerSecond, stepsPerCommit } = one;
     const members = standbys === 0 ? `${voters}` : `${voters} + ${standbys} standbys`;
+    const load = `${inFlight}${together ? " together" : ""}`;
     const range = `(${Math.min(...commitsPerSecond).toFixed(0)} to ${Math.max(...commitsPerSecond).toFixed(0)})`;
     const commits = median(commitsPerSecond);
     console.log([
-      members.padEnd(17), `${inFlight}${together ? " together" : ""}`.padEnd(13).padStart(17), `${commits.toFixed(0)} ${range}`.padEnd(24).padStart(26),
+      members.padEnd(17), load.padEnd(13).padStart(17), `${commits.toFixed(0)} ${range}`.padEnd(24).padStart(26),
       (1e6 / commits).toFixed(2).padStart(12), median(stepsPerSecond).toFixed(0).padStart(10),
       stepsPerCommit.toFixed(2).padStart(12),
     ].join(" "));

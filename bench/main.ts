@@ -164,7 +164,8 @@ function parseOptions(args: readonly string[]): Options {
     },
   });
   const { rounds, seconds, failovers, only, json, directory } = values;
-  if (only !== undefined && !PARTS.includes(only)) throw new Error(`--only is "${only}": there are ${PARTS.join(", ")}`);
+  const isPart = only === undefined || PARTS.includes(only);
+  if (!isPart) throw new Error(`--only is "${only}": there are ${PARTS.join(", ")}`);
   return {
     rounds: Number(rounds), seconds: Number(seconds), failovers: Number(failovers), only: only ?? null, json,
     directory: fs.mkdtempSync(path.join(directory, "quorumlite-bench-")),

@@ -22,7 +22,9 @@ function cluster(text: string): Cluster {
   const standings = new Map<MemberId, Standing>();
   const members = text.split(", ").map((one): Member => {
     const [id, role, ...words] = one.split(" ") as [MemberId, MemberRole, ...string[]];
-    standings.set(id, { isAlive: !words.includes("dead"), isCaughtUp: !words.includes("behind") });
+    const isDead = words.includes("dead");
+    const isAlive = !isDead && !words.includes("unheard");
+    standings.set(id, { isAlive, isDead, isCaughtUp: !words.includes("behind") });
     const domain = words.includes("in") ? (words[words.indexOf("in") + 1] as string) : "";
     return { ...newMember(id, role), failureDomain: domain, priority: words.includes("first") ? 200 : 100 };
   });
@@ -54,6 +56,12 @@ test.each([
   ["a voter, b voter dead, c voter, d standby dead", "3+1", "nothing"],
   ["a voter, b voter dead, c voter, d standby behind, e standby", "3+2", "e voter, b spare"],
   ["a voter, b voter dead, c voter, d standby dead, e spare", "3+1", "e standby, d spare"],
+  // Who has not been heard yet is neither replaced nor given anything.
+  ["a voter, b voter unheard, c voter, d standby", "3+1", "nothing"],
+  ["a voter, b voter dead, c voter, d standby unheard, e standby", "3+1", "e voter, b spare"],
+  ["a voter, b spare unheard, c spare", "1+1", "c standby"],
+  ["a voter, b standby unheard, c spare", "1+1", "nothing"],
+  ["a voter in x, b voter in y unheard, c voter in y, d standby in y, e spare in z", "3+1", "e standby, d spare"],
   // A spare has nothing of the log: it becomes a standby first, even where none are wanted for good.
   ["a voter, b voter dead, c voter, d spare", "3+0", "d standby"],
   ["a voter, b voter dead, c voter, d standby behind, e spare", "3+0", "nothing"],
@@ -141,11 +149,11 @@ test("at rest nobody dead votes, and no voter is missing, where somebody alive a
     const isAlive = ({ id }: Member): boolean => current.standings.get(id)!.isAlive;
     const living = members.filter(isAlive);
     const livingVoters = living.filter(({ role }) => role === "voter");
-    const dead = votersOf(current.configuration).length - livingVoters.length;
+    const dead = members.filter(({ id, role }) => role === "voter" && current.standings.get(id)!.isDead).length;
     // With everybody alive caught up at last: all that live vote, or no dead one does.
     if (dead > 0) expect(livingVoters.length, `seed ${seed}`).toBe(living.length);
     // One may be left over, who would only make the number of voters even.
-    const missing = 3 - livingVoters.length - dead;
+    const missing = 3 - votersOf(current.configuration).length;
     if (missing > 0) expect(living.length - livingVoters.length, `seed ${seed}`).toBeLessThanOrEqual(1);
   }
 });
@@ -166,8 +174,10 @@ function drawCluster(random: Random): Cluster {
   const members = Array.from({ length: count }, (_, at): Member => {
     const id = String.fromCharCode("a".charCodeAt(0) + at) as MemberId;
     const role = id === LEADER ? "voter" : (["voter", "standby", "spare"] as const)[random.integer(0, 2)]!;
-    const isAlive = random.integer(0, 9) < (id === LEADER ? 9 : 7);
-    standings.set(id, { isAlive, isCaughtUp: role !== "spare" && random.integer(0, 3) > 0 });
+    const life = random.integer(0, 9);
+    const isAlive = life < (id === LEADER ? 9 : 7);
+    const isDead = !isAlive && life > 7;
+    standings.set(id, { isAlive, isDead, isCaughtUp: role !== "spare" && random.integer(0, 3) > 0 });
     const failureDomain = ["", "x", "y", "z", "w"][random.integer(0, 4)]!;
     return { id, role, address: "", failureDomain, priority: 100 + random.integer(0, 1) };
   });
@@ -182,16 +192,18 @@ function apply(
   if (!planned.ok) throw new Error(`${show(operations)} is no change: ${planned.fault}`);
   const after = { ...planned.configuration, outgoing: [] };
   const next = after.members.map(({ id, role }): [MemberId, Standing] => {
-    const { isAlive, isCaughtUp } = standings.get(id)!;
-    return [id, { isAlive, isCaughtUp: role !== "spare" && (isCaughtUp || random.integer(0, 1) === 1) }];
+    const standing = standings.get(id)!;
+    const isCaughtUp = role !== "spare" && (standing.isCaughtUp || random.integer(0, 1) === 1);
+    return [id, { ...standing, isCaughtUp }];
   });
   return { configuration: after, standings: new Map(next) };
 }
 
-/** All who have a log have caught up. */
+/** All who have a log have caught up, and who has not been heard is dead. */
 function catchUp({ configuration, standings }: Cluster): Cluster {
   const caughtUp = configuration.members.map(({ id, role }): [MemberId, Standing] => {
-    return [id, { isAlive: standings.get(id)!.isAlive, isCaughtUp: role !== "spare" }];
+    const { isAlive } = standings.get(id)!;
+    return [id, { isAlive, isDead: !isAlive, isCaughtUp: role !== "spare" }];
   });
   return { configuration, standings: new Map(caughtUp) };
 }
@@ -223,13 +235,14 @@ function hold(condition: boolean, why: string): void {
 
 /** As the header of roles.ts states it. Written anew, by counting. */
 function measure({ configuration, standings }: Cluster, targets: RoleTargets): readonly number[] {
-  const of = (role: MemberRole, isAlive: boolean): Member[] =>
-    configuration.members.filter((one) => one.role === role && standings.get(one.id)!.isAlive === isAlive);
-  const [voters, deadVoters, standbys, deadStandbys] =
-    [of("voter", true), of("voter", false).length, of("standby", true), of("standby", false).length];
-  const missingVoters = Math.max(0, targets.voters - voters.length - deadVoters);
+  const of = (role: MemberRole, is: (standing: Standing) => boolean): Member[] =>
+    configuration.members.filter((one) => one.role === role && is(standings.get(one.id)!));
+  const [voters, standbys] = [of("voter", (one) => one.isAlive), of("standby", (one) => one.isAlive)];
+  const deadVoters = of("voter", (one) => one.isDead).length;
+  const deadStandbys = of("standby", (one) => one.isDead).length;
+  const missingVoters = Math.max(0, targets.voters - of("voter", () => true).length);
   const wanted = Math.max(targets.standbys, missingVoters + deadVoters);
-  const missingStandbys = Math.max(0, wanted - standbys.length - deadStandbys);
+  const missingStandbys = Math.max(0, wanted - of("standby", () => true).length);
   return [deadVoters, missingVoters, deadStandbys, missingStandbys, pairs(voters), pairs([...voters, ...standbys])];
 }
 

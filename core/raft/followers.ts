@@ -42,8 +42,6 @@ export class Followers {
   private readonly node: NodeState;
   private readonly rounds: Rounds;
   private readonly term: Term;
-  /** When this leader was elected. */
-  private readonly since: Instant;
   private readonly byId = new Map<MemberId, Progress>();
   /** Those that the configuration in force leaves behind, or makes spares of, and that have not been told so. */
   private dismissed: Progress[] = [];
@@ -59,7 +57,6 @@ export class Followers {
     this.node = node;
     this.rounds = rounds;
     this.term = node.currentTerm;
-    this.since = node.now;
     this.refresh();
   }
 
@@ -69,15 +66,12 @@ export class Followers {
 
   standingOf(id: MemberId): Standing {
     const progress = this.byId.get(id);
-    if (progress === undefined) return { isAlive: false, isCaughtUp: false };
+    if (progress === undefined) return { isAlive: false, isDead: false, isCaughtUp: false };
     const lag = this.node.log.last.index - progress.matchIndex;
     const isCaughtUp = progress.phase.type === "replicate" && lag <= CAUGHT_UP_ENTRIES;
-    return { isAlive: this.isAlive(progress), isCaughtUp };
-  }
-
-  /** Whether there has been time to hear everybody in this term: before, who is silent need not be dead. */
-  get areJudged(): boolean {
-    return this.all.every((progress) => progress.version > 0) || !this.isWithin(this.since, DEAD_AFTER_TIMEOUTS);
+    // Before there has been time to hear it in this term, who is silent is not dead, and not alive either.
+    const isDead = !this.isAlive(progress);
+    return { isAlive: !isDead && progress.version > 0, isDead, isCaughtUp };
   }
 
   isAlive(progress: Progress): boolean {

@@ -46,11 +46,10 @@ export class Membership {
 
   /** Now and then: what this leader changes by itself. */
   tend(): void {
-    const { node, followers } = this;
+    const { node } = this;
     const { roles } = node.options;
     if (this.obstacle() !== null) return;
-    // A new leader does not know yet who is dead: it gives nobody a role for that, nor because of it.
-    if (this.raiseVersion() || roles === null || !followers.areJudged) return;
+    if (this.raiseVersion() || roles === null) return;
     this.start(adjustRoles(node.configuration, node.id, roles, (id) => this.standingOf(id)));
   }
 
@@ -102,7 +101,7 @@ export class Membership {
   }
 
   private standingOf(id: MemberId): Standing {
-    if (id === this.node.id) return { isAlive: true, isCaughtUp: true };
+    if (id === this.node.id) return { isAlive: true, isDead: false, isCaughtUp: true };
     const standing = this.followers.standingOf(id);
     return this.understands(id) ? standing : { ...standing, isCaughtUp: false };
   }

@@ -26,9 +26,12 @@ export interface RoleTargets {
   readonly standbys: number;
 }
 
+/** Neither alive nor dead: a leader that is new has not heard it yet, and does nothing for it or against it. */
 export interface Standing {
-  /** Whether it has been heard of lately, and is not about to stop. */
+  /** It has been heard of in this term, and lately, and is not about to stop. */
   readonly isAlive: boolean;
+  /** It has not been heard of for a long time, or is about to stop. */
+  readonly isDead: boolean;
   /** Whether its log is about as far as the leader's. */
   readonly isCaughtUp: boolean;
 }
@@ -69,7 +72,7 @@ function castOf(
 ): Cast {
   const inRole = (wanted: MemberRole): Member[] => members.filter(({ role }) => role === wanted);
   const isAlive = ({ id }: Member): boolean => standingOf(id).isAlive;
-  const isDead = (member: Member): boolean => !isAlive(member);
+  const isDead = ({ id }: Member): boolean => standingOf(id).isDead;
   const voters = inRole("voter");
   const standbys = inRole("standby");
   const deadVoters = voters.filter(isDead);
