@@ -16,7 +16,7 @@ import type { TermRuns } from "../../core/term-runs.ts";
 import { unreachable } from "../../core/invariant.ts";
 import type { Message } from "../../core/raft/message.ts";
 import { type EntryId, type LogIndex, type MemberId, memberIdOf, type NodeId, type Term } from "../../core/types.ts";
-import { decodeLetter } from "../../core/wire/peer-codec.ts";
+import type { Letter } from "../../core/wire/peer.ts";
 import type { CommittedLog } from "./committed.ts";
 import type { DurableNode } from "./durable-node.ts";
 
@@ -25,11 +25,9 @@ import type { DurableNode } from "./durable-node.ts";
  * `committed`: what stood before its base.
  */
 export function judgePromise(
-  node: NodeId, to: NodeId, bytes: Uint8Array, disk: DurableNode, log: TermRuns, committed: CommittedLog,
+  node: NodeId, to: NodeId, letter: Letter, disk: DurableNode, log: TermRuns, committed: CommittedLog,
 ): string | null {
-  const decoded = decodeLetter(bytes);
-  if (!decoded.ok) return `${node} sent ${to} what no node understands: ${decoded.fault.rule}`;
-  const { envelope: { sender, receiver }, message } = decoded.letter;
+  const { envelope: { sender, receiver }, message } = letter;
   if (message.type === "Empty" || message.type === "Founded" || message.type === "Admitted") return null;
   if (receiver === null) return `${node} sent ${to} ${message.type}, whatever disk that may have`;
   const idAt = (index: LogIndex): EntryId => (index < log.base.index ? committed.idAt(index) : log.idAt(index));

@@ -12,6 +12,7 @@ import type { TermRuns } from "../../core/term-runs.ts";
 import type { EntryId, MemberId, NodeId, Term } from "../../core/types.ts";
 import { sameEntry } from "../../core/types.ts";
 import type { DurableDisk, JudgeCounts, RaftObservation, Violation } from "./boundary.ts";
+import { decodeLetter } from "../../core/wire/peer-codec.ts";
 import { Commitment, type Population } from "./commitment.ts";
 import { CommittedLog } from "./committed.ts";
 import { ConfigurationHistory } from "./configuration-history.ts";
@@ -90,13 +91,24 @@ export class RaftOracle implements Population {
     );
   }
 
-  private judgePromises({ subject: { node, disk }, log }: Step, effects: readonly NodeEffect[]): Violation | null {
+  private judgePromises({ subject: { node, disk }, after, log }: Step, effects: readonly NodeEffect[]): Violation | null {
     for (const effect of effects) {
       if (effect.type !== "Send") continue;
-      const broken = judgePromise(node, effect.to, effect.bytes, disk, log, this.committed);
+      const letter = decodeLetter(effect.bytes);
+      if (!letter.ok) return violation("durable-promise", `${node} sent nonsense: ${letter.fault.rule}`, [node]);
+      const broken = judgePromise(node, effect.to, letter.letter, disk, log, this.committed);
       if (broken !== null) return violation("durable-promise", broken, [node]);
+      const isAsked = letter.letter.message.type === "TimeoutNow";
+      const lagging = isAsked ? this.judgeSuccessor(node, effect.to, log.idAt(after.commitIndex)) : null;
+      if (lagging !== null) return lagging;
     }
     return null;
+  }
+
+  /** Who is asked to stand can win: it has all that is committed. */
+  private judgeSuccessor(node: NodeId, to: NodeId, entry: EntryId): Violation | null {
+    if (this.byNode.get(to)?.disk.holds(entry) ?? true) return null;
+    return violation("transfer", `${node} hands over to ${to}, which lacks ${showEntry(entry)}`, [node, to], entry.index);
   }
 
   private subject(node: NodeId): Subject {

@@ -14,6 +14,7 @@ export type OracleName =
   | "configuration"
   | "stickiness"
   | "check-quorum"
+  | "transfer"
   | "change"
   | "durable-promise"
   | "recovery"
