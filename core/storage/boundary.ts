@@ -33,7 +33,10 @@ export interface Recovered {
 export interface PersistOrder {
   readonly ticket: Ticket;
   readonly hardState: HardState | null;
-  /** All its chunks have been stored: it replaces the snapshot, and the log unless that holds its entry. */
+  /**
+   * All its chunks have been stored: it replaces the snapshot, and the log unless that holds its entry. Durable after
+   * the hard state and before the truncation and the entries of the same order.
+   */
   readonly snapshot: SnapshotId | null;
   readonly truncateTo: LogIndex | null;
   readonly entries: readonly Entry[];
@@ -61,7 +64,7 @@ export type StorageEffect =
   | { readonly type: "Persisted"; readonly ticket: Ticket }
   /** Answers `requestRead`: at least one entry, consecutive from the index asked for. */
   | { readonly type: "EntriesRead"; readonly purpose: ReadPurpose; readonly entries: readonly Entry[] }
-  /** Answers `storeSnapshot`: it is durable, in the place of any older one. */
+  /** Answers `storeSnapshot`: it is durable, in the place of any older one; or a newer one has been installed. */
   | { readonly type: "SnapshotStored"; readonly snapshot: SnapshotId }
   /** Answers `storeChunk`: written, not necessarily durable. */
   | { readonly type: "ChunkStored"; readonly entry: EntryId; readonly end: number }
