@@ -7,7 +7,7 @@
 export type FailureCode =
   /** No leader could be found, or leadership was lost before anything was appended. Surely not executed. */
   | "NotLeader"
-  /** A queue is full. Surely not executed. */
+  /** A queue is full, leadership is being handed over, or nobody leads who could be asked. Surely not executed. */
   | "Busy"
   /** A statement, a transaction or a result exceeds its limit. Surely not executed. */
   | "TooLarge"
