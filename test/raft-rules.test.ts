@@ -13,6 +13,7 @@ import { limitBatch, Log } from "../core/raft/log.ts";
 import type { AppendEntries, RequestPreVote, RequestVote } from "../core/raft/message.ts";
 import { brokenRule } from "../core/raft/plausibility.ts";
 import { Quorum } from "../core/raft/quorum.ts";
+import { Writes } from "../core/raft/writes.ts";
 import { Random } from "../core/random.ts";
 import { afterMs, NO_ENTRY, type Instant, type LogIndex, type MemberId, type Term } from "../core/types.ts";
 import { entry, log, parseId, parseMessage, recoveredLog, showId, showMessage } from "./raft-notation.ts";
@@ -334,4 +335,14 @@ test("a write that was begun vouches for no more than what has been left of it s
   durability.reset();
   durability.done(second);
   expect(showId(durability.durable)).toBe("0/0");
+});
+
+test("a snapshot that is installed in the step that cut its entry keeps nothing of what followed that", () => {
+  const own = new Log(recoveredLog(log("1 1 2 2 2")));
+  const writes = new Writes(own);
+  writes.truncate(index(2));
+  writes.install({ entry: parseId("2/3"), configuration: configuration("a"), size: 10 });
+  // On disk the log still holds 2/3, and would keep 2/4 and 2/5 behind it.
+  expect(writes.take()).toMatchObject({ snapshot: { entry: parseId("2/3") }, truncateTo: 3, entries: [] });
+  expect(showId(own.last)).toBe("2/3");
 });
