@@ -9,10 +9,11 @@ import type { NodeEffect, NodeInput } from "../core/node/boundary.ts";
 import { Random, SEED_SIZE } from "../core/random.ts";
 import type { RejectReason } from "../core/replica/boundary.ts";
 import type { DiskOrder } from "../core/storage/disk.ts";
-import type { Instant, NodeId, Ticket } from "../core/types.ts";
+import type { Instant, Ticket } from "../core/types.ts";
 import { ClientProcess, type ClientWorld } from "./client-process.ts";
 import { ClientTraffic, type TrafficWorld } from "./client-traffic.ts";
-import { SimulatedDisk, type PendingOperation } from "./disk.ts";
+import { Computers } from "./computers.ts";
+import type { PendingOperation } from "./disk.ts";
 import type { Environment } from "./environment.ts";
 import { MarkWatcher } from "./marks.ts";
 import { Membership } from "./membership.ts";
@@ -29,11 +30,6 @@ import { describeEffect, describeInput } from "./trace/describe.ts";
 import { hashNodeEffect, hashNodeInput } from "./trace/record.ts";
 import type { ApplicationEffect } from "./workload/boundary.ts";
 import type { Workload } from "./workload/workload.ts";
-
-const NODE_NAMES = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
-/** What this code understands, and what it understood before. */
-const NEWEST_VERSION = 2;
-const OLD_VERSION = 1;
 
 /** More at one time, and a machine asks for the same again and again. */
 const MAX_EVENTS_AT_ONCE = 100_000;
@@ -80,7 +76,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
   inProgress = "nothing yet";
   /** How many events have had the same time. */
   private eventsNow = 0;
-  private readonly founders: readonly NodeId[];
+  private readonly computers: Computers;
   private readonly environment: Environment;
   private readonly workload: Workload;
   private readonly random: Random;
@@ -94,13 +90,13 @@ export class Cluster implements ClientWorld, TrafficWorld {
     this.random = random;
     this.tally = tally;
     this.marks = new MarkWatcher(tally);
-    const computers = plan.nodes + plan.joiners;
-    this.nodes = NODE_NAMES.slice(0, computers).map((name, address) => this.makeNode(name as NodeId, address));
-    this.founders = this.nodes.filter(({ isFounder }) => isFounder).map(({ id }) => id);
+    this.computers = new Computers(plan, random, tally);
+    this.nodes = this.computers.nodes;
+    const { length: computers } = this.nodes;
     this.clients = Array.from({ length: plan.clients }, (_, place) => {
       return new ClientProcess(computers + place, drawClock(random, plan.maxDriftPpm), this);
     });
-    this.membership = new Membership(this.nodes, this.founders);
+    this.membership = new Membership(this.nodes, this.computers.founders);
     this.judge = new Oracles({ timing: plan.timing, history: workload.history, reader: environment.reader });
     this.network = new SimulatedNetwork(computers + plan.clients, plan.network, random.fork(), tally, (at, packet) => {
       this.scheduler.schedule(at, packet);
@@ -145,38 +141,12 @@ export class Cluster implements ClientWorld, TrafficWorld {
 
   // Nodes.
 
-  private makeNode(name: NodeId, address: number): NodeProcess {
-    const { plan, random } = this;
-    const disk = this.makeDisk();
-    const version = random.chance(plan.oldVersionPercent) ? OLD_VERSION : NEWEST_VERSION;
-    return new NodeProcess(name, address, disk, drawClock(random, plan.maxDriftPpm), address < plan.nodes, version);
-  }
-
-  private makeDisk(): SimulatedDisk {
-    return new SimulatedDisk(this.plan.disk, this.random.fork(), this.tally);
-  }
-
   startNode(node: NodeProcess): void {
-    const { plan } = this;
-    // Programs are replaced by newer ones between two lives of a process.
-    if (node.life > 0 && this.random.oneIn(2)) node.version = NEWEST_VERSION;
-    const isFounding = node.isFounder && !node.isReplaced;
+    const { plan, environment, random } = this;
     node.isUsed = true;
-    const machine = this.environment.boot({
-      id: node.id,
-      cluster: isFounding ? this.founders : this.membership.toAsk(node),
-      version: node.version,
-      leaseDriftPpm: plan.leaseDriftPpm,
-      roles: plan.roles,
-      timing: plan.timing,
-      limits: plan.raft,
-      storage: plan.storage,
-      engine: this.environment.engine,
-      database: plan.database,
-      checkInvariants: true,
-      seed: this.random.bytes(SEED_SIZE),
-    });
-    node.begin(machine, drawClock(this.random, plan.maxDriftPpm));
+    const options = this.computers.optionsOf(node, environment.engine, this.membership.toAsk(node));
+    const machine = environment.boot({ ...options, seed: random.bytes(SEED_SIZE) });
+    node.begin(machine, drawClock(random, plan.maxDriftPpm));
     if (plan.maxDriftPpm > 0) this.tally.inject("clockDrift");
     this.hash.number(this.now).text(node.id).number(node.life);
     this.trace(`${node.id} starts life ${node.life}`);
@@ -212,7 +182,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
     this.trace(`${node.id} loses its disk`);
     this.hash.number(this.now).text(node.id).text("diskLoss");
     this.membership.forget(node);
-    node.replaceDisk(this.makeDisk());
+    node.replaceDisk(this.computers.makeDisk());
     this.fail("correctness", this.judge.diskLost(this.now as Instant, node.id));
   }
 

@@ -21,6 +21,8 @@ export class MarkWatcher {
   onElection: ((leader: NodeId) => void) | null = null;
   /** Whether the operator waits for the outcome of a change: then it is not the leader's own. */
   isChangeOpen: () => boolean = () => false;
+  /** Who listens to snapshots that are about to get their name; null: nobody does. */
+  onSnapshotNamed: ((node: NodeProcess) => void) | null = null;
   private readonly tally: Tally;
   private readonly terms = new Map<Term, TermCourse>();
   private highestTerm = 0 as Term;
@@ -66,7 +68,9 @@ export class MarkWatcher {
   private noteEffect(node: NodeProcess, effect: NodeEffect): void {
     if (effect.type === "Recovered" && effect.tornBytes > 0) this.tally.mark("tornRecordsCut");
     if (effect.type === "Reject" && effect.reason === "notAdmitted") this.tally.mark("strangersRefused");
-    if (effect.type !== "Disk" || effect.operation.type !== "read" || !node.recovered) return;
+    if (effect.type !== "Disk" || !node.recovered) return;
+    if (effect.operation.type === "rename" && effect.operation.to === "snapshot") this.onSnapshotNamed?.(node);
+    if (effect.operation.type !== "read") return;
     if (effect.operation.file === "log") this.tally.mark("entriesReadBack");
   }
 

@@ -53,12 +53,14 @@ export class Nemesis {
       this.crashNode(node, false);
     };
     this.cluster.marks.onElection = (leader) => this.awaitYoungLeader(leader);
+    this.cluster.marks.onSnapshotNamed = (node) => this.crashInInstall(node);
   }
 
   /** No fault from now on; everything that is broken is mended, every process runs. */
   stop(): void {
     this.isActive = false;
     this.cluster.marks.onElection = null;
+    this.cluster.marks.onSnapshotNamed = null;
     this.cluster.network.heal();
     for (const node of this.cluster.nodes) {
       node.disk.heal();
@@ -125,6 +127,19 @@ export class Nemesis {
     this.cluster.after(this.random.integer(1, 4 * accessUs + 2 * syncUs), () => {
       if (!this.isActive || node.life !== life || node.machine === null || node.recovered) return;
       this.tally.effect("crashInRecovery");
+      this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
+    });
+  }
+
+  /** Snapshot and log are two files: what stands between the renames has to be understood. */
+  private crashInInstall(node: NodeProcess): void {
+    if (!this.random.chance(this.plan.crashInInstallPercent)) return;
+    this.tally.inject("crashInInstall");
+    const { life } = node;
+    const { accessUs, syncUs } = this.plan.disk;
+    this.cluster.after(this.random.integer(1, 2 * (accessUs + 2 * syncUs)), () => {
+      if (!this.isActive || node.life !== life || node.machine === null) return;
+      this.tally.effect("crashInInstall");
       this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
     });
   }

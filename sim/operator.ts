@@ -310,7 +310,8 @@ export class Operator {
     }
     const marks = { committed: "changesCommitted", refused: "changesRefused", unknown: "changesUnknown" } as const;
     this.tally.mark(marks[outcome.type]);
-    if (outcome.type === "refused" && isAtOnce && after?.configurationIndex !== request.before?.configurationIndex) {
+    const isSame = after === null || after.configurationIndex === request.before?.configurationIndex;
+    if (outcome.type === "refused" && isAtOnce && !isSame) {
       return this.wrong(node, `${node.id} refused change ${number} (${outcome.reason}), and appended one`);
     }
     if (outcome.type !== "committed" || after === null) return;

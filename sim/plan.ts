@@ -76,6 +76,8 @@ export interface Plan {
   readonly crashInRecoveryPercent: number;
   /** Of a hundred nodes: how many are crashed soon after their first start, while the cluster is founded. */
   readonly crashInFoundingPercent: number;
+  /** Of a hundred snapshots that get their name: how many have their node crashed at about that time. */
+  readonly crashInInstallPercent: number;
   /** Mean times: down after a crash; cut, or stalled. */
   readonly downMs: number;
   readonly cutMs: number;
@@ -123,6 +125,7 @@ export function drawPlan(seed: number): Plan {
     powerLossPercent: random.pick([0, 50, 80, 100]),
     crashInRecoveryPercent: random.pick([0, 10, 30]),
     crashInFoundingPercent: random.pick([0, 0, 30, 70]),
+    crashInInstallPercent: random.pick([0, 5, 20]),
     downMs: random.pick([50, 300, 1000]),
     cutMs: random.pick([200, 700, 2000]),
     stallMs: random.pick([50, 300, 1000]),
@@ -137,7 +140,7 @@ export function drawPlan(seed: number): Plan {
     raft: drawRaftLimits(random),
     storage: {
       preallocateBytes: random.pick([4 * KIB, 64 * KIB, MIB]),
-      maxWriteBytes: random.pick([4 * KIB, 64 * KIB, 4 * MIB]),
+      maxWriteBytes: random.pick([16 * KIB, 64 * KIB, 4 * MIB]),
     },
     database: {
       ...DEFAULT_DATABASE_LIMITS,

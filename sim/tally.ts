@@ -11,8 +11,9 @@ export const FAULT_KINDS = [
   // A leader, as soon as it is elected, crashed or isolated. Effect: it had entries that nobody else held.
   "youngLeader",
   // Processes. Effect: a running node died (of several: at least two; of all: every one) / before it had recovered /
-  // before it knew its cluster / ended by itself / in the middle of a transaction.
-  "crashOfOne", "crashOfSeveral", "crashOfAll", "crashInRecovery", "crashInFounding", "orderlyStop", "clientDeath",
+  // before it knew its cluster / while a snapshot got its name / ended by itself / in the middle of a transaction.
+  "crashOfOne", "crashOfSeveral", "crashOfAll", "crashInRecovery", "crashInFounding", "crashInInstall", "orderlyStop",
+  "clientDeath",
   // A process that stands still. Effect: its leadership was lost meanwhile, or its cluster went on without it.
   "pause",
   // Leaders that hand over, crashed or cut off, or whoever is to follow. Effect: it was still at it.

@@ -91,7 +91,9 @@ export class RaftOracle implements Population {
     );
   }
 
-  private judgePromises({ subject: { node, disk }, after, log }: Step, effects: readonly NodeEffect[]): Violation | null {
+  private judgePromises(
+    { subject: { node, disk }, after, log }: Step, effects: readonly NodeEffect[],
+  ): Violation | null {
     for (const effect of effects) {
       if (effect.type !== "Send") continue;
       const letter = decodeLetter(effect.bytes);
@@ -108,7 +110,8 @@ export class RaftOracle implements Population {
   /** Who is asked to stand can win: it has all that is committed. */
   private judgeSuccessor(node: NodeId, to: NodeId, entry: EntryId): Violation | null {
     if (this.byNode.get(to)?.disk.holds(entry) ?? true) return null;
-    return violation("transfer", `${node} hands over to ${to}, which lacks ${showEntry(entry)}`, [node, to], entry.index);
+    const message = `${node} hands over to ${to}, which lacks ${showEntry(entry)}`;
+    return violation("transfer", message, [node, to], entry.index);
   }
 
   private subject(node: NodeId): Subject {
