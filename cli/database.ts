@@ -25,7 +25,7 @@ export interface ReadOptions {
   /**
    * "linearizable", unless told otherwise: it sees every write that was acknowledged before it began, to whomever. The
    * leader is asked, though any node answers. "session": it sees what this Database object has written and read
-   * before, and maybe no more; the node answers alone, without a round trip, while no leader is there, too.
+   * before, and maybe no more; once there is something, the node answers alone, while no leader is there, too.
    */
   readonly consistency?: Consistency;
 }

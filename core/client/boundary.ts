@@ -15,7 +15,8 @@ export type ClientTransaction = number;
 
 /**
  * What a read sees. linearizable: every write that was acknowledged before it began, to whomever. session: every write
- * that was acknowledged to this Client, and whatever its earlier reads have seen; answered without asking the leader.
+ * that was acknowledged to this Client, and whatever its earlier reads have seen; answered without asking the leader,
+ * but for the first one.
  */
 export type Consistency = "linearizable" | "session";
 

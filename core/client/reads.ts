@@ -7,7 +7,8 @@
  *
  * The client stays with a node as long as that answers; the first of its list is where it begins. It keeps the highest
  * index that any answer has named: its *token*. A read of consistency "session" names the token as of its call, so that
- * it sees what this client has done and seen before, wherever it is answered.
+ * it sees what this client has done and seen before, wherever it is answered. Before a first answer there is no token,
+ * and the read is linearizable: a session begins in the present, not with whatever an idle node may have.
  */
 import { failure, type Failure } from "../failure.ts";
 import { unreachable } from "../invariant.ts";
@@ -67,6 +68,7 @@ export class Reads {
   private lastNumber: QueryNumber;
   /** Of the endpoints: where the client is. */
   private place = 0;
+  /** 0: no answer has come yet. */
   private token = 0 as LogIndex;
   /** Why the last query was refused. */
   private lastRefusal: Failure | null = null;
@@ -262,7 +264,7 @@ export class Reads {
 }
 
 function levelOf({ consistency }: QueryOperation, token: LogIndex): ReadLevel {
-  return consistency === "linearizable" ? { type: consistency } : { type: consistency, index: token };
+  return consistency === "session" && token > 0 ? { type: "session", index: token } : { type: "linearizable" };
 }
 
 /** Not executed, for a reason that another node, or this one in a moment, need not have. */
