@@ -246,9 +246,9 @@ const BAD: readonly (readonly [oracle: string, string, () => World])[] = [
     const shown = { log, configuration: text, configurationIndex: 4 };
     return world.votes(A, 2, [A, D]).shows(A, { ...shown, term: 2, role: "leader", vote: A, commit: 3 });
   }],
-  ["election-safety", "the vote of a lost disk counts", () => {
-    return new World().votes(A, 1, [A, B]).loses(B).starts(B, "", 0).shows(B, { incarnation: OTHER_DISK, term: 0 })
-      .shows(A, { role: "leader", vote: A });
+  ["election-safety", "the vote of another disk counts for that of a lost one", () => {
+    const world = new World().loses(B).starts(B, "", 0).shows(B, { incarnation: OTHER_DISK, term: 0 });
+    return world.votes(A, 1, [A, B]).shows(A, { role: "leader", vote: A });
   }],
   ["recovery", "a disk changes its name", () => {
     return new World().shows(A, {}).shows(A, { incarnation: OTHER_DISK });
@@ -324,6 +324,13 @@ test("a change by way of a joint configuration, and compacted logs, are no viola
   world.shows(A, { ...end, role: "leader", commit: 5 }).shows(A, { ...end, role: "leader", commit: 5, base: 5 });
   world.shows(D, { ...end, commit: 5, base: 4 }).shows(B, { ...end, commit: 5, base: 2 });
   world.votes(B, 2, [B, D]).shows(B, { ...end, vote: B, term: 2, role: "leader", commit: 5, base: 2 });
+  expect(world.found).toBeNull();
+});
+
+test("what a disk held counts after it was lost, as that of a node which is down", () => {
+  const world = new World().starts(A, "1 1").starts(B, "1 1").starts(C, "").leads(A, { log: "1 1" });
+  world.loses(B).starts(B, "", 0).shows(B, { incarnation: OTHER_DISK, term: 0 });
+  world.shows(A, { role: "leader", vote: A, log: "1 1", commit: 2 });
   expect(world.found).toBeNull();
 });
 

@@ -15,9 +15,10 @@ import { isQuorum, showConfiguration, votesIn } from "./quorum.ts";
 import { contains, hasNow, names, showEntry, type Step, type Subject } from "./subject.ts";
 import { violation } from "./violation.ts";
 
-/** Who is there: every disk that has not been lost. */
 export interface Population {
+  /** Every disk that has not been lost. */
   readonly subjects: Iterable<Subject>;
+  /** Lost ones, too. */
   byMember(id: MemberId): Subject | undefined;
 }
 
@@ -80,7 +81,7 @@ export class Commitment {
       const own = before?.last ?? disk.last ?? NO_ENTRY;
       const grants = (id: MemberId): boolean => {
         const voter = this.population.byMember(id);
-        return voter !== undefined && isAtLeastAsUpToDate(own, voter.disk.last ?? NO_ENTRY);
+        return voter !== undefined && !voter.isLost && isAtLeastAsUpToDate(own, voter.disk.last ?? NO_ENTRY);
       };
       if (!isQuorum(configuration, grants)) continue;
       const message = `${node} committed ${showEntry(entry)}; ${candidate.node} lacks it, ends at ${showEntry(own)}, `

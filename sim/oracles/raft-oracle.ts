@@ -51,7 +51,7 @@ export class RaftOracle implements Population {
   started(node: NodeId, disk: DurableDisk): Violation | null {
     let subject = this.byNode.get(node);
     if (subject === undefined) {
-      subject = { node, disk: new DurableNode(), id: null, life: 0, before: null };
+      subject = { node, disk: new DurableNode(), id: null, life: 0, isLost: false, before: null };
       this.byNode.set(node, subject);
     }
     subject.life++;
@@ -64,9 +64,8 @@ export class RaftOracle implements Population {
   }
 
   diskLost(node: NodeId): void {
-    const { id } = this.subject(node);
+    this.subject(node).isLost = true;
     this.byNode.delete(node);
-    if (id !== null) this.byId.delete(id);
   }
 
   synced(node: NodeId, file: string | null, disk: DurableDisk): Violation | null {

@@ -1,6 +1,6 @@
 /**
  * What the oracles of consensus keep of a node: one life of one disk. A node that comes back with an empty disk is
- * another subject, and the one before is gone: it holds nothing and votes for nobody any more.
+ * another subject, and the one before is gone: as one that is down and never comes back.
  */
 import { TermRuns } from "../../core/term-runs.ts";
 import type { EntryId, MemberId, NodeId } from "../../core/types.ts";
@@ -13,6 +13,8 @@ export interface Subject {
   /** null: it has not shown yet who it is. Until then it has neither voted nor acknowledged. */
   id: MemberId | null;
   life: number;
+  /** Its disk is gone. What it had said counts, as that of any node that is down for ever; it says nothing any more. */
+  isLost: boolean;
   /** As of the last step in this process life; null: it has shown nothing yet, or there is no process. */
   before: RaftObservation | null;
 }
