@@ -30,19 +30,20 @@ export class Soup {
   private trueNow = START;
   private nextPayload = 1;
   private nextLife = 1;
-  /** How often time passes, in percent of what happens: with more of it, more elections. */
+  /** How often time passes, of a thousand things that happen: with more of it, more elections. */
   private readonly haste: number;
   /** In percent of messages. */
   private readonly loss: number;
   private readonly changes: boolean;
-  private isolated: MemberId | null = null;
+  /** Which way nothing gets through, as "sender→receiver"; "*" is anybody. */
+  private down: readonly string[] = [];
   /** Asked for nothing new any more. */
   private isQuiet = false;
 
   constructor(size: number, seed: number) {
     const random = Random.fromNumber(seed);
     this.random = random;
-    this.haste = random.integer(2, 10);
+    this.haste = random.integer(1, 40);
     this.loss = random.pick([0, 2, 15]);
     this.changes = random.chance(60);
     this.maxPpm = random.pick([0, 1_000, 100_000]);
@@ -60,22 +61,45 @@ export class Soup {
 
   /** One random thing happens. */
   stir(faults: boolean): void {
-    const { random } = this;
-    const host = random.pick([...this.world.hosts.values()]);
+    const { random, world } = this;
+    const hosts = [...world.hosts.values()];
+    const owing = hosts.filter(owes);
     const dice = random.integer(0, 999);
-    if (dice < 350) this.deliver(random.chance(80) ? 0 : random.integer(0, MAX_PACKETS), faults);
-    else if (dice < 750) this.serve(host);
-    else if (dice < 830) this.ask(faults);
-    else if (dice < 830 + this.haste * 10) this.tick(faults);
-    else if (dice < 980) this.serveAll(host, faults);
-    else if (host.raft === null) this.restart(host);
-    else if (faults && random.oneIn(8)) this.breakSomething(host);
-    else if (faults && random.oneIn(5)) this.isolated = random.chance(50) ? host.id : null;
+    if (dice < 20) this.mishap(random.pick(hosts), faults);
+    else if (dice < 120) this.ask(faults);
+    else if (dice < 120 + this.haste) this.tick(faults);
+    else if (dice < 300) this.serveAll(random.pick(owing.length > 0 ? owing : hosts), faults);
+    else if (world.packets.length > 0 && (owing.length === 0 || random.chance(55))) {
+      this.deliver(random.chance(80) ? 0 : random.integer(0, MAX_PACKETS), faults);
+    } else if (owing.length > 0) this.serve(random.pick(owing));
+    else this.tick(faults);
+  }
+
+  private mishap(host: Host, faults: boolean): void {
+    if (host.raft === null) this.restart(host);
+    else if (faults && this.random.oneIn(3)) this.breakSomething(host);
+    else if (faults && this.random.oneIn(3)) this.cut();
+  }
+
+  /** From now on somebody, mostly one who leads, is deaf, or mute, or both, or deaf to one; or all is well again. */
+  private cut(): void {
+    const { id } = this.random.pick(this.leadersOr([...this.world.hosts.values()], 70));
+    const other = this.random.pick([...this.world.hosts.keys()]);
+    this.down = this.random.pick([[], [`${id}→*`, `*→${id}`], [`${id}→*`], [`*→${id}`], [`${id}→${other}`]]);
+  }
+
+  private leadersOr(hosts: readonly Host[], percent: number): readonly Host[] {
+    const leaders = leadersOf(hosts);
+    return leaders.length > 0 && this.random.chance(percent) ? leaders : hosts;
+  }
+
+  private getsThrough({ from, to }: Packet): boolean {
+    return this.down.every((way) => way !== `${from}→*` && way !== `*→${to}` && way !== `${from}→${to}`);
   }
 
   /** Nothing is lost and nobody crashes, until all have applied the same, more than before, and nothing is open. */
   heal(): void {
-    this.isolated = null;
+    this.down = [];
     for (const host of this.world.hosts.values()) if (host.raft === null) this.restart(host);
     // What became of a proposal is known once something is committed at its index.
     const goal = this.world.longest + 3;
@@ -92,10 +116,9 @@ export class Soup {
     const configuration = this.world.reference.configurationOf(committed);
     if (configuration.outgoing.length > 0) return false;
     return [...this.world.hosts.values()].every((host) => {
-      if (host.raft === null || host.reads.size > 0 || host.isLeaving !== host.hasLeft) return false;
-      // Nothing of the log reaches the others, so they never hear what became of their proposals.
+      if (host.raft === null || host.reads.size + host.open.size > 0 || host.isLeaving !== host.hasLeft) return false;
       const role = memberOf(configuration, host.id)?.role ?? "spare";
-      return role === "spare" || (host.applied === committed.length && host.open.size === 0);
+      return role === "spare" || host.applied === committed.length;
     });
   }
 
@@ -136,12 +159,12 @@ export class Soup {
   /** A driver does one of the things that it owes. */
   private serve(host: Host): void {
     const { random, world } = this;
-    if (host.raft === null) return;
+    const { logJobs, fileJobs, handed } = host;
     if (host.hasLeft) return world.crash(host, 0);
-    const dice = random.integer(0, 99);
-    if (dice < 60 && host.logJobs.length > 0) world.doLogJob(host);
-    else if (dice < 80 && host.fileJobs.length > 0) world.doFileJob(host, random.pick([1, 3, 1_000]));
-    else if (dice >= 80 && host.handed.length > 0) world.apply(host, random.integer(1, host.handed.length));
+    const dice = random.integer(0, logJobs.length * 2 + fileJobs.length + handed.length - 1);
+    if (dice < logJobs.length * 2) world.doLogJob(host);
+    else if (dice < logJobs.length * 2 + fileJobs.length) world.doFileJob(host, random.pick([1, 3, 1_000]));
+    else world.apply(host, random.integer(1, handed.length));
   }
 
   /** All of it at once, and some messages: one step. */
@@ -163,13 +186,14 @@ export class Soup {
   private ask(faults: boolean): void {
     const { random, world } = this;
     const running = [...world.hosts.values()].filter(({ raft, hasLeft }) => raft !== null && !hasLeft);
-    const leaders = running.filter(({ raft }) => raft?.inspect().role === "leader");
-    const asked = leaders.length > 0 && random.chance(85) ? leaders : running;
-    if (this.isQuiet || asked.length === 0) return;
-    const host = random.pick(asked);
+    if (this.isQuiet || running.length === 0) return;
+    const leaders = leadersOf(running);
+    // One of them does not know yet that it leads no more: this is when a read goes wrong.
+    if (leaders.length > 1 && random.chance(80)) return world.read(leaders[0] as Host);
+    const host = random.pick(this.leadersOr(running, 85));
     const dice = random.integer(0, 99);
     if (dice < 40) this.propose(host);
-    else if (dice < 75) world.read(random.pick(running));
+    else if (dice < 75) world.read(random.pick(this.leadersOr(running, 60)));
     else if (!faults) return;
     else if (dice < 95 && this.changes) this.change(host);
     else if (dice >= 95) world.transfer(host, random.chance(50) ? null : random.pick([...world.hosts.keys()]));
@@ -185,7 +209,7 @@ export class Soup {
     if (!isKept) world.packets = packets.filter((other) => other !== packet);
     if (world.packets.length > MAX_PACKETS) world.packets = world.packets.slice(MAX_PACKETS / 3);
     if (faults && random.chance(this.loss)) return;
-    if (this.isolated !== packet.from && this.isolated !== packet.to) world.deliver(packet);
+    if (this.getsThrough(packet)) world.deliver(packet);
   }
 
   private propose(host: Host): void {
@@ -235,8 +259,7 @@ export class Soup {
   /** Time jumps to a timer. Without faults that is the next one, and all that was under way has arrived by then. */
   private tick(faults: boolean): void {
     const hosts = [...this.world.hosts.values()].filter(({ raft }) => raft !== null);
-    const isBusy = hosts.some(({ logJobs, fileJobs, handed }) => logJobs.length + fileJobs.length + handed.length > 0);
-    if (!faults && (isBusy || this.world.packets.length > 0)) return;
+    if (!faults && (hosts.some(owes) || this.world.packets.length > 0)) return;
     const waiting = hosts
       .filter(({ timerAt }) => timerAt !== null)
       .map((host) => ({ host, wait: this.trueWait(host) }))
@@ -262,6 +285,17 @@ export class Soup {
     const passed = this.trueNow - START - missed;
     return (START + passed + Math.floor((passed * ppm) / 1_000_000)) as Instant;
   }
+}
+
+/** Of the earliest term first. */
+function leadersOf(hosts: readonly Host[]): readonly Host[] {
+  const termOf = ({ raft }: Host): number => raft?.inspect().currentTerm ?? 0;
+  return hosts.filter(({ raft }) => raft?.inspect().role === "leader").sort((a, b) => termOf(a) - termOf(b));
+}
+
+/** Whether its driver has something to do. */
+function owes({ raft, hasLeft, logJobs, fileJobs, handed }: Host): boolean {
+  return raft !== null && (hasLeft || logJobs.length + fileJobs.length + handed.length > 0);
 }
 
 function firstLife(node: string): MemberId {

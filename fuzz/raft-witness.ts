@@ -10,7 +10,7 @@
 import type { RaftEffect, RaftInput } from "../core/raft/boundary.ts";
 import type { RaftState } from "../core/raft/invariants.ts";
 import type { AppendEntries, InstallSnapshot, Message } from "../core/raft/message.ts";
-import type { MemberId } from "../core/types.ts";
+import type { EntryId, MemberId } from "../core/types.ts";
 import { frozen, numberOfFrozen } from "./raft-clone.ts";
 import { holds, lastOf, Reference, same } from "./raft-reference.ts";
 
@@ -46,6 +46,7 @@ class Witness {
   private readonly effects: readonly RaftEffect[];
   private readonly after: RaftState;
   private readonly persist: Persist | null;
+  private hasChunks = false;
   /** Not told yet. */
   private sends: readonly Send[];
 
@@ -63,13 +64,14 @@ class Witness {
   /** @param standsAt the input that makes it a candidate; beyond the last: it stands in the end, if at all */
   tell(inputs: readonly RaftInput[], standsAt: number): void {
     const { reference, id, after } = this;
+    this.hasChunks = inputs.some(({ type }) => type === "ChunkStored");
     for (const [at, input] of inputs.entries()) {
       this.tellInput(input);
       if (at === standsAt) this.begin(() => reference.timeout(id));
     }
     if (after.currentTerm > this.server.memory.currentTerm) this.begin(() => reference.timeout(id));
     if (after.role === "leader" && this.server.role !== "leader") reference.becomeLeader(id);
-    this.tellLeader();
+    this.tellLeader(true);
     for (const effect of this.effects) if (effect.type === "Compact") reference.compact(id, effect.through);
     this.tellMessages(this.sends);
     // A leader that was removed tells the others first.
@@ -82,22 +84,21 @@ class Witness {
   }
 
   private tellInput(input: RaftInput): void {
-    const { reference, id, persist } = this;
+    const { reference, id } = this;
     switch (input.type) {
       case "MessageReceived":
         reference.receive(id, input.from, input.message);
-        return this.tellReceived(input.message);
+        return this.tellReceived(input.from, input.message);
       case "SnapshotStored":
         if (input.snapshot.entry.index > this.server.memory.snapshot) reference.storeSnapshot(id, input.snapshot);
         return;
       case "ChunkStored":
-        if (persist?.snapshot == null || !same(persist.snapshot.entry, input.entry)) return;
-        return reference.installSnapshot(id, persist.snapshot);
+        return this.install(input.entry);
       default:
     }
   }
 
-  private tellReceived(message: Message): void {
+  private tellReceived(from: MemberId, message: Message): void {
     const { reference, id, after } = this;
     const { currentTerm } = this.server.memory;
     // It need not be heeded: whoever hears a leader does not listen to candidates.
@@ -106,10 +107,12 @@ class Witness {
     }
     const { memory, role } = this.server;
     if (message.term !== memory.currentTerm || role === "leader") return;
+    const isOfLeader = message.type === "AppendEntries" || message.type === "InstallSnapshot";
+    if (isOfLeader && role === "candidate") reference.stepDown(id);
     switch (message.type) {
       case "RequestVote": {
-        const isGiven = after.currentTerm === memory.currentTerm && after.votedFor !== memory.votedFor;
-        if (isGiven && after.votedFor !== null) reference.grantVote(id, after.votedFor, message);
+        const isGiven = after.currentTerm === memory.currentTerm && after.votedFor === from;
+        if (isGiven && memory.votedFor !== from) reference.grantVote(id, from, message);
         return;
       }
       case "AppendEntries":
@@ -117,7 +120,9 @@ class Witness {
         return;
       case "InstallSnapshot": {
         const { entry } = message.snapshot;
-        if (holds(memory.log, entry)) this.learn(entry.index, message);
+        if (holds(memory.log, entry)) return this.learn(entry.index, message);
+        // All of it may be here since before we knew whom to follow.
+        if (!this.hasChunks) this.install(entry);
         return;
       }
       default:
@@ -135,6 +140,13 @@ class Witness {
     this.learn(Math.min(request.leaderCommit, request.prevLog.index + request.entries.length), request);
   }
 
+  private install(entry: EntryId): void {
+    const snapshot = this.persist?.snapshot ?? null;
+    if (snapshot !== null && same(snapshot.entry, entry) && !holds(this.server.memory.log, entry)) {
+      this.reference.installSnapshot(this.id, snapshot);
+    }
+  }
+
   private learn(index: number, request: AppendEntries | InstallSnapshot): void {
     if (index > this.server.commitIndex) this.reference.learnCommitIndex(this.id, index, request);
   }
@@ -142,21 +154,22 @@ class Witness {
   /** Another term: what was said and appended in the one before was so before it ended. */
   private begin(term: () => void): void {
     const { currentTerm } = this.server.memory;
-    this.tellLeader();
+    // It counts at the end of a step: what was committed by then it has not counted, but was told.
+    this.tellLeader(false);
     this.tellMessages(this.sends.filter(({ message }) => message.term === currentTerm));
     term();
   }
 
   /** What was committed, and what was appended, in the order that the paper has: the one may allow the other. */
-  private tellLeader(): void {
+  private tellLeader(counts: boolean): void {
     const { reference, id, after } = this;
     if (this.server.role !== "leader") return;
     for (const entry of this.persist?.entries ?? []) {
       if (entry.term !== this.server.memory.currentTerm || entry.index <= this.server.memory.log.length) continue;
-      this.commit(Math.min(after.commitIndex, reference.committable(id)));
+      if (counts) this.commit(Math.min(after.commitIndex, reference.committable(id)));
       reference.appendAsLeader(id, entry);
     }
-    this.commit(after.commitIndex);
+    if (counts) this.commit(after.commitIndex);
   }
 
   private commit(index: number): void {
@@ -178,7 +191,8 @@ export function expectAgreement(reference: Reference, id: MemberId, state: RaftS
   const agrees = memory.currentTerm === state.currentTerm && memory.votedFor === state.votedFor && role === seenRole &&
     commitIndex === state.commitIndex && memory.base === state.base.index && memory.snapshot === state.snapshot.index &&
     term === state.last.term && index === state.last.index;
-  expectThat(agrees, `the core is as it says it became: ${JSON.stringify({ ...memory, log: [term, index], role, commitIndex })}`);
+  const told = JSON.stringify({ ...memory, log: [term, index], role, commitIndex });
+  expectThat(agrees, `the core became what the reference did: ${told}, but it is ${JSON.stringify(state)}`);
   const above = log.slice(memory.base);
   const runs = above.filter((entry, at) => entry.term !== above[at - 1]?.term);
   const starts = runs.map(({ term, index }) => ({ term, index }));
