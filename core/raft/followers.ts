@@ -47,8 +47,8 @@ export class Followers {
   private dismissed: Progress[] = [];
   /** Of the configurations that `all` was made from. */
   private version = -1;
-  /** Who may be sent more although there is no news for all: they have answered, or what they need has come. */
-  private touched: Progress[] = [];
+  /** Somebody may be sent more although there is no news for all (Progress.mayGoOn). */
+  private somebodyMayGoOn = false;
   /** What all were supplied with last. */
   private suppliedLast = 0 as LogIndex;
   private suppliedCommit = 0 as LogIndex;
@@ -128,7 +128,7 @@ export class Followers {
     const progress = this.byId.get(from);
     if (progress === undefined || round > this.rounds.latest) return;
     if (result.accepted && result.matchIndex > this.node.log.last.index) return;
-    this.touched.push(progress);
+    this.goOn(progress);
     progress.heardAt = this.node.now;
     progress.version = version;
     if (round > progress.round) progress.round = round;
@@ -150,15 +150,24 @@ export class Followers {
     const isNews = last.index !== this.suppliedLast || commitIndex !== this.suppliedCommit;
     this.suppliedLast = last.index;
     this.suppliedCommit = commitIndex;
-    for (const progress of isNews ? this.all : this.touched) this.supply(progress);
-    if (this.touched.length > 0) this.touched = [];
+    if (!isNews && !this.somebodyMayGoOn) return;
+    this.somebodyMayGoOn = false;
+    for (const progress of this.all) {
+      if (isNews || progress.mayGoOn) this.supply(progress);
+      progress.mayGoOn = false;
+    }
+  }
+
+  private goOn(progress: Progress): void {
+    progress.mayGoOn = true;
+    this.somebodyMayGoOn = true;
   }
 
   /** Entries were read back: to be sent if the follower still stands where it stood. None: they are not wanted. */
   entriesRead(to: MemberId, entries: readonly Entry[]): void {
     const progress = this.byId.get(to);
     if (progress === undefined) return;
-    this.touched.push(progress);
+    this.goOn(progress);
     if (progress.nextIndex !== entries[0]?.index) return;
     if (progress.hasRoom(this.node.options.limits)) this.send(progress, limitBatch(entries, this.node.options.limits));
   }
@@ -175,7 +184,7 @@ export class Followers {
     const { now, options, effects } = this.node;
     const progress = this.byId.get(from);
     if (progress === undefined) return;
-    this.touched.push(progress);
+    this.goOn(progress);
     progress.heardAt = now;
     if (progress.phase.type !== "snapshot") return;
     const { transfer } = progress.phase;
@@ -187,7 +196,7 @@ export class Followers {
   snapshotRead(to: MemberId, entry: EntryId, offset: number, bytes: Uint8Array | null): void {
     const progress = this.byId.get(to);
     if (progress?.phase.type !== "snapshot") return;
-    this.touched.push(progress);
+    this.goOn(progress);
     // It has been replaced: begin again, with the one that took its place.
     if (bytes === null) progress.probe((progress.matchIndex + 1) as LogIndex);
     else progress.phase.transfer.read(entry, offset, bytes, this.node.effects);

@@ -46,6 +46,8 @@ export class Progress {
   commitSent = 0 as LogIndex;
   /** The highest feature version that it understands; 0: not heard yet. */
   version = 0;
+  /** It has answered in this step, or what it needs has come: it may be sent more. */
+  mayGoOn = false;
   /** When it was heard last in this term; before that: when it was first spoken to. */
   heardAt: Instant;
   /** When it has said last that it is about to stop; null: it has not. */
