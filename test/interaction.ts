@@ -205,7 +205,7 @@ export class Interaction implements StoryTeller {
     const line = notation.showEffect(host.id, effect, this.now);
     if (line !== null) this.answer.push(line);
     if (effect.type === "Persist") host.writes.push(effect);
-    else if (effect.type === "ReadEntries") host.reads.push(effect);
+    else if (effect.type === "ReadEntries") host.read(effect);
     else if (effect.type === "StoreChunk") host.chunks.push(effect);
     else if (effect.type === "ReadSnapshot") host.pieces.push(effect);
     else if (effect.type === "Restore") host.restores.push(effect);
@@ -256,9 +256,8 @@ export class Interaction implements StoryTeller {
   private fetch(host: Host): void {
     const read = host.reads.shift();
     invariant(read !== undefined, "a read that is answered was ordered");
-    const entries = host.entriesFor(read);
-    this.answer.push(`${host.id} EntriesRead [${entries.map(notation.showId).join(" ")}]`);
-    this.step(host, { type: "EntriesRead", purpose: read.purpose, entries });
+    this.answer.push(`${host.id} EntriesRead [${read.entries.map(notation.showId).join(" ")}]`);
+    this.step(host, { type: "EntriesRead", ...read });
   }
 
   private snapshot(host: Host, size: number): void {

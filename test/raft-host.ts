@@ -3,7 +3,7 @@
  * leaves: hard state, a base, entries, a snapshot. Nothing happens in it that is not commanded.
  */
 import { invariant } from "../core/invariant.ts";
-import type { RaftEffect, RaftLimits } from "../core/raft/boundary.ts";
+import type { RaftEffect, RaftLimits, ReadPurpose } from "../core/raft/boundary.ts";
 import type { Configuration } from "../core/raft/configuration.ts";
 import type { SnapshotId } from "../core/raft/message.ts";
 import { Raft } from "../core/raft/raft.ts";
@@ -36,7 +36,7 @@ export class Host {
   version = 1;
   /** Ordered and not done. */
   writes: EffectOf<"Persist">[] = [];
-  reads: EffectOf<"ReadEntries">[] = [];
+  reads: { readonly purpose: ReadPurpose; readonly entries: readonly Entry[] }[] = [];
   chunks: EffectOf<"StoreChunk">[] = [];
   pieces: EffectOf<"ReadSnapshot">[] = [];
   restores: EffectOf<"Restore">[] = [];
@@ -113,10 +113,12 @@ export class Host {
     return write;
   }
 
-  entriesFor(read: EffectOf<"ReadEntries">): readonly Entry[] {
+  /** The entries are those of the time of the order, whatever becomes of the log until it is answered. */
+  read({ purpose, from, end, maxBytes }: EffectOf<"ReadEntries">): void {
     let size = 0;
-    const wanted = this.entries.slice(read.from - 1 - this.base.index, read.end - 1 - this.base.index);
-    return wanted.filter(({ payload }, at) => (size += payload.length) <= read.maxBytes || at === 0);
+    const wanted = this.entries.slice(from - 1 - this.base.index, end - 1 - this.base.index);
+    const entries = wanted.filter(({ payload }, at) => (size += payload.length) <= maxBytes || at === 0);
+    this.reads.push({ purpose, entries });
   }
 
   /** The piece that a member is to get; null: another snapshot has taken the place of that one. */

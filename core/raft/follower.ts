@@ -50,10 +50,7 @@ export class Follower {
   }
 
   snapshotReceived(from: MemberId, { snapshot, offset, bytes }: InstallSnapshot): void {
-    const { node } = this;
-    if (node.log.holds(snapshot.entry) || snapshot.entry.index <= node.delivery.commitIndex) {
-      return this.haveAlready(from, snapshot);
-    }
+    if (this.needsNot(snapshot)) return this.haveAlready(from, snapshot);
     if (this.reception === null || !isSameSnapshot(this.reception.snapshot, snapshot)) {
       this.reception = { snapshot, received: 0, storing: null };
     }
@@ -62,7 +59,7 @@ export class Follower {
     if (offset !== reception.received || bytes.length === 0) return this.goOn(from, reception);
     if (reception.storing !== null) return;
     reception.storing = offset + bytes.length;
-    node.effects.push({ type: "StoreChunk", snapshot: reception.snapshot, offset, bytes });
+    this.node.effects.push({ type: "StoreChunk", snapshot: reception.snapshot, offset, bytes });
   }
 
   /** @param leader whom we follow now; null: nobody to be told, the next one asks */
@@ -77,13 +74,17 @@ export class Follower {
 
   /** Says how much is here; once that is all, takes it over. */
   private goOn(leader: MemberId, { snapshot, received }: Reception): void {
-    const { node } = this;
     if (received < snapshot.size) return this.replyToChunk(leader, snapshot, received);
     this.reception = null;
     // While it was written the log itself may have come as far.
-    const { entry } = snapshot;
-    if (!node.log.holds(entry) && entry.index > node.delivery.commitIndex) node.install(snapshot);
+    if (this.needsNot(snapshot)) return this.haveAlready(leader, snapshot);
+    this.node.install(snapshot);
     this.replyInstalled(leader, snapshot);
+  }
+
+  private needsNot({ entry }: SnapshotId): boolean {
+    const { log, delivery } = this.node;
+    return log.holds(entry) || entry.index <= delivery.commitIndex;
   }
 
   /** Takes over what is new; whether it could be understood. */
