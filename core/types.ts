@@ -56,8 +56,8 @@ export interface EntryId {
 export const NO_ENTRY: EntryId = { term: 0 as Term, index: 0 as LogIndex };
 
 /**
- * "noop": what a new leader appends first (§8). "payload": one proposal, opaque to consensus. "configuration": who is of
- * the cluster from here on (core/raft/configuration-codec.ts).
+ * "noop": what a new leader appends first (§8). "payload": one proposal, opaque to consensus. "configuration": who is
+ * of the cluster from here on (core/raft/configuration-codec.ts).
  */
 export type EntryKind = "noop" | "payload" | "configuration";
 

@@ -44,7 +44,8 @@ test("every public function and method has an example", () => {
   const items = examples.map(({ name }) => name).join("\n");
   for (const item of [
     "function open(", "function connect(", "class Database", "class QuorumliteError", "class OpenError",
-    "class MembershipError", "addMember(", "changeMember(", "setRole(", "removeMember(", "transferLeadership(", "async run(", "async get<", "async all<", "async exec(", "async transaction<", "database()", "ready()", "status()",
+    "class MembershipError", "addMember(", "changeMember(", "setRole(", "removeMember(", "transferLeadership(",
+    "async run(", "async get<", "async all<", "async exec(", "async transaction<", "database()", "ready()", "status()",
     "close()",
   ]) expect(items).toContain(item);
 });

@@ -128,7 +128,8 @@ export class Interaction implements StoryTeller {
         });
       case "transfer": {
         const target = (detail ?? null) as MemberId | null;
-        return this.step(host, { type: "TransferRequested", request: (host.lastRequest += 1) as RequestNumber, target });
+        const request = (host.lastRequest += 1) as RequestNumber;
+        return this.step(host, { type: "TransferRequested", request, target });
       }
       case "leave":
         return this.step(host, { type: "LeaveRequested" });

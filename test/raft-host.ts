@@ -9,7 +9,8 @@ import type { SnapshotId } from "../core/raft/message.ts";
 import { Raft } from "../core/raft/raft.ts";
 import type { RoleTargets } from "../core/raft/roles.ts";
 import { Random } from "../core/random.ts";
-import { NO_ENTRY, sameEntry, type Entry, type EntryId, type HardState, type Instant, type MemberId } from "../core/types.ts";
+import { NO_ENTRY, sameEntry } from "../core/types.ts";
+import type { Entry, EntryId, HardState, Instant, MemberId } from "../core/types.ts";
 import { DEFAULT_TIMING } from "../core/raft/boundary.ts";
 import { recoveredLog } from "./raft-notation.ts";
 

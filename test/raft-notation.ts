@@ -10,7 +10,8 @@ import { foundingConfiguration, type Configuration } from "../core/raft/configur
 import { decodeConfiguration } from "../core/raft/configuration-codec.ts";
 import type { RaftState } from "../core/raft/invariants.ts";
 import type { AppendEntriesReply, Message } from "../core/raft/message.ts";
-import { NO_ENTRY, type Entry, type EntryId, type Instant, type LogIndex, type MemberId, type Term } from "../core/types.ts";
+import { NO_ENTRY } from "../core/types.ts";
+import type { Entry, EntryId, Instant, LogIndex, MemberId, Term } from "../core/types.ts";
 
 /** `log("1 1 2 4")`: four entries by their terms. An odd payload: its own index, so that a mix-up shows. */
 export function log(terms: string): readonly Entry[] {
@@ -155,7 +156,8 @@ export function showEffect(node: string, effect: RaftEffect, now: Instant): stri
     case "Compact":
       return `${node} Compact through=${showId(effect.through)}`;
     case "StoreChunk":
-      return `${node} StoreChunk of=${showId(effect.snapshot.entry)} offset=${effect.offset} bytes=${effect.bytes.length}`;
+      return `${node} StoreChunk of=${showId(effect.snapshot.entry)}`
+        + pairs(["offset", effect.offset], ["bytes", effect.bytes.length]);
     case "ReadSnapshot":
       return `${node} ReadSnapshot for=${effect.to} offset=${effect.offset}`;
     case "Reject":
@@ -229,9 +231,11 @@ export function parseMessage(text: string): Message {
       return { type: words[0], term };
     case "InstallSnapshot": {
       const size = number("size");
-      const configuration = foundingConfiguration((values.get("config") ?? "[a]").slice(1, -1).split(" ") as MemberId[]);
+      const voters = (values.get("config") ?? "[a]").slice(1, -1).split(" ");
+      const configuration = foundingConfiguration(voters as MemberId[]);
       const snapshot = { entry: id("snapshot"), configuration, size };
-      return { type: "InstallSnapshot", term, snapshot, offset: number("offset"), bytes: new Uint8Array(number("bytes")) };
+      const bytes = new Uint8Array(number("bytes"));
+      return { type: "InstallSnapshot", term, snapshot, offset: number("offset"), bytes };
     }
     case "InstallSnapshotReply": {
       const installed = words[1] === "installed";

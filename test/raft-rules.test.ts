@@ -318,7 +318,7 @@ test("what precedes the first entry is in every log, and nothing is beyond its e
   expect(own.holds({ term: term(0), index: index(1) })).toBe(false);
 });
 
-test("writes are answered in the order in which they were ordered: one that was skipped has not succeeded (M64, M66)", () => {
+test("writes are answered in the order of their orders: one that was skipped has not succeeded (M64, M66)", () => {
   const durability = new Durability(NO_ENTRY);
   durability.begin(parseId("1/1"));
   const second = durability.begin(parseId("1/2"));

@@ -57,7 +57,10 @@ test.each<[string, string[], number, RegExp]>([
   ["no directory", ["start"], 64, /--directory is missing/],
   ["an unknown option", ["start", "--dir", "x"], 64, /Unknown option '--dir'/],
   ["an option without its value", ["start", "--directory"], 64, /--directory/],
-  ["a join that is none", ["start", "--directory", "x", "--address", ANY_PORT, "--join", "a"], 64, /--join has "a": write/],
+  [
+    "a join that is none", ["start", "--directory", "x", "--address", ANY_PORT, "--join", "a"], 64,
+    /--join has "a": write/,
+  ],
   ["roles that are none", ["start", "--directory", "x", "--address", ANY_PORT, "--roles", "3"], 64, /as 3\+2/],
   ["an address that is missing", ["start", "--directory", "x"], 64, /--address is missing/],
   ["a cluster that is none", ["start", "--directory", "x", "--cluster", "a"], 64, /has "a": write ID=HOST:PORT/],

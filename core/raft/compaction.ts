@@ -2,8 +2,8 @@
  * When the state is to be stored as a snapshot, and how much of the log that makes superfluous (§7). One snapshot is
  * taken at a time, and none while one is being sent, unless that has stalled: it would take the place of that.
  *
- * Members that lag behind cost less to serve from the log than by a snapshot, so a bounded number of entries is kept for
- * them; beyond it they get the snapshot, and nobody can make a log grow without end.
+ * Members that lag behind cost less to serve from the log than by a snapshot, so a bounded number of entries is kept
+ * for them; beyond it they get the snapshot, and nobody can make a log grow without end.
  */
 import type { LogIndex } from "../types.ts";
 import type { Leader } from "./leader.ts";

@@ -51,7 +51,13 @@ export const MAX_PRIORITY = 255;
 export const DEFAULT_PRIORITY = 100;
 
 /** Why operations make no configuration. */
-export type ConfigurationFault = "noVoters" | "unknownMember" | "sameNode" | "tooMany" | "impossibleMember" | "noChange";
+export type ConfigurationFault =
+  | "noVoters"
+  | "unknownMember"
+  | "sameNode"
+  | "tooMany"
+  | "impossibleMember"
+  | "noChange";
 
 export type PlannedChange =
   | { readonly ok: true; readonly configuration: Configuration }
@@ -126,7 +132,8 @@ export function faultOf(members: readonly Member[]): ConfigurationFault | null {
 
 function isPossible({ id, address, failureDomain, priority }: Member): boolean {
   const isPriority = Number.isSafeInteger(priority) && priority >= 0 && priority <= MAX_PRIORITY;
-  return id.length > 0 && address.length <= MAX_ADDRESS_LENGTH && failureDomain.length <= MAX_ADDRESS_LENGTH && isPriority;
+  const isShort = address.length <= MAX_ADDRESS_LENGTH && failureDomain.length <= MAX_ADDRESS_LENGTH;
+  return id.length > 0 && isShort && isPriority;
 }
 
 function sameMembers(a: readonly Member[], b: readonly Member[]): boolean {

@@ -26,7 +26,9 @@ export function grantsVote(voter: Voter, from: MemberId, request: RequestVote): 
   return isAtLeastAsUpToDate(request.lastLog, voter.lastLog);
 }
 
-/** Thesis §9.6: whether we would vote for it in the term after its own. Promises nothing, so our vote does not matter. */
+/**
+ * Thesis §9.6: whether we would vote for it in the term after its own. Promises nothing, so our vote does not matter.
+ */
 export function wouldGrantVote(voter: Voter, request: RequestPreVote): boolean {
   return request.term >= voter.currentTerm && isAtLeastAsUpToDate(request.lastLog, voter.lastLog);
 }

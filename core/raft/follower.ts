@@ -39,8 +39,10 @@ export class Follower {
     switch (verdict.type) {
       case "impossible":
         return node.reject(from, "a leader's log has every committed entry");
-      case "mismatch":
-        return this.replyToAppend(from, request, { accepted: false, rejected: request.prevLog.index, hint: verdict.hint });
+      case "mismatch": {
+        const result = { accepted: false, rejected: request.prevLog.index, hint: verdict.hint } as const;
+        return this.replyToAppend(from, request, result);
+      }
       case "match":
         if (this.take(from, verdict)) this.acknowledge(from, request);
         return;

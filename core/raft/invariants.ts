@@ -142,7 +142,8 @@ export function checkStep(before: RaftState, after: RaftState): void {
 
 function checkLeaderStep(before: RaftState, after: RaftState): void {
   invariant(before.last.index <= after.last.index, "a leader never shortens its log");
-  invariant(logOf(after).holds(before.last) || before.last.index < after.base.index, "a leader only appends to its log");
+  const isKept = logOf(after).holds(before.last) || before.last.index < after.base.index;
+  invariant(isKept, "a leader only appends to its log");
   invariant(before.durable.index <= after.durable.index, "what a leader has on disk stays");
   const advanced = after.commitIndex > before.commitIndex;
   const committedTerm = advanced ? logOf(after).idAt(after.commitIndex).term : null;

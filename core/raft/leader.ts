@@ -169,7 +169,8 @@ export class Leader {
     if (handover === null || handover.isAsked || handover.target.matchIndex < node.log.last.index) return;
     handover.isAsked = true;
     this.leaseFrom = null;
-    node.effects.push({ type: "Send", to: handover.target.id, message: { type: "TimeoutNow", term: node.currentTerm } });
+    const message = { type: "TimeoutNow", term: node.currentTerm } as const;
+    node.effects.push({ type: "Send", to: handover.target.id, message });
   }
 
   /** We do not vote any more: nobody has to wait for a timeout, if there is one who has all that is committed. */

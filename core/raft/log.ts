@@ -1,6 +1,6 @@
 /**
- * The replicated log as Raft sees it: the terms of all entries behind its base, the payloads of only the newest. Not the
- * log on disk (storage/) and not what of it is durable (durability.ts).
+ * The replicated log as Raft sees it: the terms of all entries behind its base, the payloads of only the newest. Not
+ * the log on disk (storage/) and not what of it is durable (durability.ts).
  *
  * The one hard idea: payloads are in memory for [firstCached, last] and nowhere else. They leave from the front, and
  * only when nobody here can need them first: applied and durable. What is older comes back through ReadEntries; what

@@ -1,7 +1,7 @@
 /**
- * What a node of consensus is, whatever its role: term and vote, log, configurations, and what is on its way to the disk
- * or to others. The rules of the roles (elections.ts, follower.ts, leader.ts) work on it; each fact has its one way to
- * be changed here, so that nothing that has to go together is ever done apart.
+ * What a node of consensus is, whatever its role: term and vote, log, configurations, and what is on its way to the
+ * disk or to others. The rules of the roles (elections.ts, follower.ts, leader.ts) work on it; each fact has its one
+ * way to be changed here, so that nothing that has to go together is ever done apart.
  */
 import { invariant } from "../invariant.ts";
 import { Random } from "../random.ts";

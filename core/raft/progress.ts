@@ -13,8 +13,9 @@
  * replicate: messages follow each other without waiting, up to a window. nextIndex runs ahead of matchIndex.
  * snapshot: the stored snapshot is sent, chunk by chunk (snapshot-transfer.ts).
  *
- * Nothing is retransmitted by a clock of its own. A heartbeat carries prevLog = nextIndex - 1 in either of the first two
- * phases: accepted, it tells how far the log is durable; rejected, it tells that something was lost, and where to resume.
+ * Nothing is retransmitted by a clock of its own. A heartbeat carries prevLog = nextIndex - 1 in either of the first
+ * two phases: accepted, it tells how far the log is durable; rejected, it tells that something was lost, and where to
+ * resume.
  */
 import { unreachable } from "../invariant.ts";
 import type { Instant, LogIndex, MemberId } from "../types.ts";

@@ -89,7 +89,9 @@ export class Proposals {
     }
   }
 
-  /** What is committed up to `index` will not be known here: a snapshot has it, or this node gets no entries any more. */
+  /**
+   * What is committed up to `index` will not be known here: a snapshot has it, or this node gets no entries any more.
+   */
   skippedTo(index: LogIndex, effects: RaftEffect[]): void {
     for (const [at, proposals] of [...this.open].sort(([a], [b]) => a - b)) {
       if (at > index) continue;

@@ -23,6 +23,7 @@ import { Departure } from "./departure.ts";
 import { Elections } from "./elections.ts";
 import { Follower } from "./follower.ts";
 import { ForwardedReads } from "./forwarded-reads.ts";
+import { inspect } from "./inspection.ts";
 import type { RaftState } from "./invariants.ts";
 import { Leader } from "./leader.ts";
 import type { AppendEntries, InstallSnapshot, Message, SnapshotId } from "./message.ts";
@@ -95,33 +96,7 @@ export class Raft {
 
   /** For invariants, oracles and operators. */
   inspect(): RaftState {
-    const { node, elections, leader } = this;
-    const { log, writes, delivery, configurations } = node;
-    return {
-      id: node.id,
-      configuration: configurations.current,
-      configurationIndex: configurations.index,
-      currentTerm: node.currentTerm,
-      votedFor: node.votedFor,
-      hardStateDurable: writes.hardStateDurable,
-      role: leader !== null ? "leader" : (elections.candidacy?.type ?? "follower"),
-      leader: this.knownLeader(),
-      commitIndex: delivery.commitIndex,
-      lastApplied: delivery.lastApplied,
-      base: log.base,
-      snapshot: node.snapshot?.entry ?? NO_ENTRY,
-      last: log.last,
-      durable: writes.durable,
-      terms: log.runs,
-      firstCached: log.firstCached,
-      cachedBytes: log.cachedBytes,
-      followers: leader === null ? [] : leader.followers.all.map(({ id, role, matchIndex, phase }) => {
-        return { id, role, matchIndex, phase: phase.type };
-      }),
-      openProposals: node.proposals.openCount,
-      isTransferring: leader?.handover != null,
-      hasLease: leader?.hasLease === true,
-    };
+    return inspect(this.node, this.elections, this.leader);
   }
 
   private advanceTo(now: Instant): void {
@@ -280,22 +255,9 @@ export class Raft {
   }
 
   private depart(departure: Departure): void {
-    if (!departure.isOverdue && this.isHandingOver(departure)) return;
+    if (departure.isHandingOver(this.leader, this.elections.leader)) return;
     this.node.effects.push({ type: "Leave" });
     this.departure = null;
-  }
-
-  /** Whether something is left to be handed over, and somebody may take it: then that is seen to. */
-  private isHandingOver(departure: Departure): boolean {
-    const { node, elections: { leader } } = this;
-    if (this.leader !== null) return this.leader.handover !== null || this.leader.handOver(null, null);
-    if (!departure.hasVoteToGive) return false;
-    // Whoever takes leadership over is not known at once.
-    if (leader !== null && node.now >= departure.askAt) {
-      departure.asked();
-      node.post(leader, { type: "Leaving", term: node.currentTerm }, "term");
-    }
-    return true;
   }
 
   // The log

@@ -1,10 +1,10 @@
 /**
- * ReadIndex (thesis §6.4): a leader may answer a read with its state as of commitIndex once a quorum has confirmed, in a
- * round begun after the read was asked for, that its term is still the latest. Whoever asks, this node or another
+ * ReadIndex (thesis §6.4): a leader may answer a read with its state as of commitIndex once a quorum has confirmed, in
+ * a round begun after the read was asked for, that its term is still the latest. Whoever asks, this node or another
  * member, waits for the same rounds.
  *
- * At most one round is begun for reads at a time; those that arrive meanwhile wait for the next one, so a thousand reads
- * cost two rounds. This object lives for one term of one leader.
+ * At most one round is begun for reads at a time; those that arrive meanwhile wait for the next one, so a thousand
+ * reads cost two rounds. This object lives for one term of one leader.
  */
 import type { LogIndex, MemberId, ReadNumber } from "../types.ts";
 

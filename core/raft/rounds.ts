@@ -1,7 +1,7 @@
 /**
- * Rounds of messages by which a leader finds out that it still leads (thesis §6.2, §6.4). Each AppendEntries carries the
- * number of the latest round, each reply echoes it; once a quorum has answered a round or a later one, nobody else led
- * when that round began. Numbers are never reused in a term: an old reply confirms nothing new.
+ * Rounds of messages by which a leader finds out that it still leads (thesis §6.2, §6.4). Each AppendEntries carries
+ * the number of the latest round, each reply echoes it; once a quorum has answered a round or a later one, nobody else
+ * led when that round began. Numbers are never reused in a term: an old reply confirms nothing new.
  *
  * Three things rest on the beginning of the last confirmed round: linearizable reads, leases, and whether the leader is
  * to resign because it has lost its quorum. This object lives for one term of one leader.

@@ -1,6 +1,6 @@
 /**
- * One snapshot on its way to one member, chunk by chunk (§7). One chunk is under way at a time: read from our disk, sent,
- * written to the member's disk, answered. So the slowest of them sets the pace, and heartbeats go on beside it.
+ * One snapshot on its way to one member, chunk by chunk (§7). One chunk is under way at a time: read from our disk,
+ * sent, written to the member's disk, answered. So the slowest of them sets the pace, and heartbeats go on beside it.
  *
  * It begins with a chunk without bytes: the answer tells how much the member has of this very snapshot, be it from a
  * transfer that broke off or from another leader. What is not answered in time is asked again in the same way.

@@ -55,7 +55,8 @@ export class Writes {
     this.log.reset(snapshot.entry);
     this.durability.reset();
     this.snapshot = snapshot;
-    // If this very step has cut the snapshot's entry off the log, the disk still holds it, and must not keep what follows.
+    // If this very step has cut the snapshot's entry off the log, the disk still holds it, and must not keep what
+    // follows.
     if (this.truncateTo !== null) this.truncateTo = snapshot.entry.index;
     this.entries = [];
   }
