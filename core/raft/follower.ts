@@ -7,7 +7,7 @@
  * other. One whose entry we hold needs no installing: we have all that is in it.
  */
 import { unreachable } from "../invariant.ts";
-import { sameEntry, type EntryId, type LogIndex, type MemberId } from "../types.ts";
+import { sameEntry, type EntryId, type LogIndex, type MemberId, type Term } from "../types.ts";
 import { judgeAppend, type AppendVerdict } from "./append.ts";
 import { followerCommitIndex } from "./commit.ts";
 import type { Configuration } from "./configuration.ts";
@@ -26,6 +26,8 @@ interface Reception {
 
 export class Follower {
   private readonly node: NodeState;
+  /** The most that a leader was told of rounds and of our log, and in which term. */
+  private readonly answered = { term: 0 as Term, round: 0, matchIndex: 0 as LogIndex };
   /** null: no snapshot is being received. */
   private reception: Reception | null = null;
 
@@ -112,11 +114,29 @@ export class Follower {
     node.commit(followerCommitIndex(node.delivery.commitIndex, request));
     // What was verified, not how far our log goes: its end may be a deposed leader's. Our base is committed.
     const verified = Math.max(request.prevLog.index + request.entries.length, node.log.base.index) as LogIndex;
-    if (request.entries.length > 0) return this.replyToAppend(from, request, { accepted: true, matchIndex: verified });
+    if (request.entries.length > 0) {
+      this.tells(request, verified);
+      return this.replyToAppend(from, request, { accepted: true, matchIndex: verified });
+    }
     // A heartbeat's answer does not wait for the disk, and so vouches for no more than is there.
     const matchIndex = Math.min(verified, node.writes.durable.index) as LogIndex;
+    if (!this.tells(request, matchIndex)) return;
     const result = { accepted: true, matchIndex } as const;
     node.post(from, this.appendReply(request, result), "term");
+  }
+
+  /**
+   * Notes what an answer tells. Whether the leader of this term has not been told so much before: who only hears what
+   * is committed need not answer. Each heartbeat begins a round, so an answer that was lost is given again.
+   */
+  private tells({ round }: AppendEntries, matchIndex: LogIndex): boolean {
+    const { answered, node: { currentTerm } } = this;
+    if (answered.term === currentTerm && round <= answered.round && matchIndex <= answered.matchIndex) return false;
+    const isSameTerm = answered.term === currentTerm;
+    answered.round = isSameTerm ? Math.max(answered.round, round) : round;
+    answered.matchIndex = isSameTerm ? (Math.max(answered.matchIndex, matchIndex) as LogIndex) : matchIndex;
+    answered.term = currentTerm;
+    return true;
   }
 
   private haveAlready(from: MemberId, snapshot: SnapshotId): void {
