@@ -235,7 +235,9 @@ test("leaders: a client's command is appended, and answered once its entry is co
 
 test("leaders: entries from nextIndex on go to a follower that lacks them", () => {
   const cluster = led("propose a", "propose a", "crash b", "restart b", "drop b", "timeout a", "deliver a→b");
-  expect(told(cluster, "deliver b→a")).toEqual(["a→b AppendEntries term=1 prev=1/1 entries=[1/2 1/3] commit=1 round=1"]);
+  expect(told(cluster, "deliver b→a")).toEqual([
+    "a→b AppendEntries term=1 prev=1/1 entries=[1/2 1/3] commit=1 round=1",
+  ]);
 });
 
 test("leaders: success moves nextIndex and matchIndex on", () => {
