@@ -220,7 +220,8 @@ function drawRoles(random: Random, nodes: number, joiners: number): RoleTargets 
 
 /** All is tiny in many runs: so entries come back from the disk, and logs are compacted again and again. */
 function drawRaftLimits(random: Random): RaftLimits {
-  const { maxInFlightMessages, maxInFlightBytes, maxTrailingEntries, snapshotBytes, snapshotEntries } = DEFAULT_LIMITS;
+  const { maxInFlightMessages, maxInFlightBytes, snapshotBytes, snapshotEntries } = DEFAULT_LIMITS;
+  const { maxTrailingEntries, maxTrailingBytes } = DEFAULT_LIMITS;
   return {
     ...DEFAULT_LIMITS,
     maxMessageBytes: random.pick([1, 16 * KIB, MIB]),
@@ -232,6 +233,7 @@ function drawRaftLimits(random: Random): RaftLimits {
     snapshotBytes: random.pick([8 * KIB, 256 * KIB, snapshotBytes]),
     snapshotEntries: random.pick([10, 40, 200, snapshotEntries]),
     maxTrailingEntries: random.pick([0, 5, 50, maxTrailingEntries]),
+    maxTrailingBytes,
     snapshotChunkBytes: random.pick([8 * KIB, 64 * KIB, MIB]),
     maxSnapshotTransfers: random.pick([1, 2, 4]),
   };

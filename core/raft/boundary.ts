@@ -202,8 +202,9 @@ export interface RaftLimits {
    */
   readonly snapshotBytes: number;
   readonly snapshotEntries: number;
-  /** So many entries that the snapshot has are kept for members that lag behind. */
+  /** So many entries that the snapshot has, and about so many payload bytes, are kept for members that lag behind. */
   readonly maxTrailingEntries: number;
+  readonly maxTrailingBytes: number;
   /** How much of a snapshot one message carries, and to how many members one is sent at a time. */
   readonly snapshotChunkBytes: number;
   readonly maxSnapshotTransfers: number;
@@ -223,6 +224,7 @@ export const DEFAULT_LIMITS: RaftLimits = {
   snapshotBytes: 64 * MIB,
   snapshotEntries: 65_536,
   maxTrailingEntries: 8_192,
+  maxTrailingBytes: 64 * MIB,
   snapshotChunkBytes: MIB,
   maxSnapshotTransfers: 2,
 };

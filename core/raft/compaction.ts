@@ -17,6 +17,8 @@ export class Compaction {
   private readonly node: NodeState;
   /** One is being taken and stored. */
   private isTaking = false;
+  /** Of an entry, on average, between the last two snapshots. */
+  private averageBytes = 0;
 
   constructor(node: NodeState) {
     this.node = node;
@@ -32,6 +34,7 @@ export class Compaction {
     if (delivery.bytesSinceSnapshot * MAX_SNAPSHOT_COST < (snapshot?.size ?? 0)) return;
     if (leader !== null && leader.followers.transferCount > 0) return;
     this.isTaking = true;
+    this.averageBytes = delivery.bytesSinceSnapshot / entries;
     delivery.bytesSinceSnapshot = 0;
     effects.push({ type: "TakeSnapshot" });
   }
@@ -53,9 +56,15 @@ export class Compaction {
     if (snapshot.entry.index <= (node.snapshot?.entry.index ?? 0)) return;
     node.snapshot = snapshot;
     const { index } = snapshot.entry;
-    const bound = index - node.options.limits.maxTrailingEntries;
+    const bound = index - this.trailingEntries;
     const needed = leader === null ? bound : Math.min(index, ...leader.followers.all.map(matchIndexOfReceiver));
     node.compact(Math.min(Math.max(bound, needed), node.writes.durable.index) as LogIndex);
+  }
+
+  /** So many are kept at most. What each takes is forgotten once it has left memory: the average stands for it. */
+  private get trailingEntries(): number {
+    const { maxTrailingEntries, maxTrailingBytes } = this.node.options.limits;
+    return Math.min(maxTrailingEntries, Math.floor(maxTrailingBytes / Math.max(1, this.averageBytes)));
   }
 }
 
