@@ -86,8 +86,7 @@ export function textOf(value: unknown, now: number, earliest: number): string {
     else {
       seen.set(each, seen.size);
       text += " {";
-      if (each instanceof Map) for (const [key, held] of each) tell(key), tell(held);
-      else if (each instanceof Set) for (const held of each) tell(held);
+      if (each instanceof Map || each instanceof Set) for (const held of each.entries()) held.forEach(tell);
       else for (const key in each) tell((each as Record<string, unknown>)[key]);
       text += " }";
     }

@@ -2,11 +2,11 @@
  * What the core's orders make of a disk, as a value of the reference (raft-reference.ts): step by step, so that a crash
  * may leave it after any of them; and what recovery says of it.
  */
-import type { RaftEffect, RaftOptions } from "../core/raft/boundary.ts";
+import type { RaftOptions } from "../core/raft/boundary.ts";
 import type { EntryId } from "../core/types.ts";
-import { configurationIn, holds, lastOf, type Reference, type Stable } from "./raft-reference.ts";
-
-type EffectOf<Type extends RaftEffect["type"]> = RaftEffect & { readonly type: Type };
+import type { EffectOf } from "./raft-member.ts";
+import { configurationIn, holds, lastOf, type Stable } from "./raft-plain-log.ts";
+import type { Reference } from "./raft-reference.ts";
 
 /** The disk before, and after each part of it: hard state, snapshot, truncation, entries, in this order. */
 export function written(disk: Stable, persist: EffectOf<"Persist">, reference: Reference): readonly Stable[] {

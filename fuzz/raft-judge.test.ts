@@ -1,7 +1,7 @@
 /**
- * Tests of the tests: cores with one rule broken, each as a bug that some system had (in brackets: its place in the list
- * of bugs), and the judge (raft-reference.ts) has to find each in a few random schedules. The sound core is not here: it
- * has a test file of its own.
+ * Tests of the tests: cores with one rule broken, each as a bug that some system had (in brackets: its place in the
+ * list of bugs), and the judge (raft-reference.ts) has to find each in a few random schedules. The sound core is not
+ * here: it has a test file of its own.
  */
 import { afterEach, expect, test, vi } from "vitest";
 import { Configurations } from "../core/raft/configurations.ts";
@@ -15,7 +15,7 @@ import { Outbox } from "../core/raft/outbox.ts";
 import { Quorum } from "../core/raft/quorum.ts";
 import { Reads, type ReadBatch } from "../core/raft/reads.ts";
 import { NO_ENTRY } from "../core/types.ts";
-import { FUZZ_SEED } from "./chance.ts";
+import { FUZZ_SCALE, FUZZ_SEED } from "./chance.ts";
 import { Soup } from "./raft-soup.ts";
 
 const SEEDS = 30;
@@ -50,7 +50,6 @@ interface Halves {
   outgoing: readonly string[];
 }
 
-/** Method by method, as a broken `this` sees them. */
 const bugs: readonly (readonly [string, RegExp, () => void])[] = [
   ["anybody's vote elects (M8)", /durable votes of a quorum/, () => {
     plant(Quorum.prototype, "isReached", () => () => true);
@@ -60,7 +59,7 @@ const bugs: readonly (readonly [string, RegExp, () => void])[] = [
       return Math.max(...this.incoming.map(valueOf));
     } as Broken);
   }],
-  ["only the incoming half of a joint configuration counts (M106)", /of the configuration in|the one before is committed/, () => {
+  ["only the incoming half of a joint configuration counts (M106)", /configuration in|the one before/, () => {
     for (const method of ["isReached", "valueReached"]) {
       plant(Quorum.prototype, method, (sound) => function (this: Halves, ...rest: never[]) {
         this.outgoing = [];
@@ -91,7 +90,7 @@ const bugs: readonly (readonly [string, RegExp, () => void])[] = [
   ["a configuration that was cut stays in force (M105)", /in force/, () => {
     plant(Configurations.prototype, "truncate", () => () => {});
   }],
-  ["a change begins while another is under way", /a configuration is appended only when|a change begins only when|one at a time/, () => {
+  ["a change begins while another is under way", /is appended only|begins only|one at a time/, () => {
     plant(Membership.prototype, "obstacle", () => () => null);
   }],
   ["a read does not wait for its round (M117)", /a read sees what was committed/, () => {
@@ -106,7 +105,12 @@ const bugs: readonly (readonly [string, RegExp, () => void])[] = [
   }],
 ];
 
-test.each(bugs)("a core in which %s is found out", (_, rule, plantBug) => {
+/** Found only after many schedules: in `npm run fuzz`. */
+const RARE = /M105|a lease/;
+
+const planted = bugs.filter(([bug]) => FUZZ_SCALE > 1 || !RARE.test(bug));
+
+test.each(planted)("a core in which %s is found out", { timeout: 60_000 }, (_, rule, plantBug) => {
   plantBug();
   expect(hunt(3)).toMatch(rule);
-}, 60_000);
+});

@@ -10,31 +10,14 @@
  * Logs are whole: what has been compacted away stays here as a ghost, below `base`. A snapshot stands for the entries
  * that it was made of, so that to install one is to copy them.
  */
-import { decodeConfiguration } from "../core/raft/configuration-codec.ts";
 import type { Configuration } from "../core/raft/configuration.ts";
 import type { AppendEntries, InstallSnapshot, Message, RequestVote, SnapshotId } from "../core/raft/message.ts";
-import { NO_ENTRY, type Entry, type EntryId, type MemberId } from "../core/types.ts";
-
-/** What a disk can hold. */
-export interface Stable {
-  readonly currentTerm: number;
-  readonly votedFor: MemberId | null;
-  /** From index 1 on, the entries that were compacted away included. */
-  readonly log: readonly Entry[];
-  /** How many entries the stored snapshot stands for; 0: there is none. */
-  readonly snapshot: number;
-  /** How many entries have been compacted away. Never more than `snapshot`. */
-  readonly base: number;
-}
-
-export interface Server {
-  readonly disk: Stable;
-  readonly memory: Stable;
-  readonly role: "follower" | "candidate" | "leader";
-  readonly commitIndex: number;
-}
-
-export const EMPTY_DISK: Stable = { currentTerm: 0, votedFor: null, log: [], snapshot: 0, base: 0 };
+import type { Entry, EntryId, MemberId } from "../core/types.ts";
+import {
+  allow, configurationIn, EMPTY_DISK, holds, isPrefix, isQuorum, isVoter, lastOf, same, votersOf, type Server,
+  type Stable,
+} from "./raft-plain-log.ts";
+import { judgeMessage } from "./raft-vouching.ts";
 
 export class Reference {
   readonly founding: Configuration;
@@ -299,72 +282,19 @@ export class Reference {
     allow(same(configuration, expected), "a snapshot carries the configuration as of its last entry");
   }
 
-  // Messages: what each of them vouches for (message.ts)
+  // Messages
 
   receive(id: MemberId, from: MemberId, message: Message): void {
     allow(this.sent.get(message)?.includes(`${from}→${id}`) === true, "what arrives was sent");
   }
 
   send(id: MemberId, to: MemberId, message: Message): void {
-    const { disk, memory, role, commitIndex } = this.server(id);
-    allow(message.term === memory.currentTerm, "a message carries its sender's term");
-    const isLeader = role === "leader";
-    switch (message.type) {
-      case "RequestPreVote":
-      case "ReadIndex":
-      case "Leaving":
-        break;
-      case "RequestPreVoteReply":
-        allow(disk.currentTerm === message.term, "a term is told when it is durable");
-        break;
-      case "RequestVote":
-        allow(disk.currentTerm === message.term && disk.votedFor === id, "a candidate's own vote is durable");
-        // Whoever has given up since may not hold it any more, and counts no votes.
-        allow(role !== "candidate" || holds(disk.log, message.lastLog), "the log that a candidate tells of is durable");
-        allow(role !== "candidate" || same(message.lastLog, lastOf(memory.log)), "a candidate tells of its last entry");
-        break;
-      case "RequestVoteReply":
-        allow(disk.currentTerm === message.term, "a term is told when it is durable");
-        allow(!message.granted || disk.votedFor === to, "a vote is told when it is durable");
-        break;
-      case "AppendEntries": {
-        allow(isLeader && disk.currentTerm === message.term, "only a leader sends entries");
-        const all: readonly EntryId[] = [message.prevLog, ...message.entries];
-        allow(all.every((each) => holds(memory.log, each)), "a leader sends what stands in its log");
-        const isGapless = message.entries.every(({ index }, at) => index === message.prevLog.index + 1 + at);
-        allow(isGapless, "entries are sent without a gap");
-        allow(message.leaderCommit <= commitIndex, "a leader tells no more than it knows to be committed");
-        break;
-      }
-      case "AppendEntriesReply": {
-        allow(disk.currentTerm === message.term, "a term is told when it is durable");
-        if (!message.result.accepted) break;
-        const leader = this.servers.get(this.leaders.get(message.term) ?? to);
-        const { matchIndex } = message.result;
-        // A leader that has been deposed since may have cut its log: then its acknowledgements count for nothing.
-        const counts = leader?.role === "leader" && leader.memory.currentTerm === message.term;
-        const matched = leader?.memory.log[matchIndex - 1] ?? NO_ENTRY;
-        allow(!counts || holds(disk.log, matched), "entries are acknowledged when they are durable and the leader's");
-        allow(!counts || matched.index === matchIndex, "nothing is acknowledged beyond the leader's log");
-        break;
-      }
-      case "InstallSnapshot":
-        allow(isLeader && disk.currentTerm === message.term, "only a leader sends snapshots");
-        allow(message.snapshot.entry.index <= disk.snapshot, "a snapshot that is sent is on its sender's disk");
-        this.allowSnapshot(message.snapshot);
-        this.offers.add(`${to} ${message.snapshot.entry.term}/${message.snapshot.entry.index}`);
-        break;
-      case "InstallSnapshotReply":
-        allow(!message.installed || holds(disk.log, message.entry), "a snapshot is acknowledged when it is durable");
-        break;
-      case "TimeoutNow":
-        allow(isLeader && disk.currentTerm === message.term, "only a leader hands over");
-        break;
-      case "ReadIndexReply":
-        allow(message.index === null || isLeader, "only a leader answers for the commit index");
-        break;
-      default:
-        message satisfies never;
+    const leader = this.servers.get(this.leaders.get(message.term) ?? to) ?? null;
+    judgeMessage(id, this.server(id), to, message, leader);
+    if (message.type === "InstallSnapshot") {
+      const { term, index } = message.snapshot.entry;
+      this.allowSnapshot(message.snapshot);
+      this.offers.add(`${to} ${term}/${index}`);
     }
     this.sent.set(message, [...(this.sent.get(message) ?? []), `${id}→${to}`]);
   }
@@ -413,54 +343,4 @@ export class Reference {
   private change(id: MemberId, changed: Partial<Server>): void {
     this.servers.set(id, { ...this.server(id), ...changed });
   }
-}
-
-/** What makes a judgement. */
-function allow(condition: boolean, rule: string): void {
-  if (!condition) throw new Error(`Raft does not allow it: ${rule}`);
-}
-
-/** Index 0 stands before every log. */
-export function holds(log: readonly Entry[], { term, index }: EntryId): boolean {
-  return index === 0 ? term === 0 : log[index - 1]?.term === term;
-}
-
-export function lastOf(log: readonly Entry[]): EntryId {
-  const last = log[log.length - 1];
-  return last === undefined ? NO_ENTRY : { term: last.term, index: last.index };
-}
-
-function isPrefix(part: readonly Entry[], whole: readonly Entry[]): boolean {
-  return part.length <= whole.length && part.every((entry, at) => entry === whole[at] || same(entry, whole[at]));
-}
-
-const decoded = new WeakMap<Uint8Array, Configuration>();
-
-export function configurationIn({ payload }: Entry): Configuration {
-  const known = decoded.get(payload);
-  if (known !== undefined) return known;
-  const read = decodeConfiguration(payload);
-  if (!read.ok) throw new Error(`a configuration entry holds a configuration: ${read.fault.rule}`);
-  decoded.set(payload, read.value);
-  return read.value;
-}
-
-export function votersOf({ members }: Configuration): readonly MemberId[] {
-  return members.filter(({ role }) => role === "voter").map(({ id }) => id);
-}
-
-function isVoter(configuration: Configuration, id: MemberId): boolean {
-  return votersOf(configuration).includes(id) || configuration.outgoing.some((member) => member.id === id);
-}
-
-/** A majority of the voters; while voters change, one of those that are being left, too (§6). */
-function isQuorum(configuration: Configuration, has: (id: MemberId) => boolean): boolean {
-  const outgoing = configuration.outgoing.map(({ id }) => id);
-  const halves = outgoing.length === 0 ? [votersOf(configuration)] : [votersOf(configuration), outgoing];
-  return halves.every((voters) => voters.filter(has).length * 2 > voters.length);
-}
-
-/** Values without behaviour are the same if they read the same. */
-export function same(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -3,10 +3,10 @@
  * twice, or never), disks finish, members crash and come back, and requests be made, up to a bound. After each step the
  * laws and the reference judge (raft-world.ts).
  *
- * The bound counts *choices*. Left alone, disks finish at once, then the oldest message arrives. To postpone, to lose or
- * to repeat that message, to stall a disk, or to let anything else happen (a timer, a crash, a request) is a choice. All
- * schedules of one choice are tried before any of two, and so on: so few choices reach deep into elections and changes
- * of membership, at every point of them, and what is found first is found by the fewest choices.
+ * The bound counts *choices*. Left alone, disks finish at once, then the oldest message arrives. To postpone, to lose
+ * or to repeat that message, to stall a disk, or to let anything else happen (a timer, a crash, a request) is a choice.
+ * All schedules of one choice are tried before any of two, and so on: so few choices reach deep into elections and
+ * changes of membership, at every point of them, and what is found first is found by the fewest choices.
  *
  * The one hard idea is what makes a state the same as another. Time is told relative to each member's own clock, which
  * moves only when its timer fires: so timers fire whenever they please. Dice always show the same. What the reference
@@ -17,7 +17,8 @@ import { Random } from "../core/random.ts";
 import type { ConfigurationOperation } from "../core/raft/configuration.ts";
 import type { Instant, MemberId } from "../core/types.ts";
 import { copy, numberOfFrozen, numberOfText, textOf } from "./raft-clone.ts";
-import { World, type Host, type Packet } from "./raft-world.ts";
+import type { Host } from "./raft-member.ts";
+import { World, type Packet } from "./raft-world.ts";
 
 /** Far above any other number in a state: so an instant is known by its size. */
 export const SEARCH_START = 5_000_000_000_000_000 as Instant;
@@ -215,7 +216,8 @@ function eventsAt(host: Host, budget: Budget, maxTerm: number): readonly Event[]
       happen: (world, own) => world.propose(own, Uint8Array.of(proposals)),
     },
     isLeader && transfers > 0 && {
-      name: `transfer ${id}`, id, spend: { transfers: transfers - 1 }, happen: (world, own) => world.transfer(own, null),
+      name: `transfer ${id}`, id, spend: { transfers: transfers - 1 },
+      happen: (world, own) => world.transfer(own, null),
     },
     isLeader && change !== undefined &&
       { name: `change ${id}`, id, spend: { changes }, happen: (world, own) => world.change(own, change) },

@@ -9,7 +9,8 @@ import type { Configuration, ConfigurationOperation, MemberRole } from "../core/
 import { Random } from "../core/random.ts";
 import { nodeOf, type Instant, type MemberId } from "../core/types.ts";
 import { expectThat } from "./raft-witness.ts";
-import { World, type Host, type Packet } from "./raft-world.ts";
+import type { Host } from "./raft-member.ts";
+import { World, type Packet } from "./raft-world.ts";
 
 /** Anywhere but at zero, where mistakes would not show. */
 const START = 1_000_000_000;
@@ -76,9 +77,10 @@ export class Soup {
   }
 
   private mishap(host: Host, faults: boolean): void {
-    if (host.raft === null) this.restart(host);
-    else if (faults && this.random.oneIn(3)) this.breakSomething(host);
-    else if (faults && this.random.oneIn(3)) this.cut();
+    if (host.raft === null) return this.restart(host);
+    const dice = this.random.integer(0, 8);
+    if (faults && dice < 3) this.breakSomething(host);
+    else if (faults && dice < 5) this.cut();
   }
 
   /** From now on somebody, mostly one who leads, is deaf, or mute, or both, or deaf to one; or all is well again. */

@@ -12,7 +12,8 @@ import type { RaftState } from "../core/raft/invariants.ts";
 import type { AppendEntries, InstallSnapshot, Message } from "../core/raft/message.ts";
 import type { EntryId, MemberId } from "../core/types.ts";
 import { frozen, numberOfFrozen } from "./raft-clone.ts";
-import { holds, lastOf, Reference, same } from "./raft-reference.ts";
+import { holds, lastOf, same } from "./raft-plain-log.ts";
+import { Reference } from "./raft-reference.ts";
 
 type Persist = RaftEffect & { readonly type: "Persist" };
 type Send = RaftEffect & { readonly type: "Send" };

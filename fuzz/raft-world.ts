@@ -7,18 +7,18 @@
  * Whatever crosses the boundary is frozen: who passes it on gives it up.
  */
 import type { RaftEffect, RaftInput, RaftOptions } from "../core/raft/boundary.ts";
-import type { Configuration, ConfigurationOperation } from "../core/raft/configuration.ts";
+import type { ConfigurationOperation } from "../core/raft/configuration.ts";
 import { checkState, checkStep } from "../core/raft/invariants.ts";
 import type { Message, SnapshotId } from "../core/raft/message.ts";
 import { Raft } from "../core/raft/raft.ts";
 import { Random } from "../core/random.ts";
 import type { EntryId, Instant, LogIndex, MemberId, ProposalNumber, ReadNumber, RequestNumber } from "../core/types.ts";
 import { frozen } from "./raft-clone.ts";
+import { newHost, NO_PROPOSAL, type EffectOf, type Host, type LogJob } from "./raft-member.ts";
 import { compacted, contentOf, recoveredFrom, written } from "./raft-disk.ts";
-import { EMPTY_DISK, lastOf, Reference, same, type Stable } from "./raft-reference.ts";
+import { lastOf, same, type Stable } from "./raft-plain-log.ts";
+import { Reference } from "./raft-reference.ts";
 import { expectAgreement, expectThat, witnessStep } from "./raft-witness.ts";
-
-type EffectOf<Type extends RaftEffect["type"]> = RaftEffect & { readonly type: Type };
 
 /** What is the same in all process lives of all members. */
 export type WorldOptions = Pick<RaftOptions, "founding" | "timing" | "limits" | "leaseDriftPpm" | "roles" | "version">;
@@ -28,54 +28,6 @@ export interface Packet {
   readonly to: MemberId;
   readonly message: Message;
 }
-
-/** What the log on disk is told, in this order. */
-type LogJob = EffectOf<"Persist"> | EffectOf<"Compact">;
-/** What else a driver was told to do, each answered; in this order, though not in one with the log. */
-type FileJob =
-  | EffectOf<"ReadEntries"> | EffectOf<"ReadSnapshot"> | EffectOf<"StoreChunk"> | EffectOf<"TakeSnapshot">
-  | { readonly type: "StoreSnapshot"; readonly snapshot: SnapshotId };
-
-/** One process life of one member, and its disk. What is not here is lost in a crash. */
-export interface Host {
-  readonly id: MemberId;
-  /** Its own clock. */
-  now: Instant;
-  disk: Stable;
-  lives: number;
-  /** null: crashed. */
-  raft: Raft | null;
-  logJobs: readonly LogJob[];
-  /** What the disk will hold once all of these are done. */
-  ahead: Stable;
-  fileJobs: readonly FileJob[];
-  timerAt: Instant | null;
-  /** As it was announced last. */
-  configuration: Configuration | null;
-  /** The snapshot that is being received: how much of which. */
-  received: { readonly entry: EntryId; readonly end: number } | null;
-  /** What was handed out to the application, and not applied yet: the last index of each. */
-  handed: readonly number[];
-  lastHanded: number;
-  applied: number;
-  /** A snapshot up to here is on its way into the application's state; 0: none is. */
-  restoring: number;
-  /** The last proposal of the term, the last that was accepted, and whether one was refused. */
-  proposing: { readonly term: number; readonly last: number; readonly accepted: number; readonly isRefused: boolean };
-  /** What has come in and is to be one step; null: each is one by itself. */
-  gathered: readonly RaftInput[] | null;
-  /** Of proposals, reads and requests. */
-  lastNumber: number;
-  /** Reads that are not answered: what was committed when each was asked for. */
-  reads: ReadonlyMap<number, number>;
-  /** Changes, transfers and proposals that are not answered. */
-  open: ReadonlySet<number>;
-  /** It was asked to hand over before it stops, and has. */
-  isLeaving: boolean;
-  hasLeft: boolean;
-}
-
-const NO_PROPOSAL = { term: 0, last: 0, accepted: 0, isRefused: false };
 
 export class World {
   readonly options: WorldOptions;
@@ -99,12 +51,7 @@ export class World {
 
   /** A member with an empty disk. */
   join(id: MemberId, now: Instant): Host {
-    const host: Host = {
-      id, now, disk: EMPTY_DISK, lives: 0, raft: null, logJobs: [], fileJobs: [], timerAt: null, configuration: null,
-      received: null, handed: [], lastHanded: 0, applied: 0, restoring: 0, lastNumber: 0, reads: new Map(),
-      open: new Set(), isLeaving: false, hasLeft: false,
-      proposing: NO_PROPOSAL, gathered: null, ahead: EMPTY_DISK,
-    };
+    const host = newHost(id, now);
     this.hosts.set(id, host);
     this.start(host);
     return host;
