@@ -92,7 +92,9 @@ export class SimulatedNetwork {
     this.deliver(this.arrival(now, link), { type: "packet", from, to, connection, bytes, sequence, copy: false });
     if (this.happens(this.weather.duplicatePerMille)) {
       this.tally.inject("duplication");
-      const late = now + drawDelay(this.random, this.weather.latencyUs) + this.detour();
+      // Often close upon the first: a copy is most dangerous before what others say has come.
+      const detour = this.random.oneIn(2) ? 0 : this.detour();
+      const late = now + drawDelay(this.random, this.weather.latencyUs) + detour;
       this.deliver(late, { type: "packet", from, to, connection, bytes, sequence, copy: true });
     }
   }

@@ -7,6 +7,7 @@
  * Matching, which is checked for every new run, carries it to all places before.
  */
 import type { NodeEffect } from "../../core/node/boundary.ts";
+import type { AppendEntriesReply } from "../../core/raft/message.ts";
 import type { RecordHeader } from "../../core/storage/record.ts";
 import type { TermRuns } from "../../core/term-runs.ts";
 import type { EntryId, MemberId, NodeId, Term } from "../../core/types.ts";
@@ -99,11 +100,24 @@ export class RaftOracle implements Population {
       if (!letter.ok) return violation("durable-promise", `${node} sent nonsense: ${letter.fault.rule}`, [node]);
       const broken = judgePromise(node, effect.to, letter.letter, disk, log, this.committed);
       if (broken !== null) return violation("durable-promise", broken, [node]);
-      const isAsked = letter.letter.message.type === "TimeoutNow";
-      const lagging = isAsked ? this.judgeSuccessor(node, effect.to, log.idAt(after.commitIndex)) : null;
-      if (lagging !== null) return lagging;
+      const { message } = letter.letter;
+      const wrong = message.type === "TimeoutNow" ? this.judgeSuccessor(node, effect.to, log.idAt(after.commitIndex))
+        : message.type === "AppendEntriesReply" ? this.judgeAcceptance(node, message, log) : null;
+      if (wrong !== null) return wrong;
     }
     return null;
+  }
+
+  /** What is accepted is the leader's own: as long as it leads, it has just that entry. */
+  private judgeAcceptance(node: NodeId, { term, result }: AppendEntriesReply, log: TermRuns): Violation | null {
+    if (!result.accepted || result.matchIndex <= log.base.index) return null;
+    const leader = this.byId.get(this.reigns.get(term)?.id as MemberId)?.before;
+    if (leader?.role !== "leader" || leader.currentTerm !== term) return null;
+    const entry = log.idAt(result.matchIndex);
+    if (contains(logOf(leader), entry)) return null;
+    const message = `${node} tells the leader of term ${term} that it has its entries up to ${showEntry(entry)}, `
+      + "which is none of them";
+    return violation("log-matching", message, [node], entry.index);
   }
 
   /** Who is asked to stand can win: it has all that is committed. */
