@@ -13,6 +13,7 @@ import { ClientOracle } from "./client-oracle.ts";
 import { DatabaseOracle } from "./database-oracle.ts";
 import { LeadershipOracle } from "./leadership-oracle.ts";
 import { RaftOracle } from "./raft-oracle.ts";
+import { ReadOracle } from "./read-oracle.ts";
 
 export interface OraclesOptions {
   readonly timing: RaftTiming;
@@ -25,6 +26,7 @@ export class Oracles implements Judge {
   private readonly reader: ImageReader;
   private readonly raft: RaftOracle;
   private readonly leadership: LeadershipOracle;
+  private readonly reads = new ReadOracle();
   private readonly databases: DatabaseOracle;
   private readonly clients: ClientOracle;
 
@@ -44,8 +46,10 @@ export class Oracles implements Judge {
   nodeStepped(
     now: Instant, node: NodeId, input: NodeInput, seen: NodeObservation, effects: readonly NodeEffect[],
   ): Violation | null {
+    const committed = this.raft.committedIndex;
     const found = this.raft.stepped(node, seen.raft, effects)
-      ?? this.leadership.stepped(now, node, input, seen.raft, effects);
+      ?? this.leadership.stepped(now, node, input, seen.raft, effects)
+      ?? this.reads.stepped(node, input, effects, committed);
     if (found !== null || seen.database === null) return found;
     return this.databases.stepped(node, seen.database, seen.raft?.lastApplied ?? (0 as LogIndex));
   }
@@ -58,6 +62,7 @@ export class Oracles implements Judge {
   nodeCrashed(_now: Instant, node: NodeId): Violation | null {
     this.raft.crashed(node);
     this.leadership.ended(node);
+    this.reads.ended(node);
     return null;
   }
 

@@ -10,7 +10,7 @@ import type { NodeEffect } from "../../core/node/boundary.ts";
 import type { AppendEntriesReply } from "../../core/raft/message.ts";
 import type { RecordHeader } from "../../core/storage/record.ts";
 import type { TermRuns } from "../../core/term-runs.ts";
-import type { EntryId, MemberId, NodeId, Term } from "../../core/types.ts";
+import type { EntryId, LogIndex, MemberId, NodeId, Term } from "../../core/types.ts";
 import { sameEntry } from "../../core/types.ts";
 import type { DurableDisk, JudgeCounts, RaftObservation, Violation } from "./boundary.ts";
 import { decodeLetter } from "../../core/wire/peer-codec.ts";
@@ -43,6 +43,11 @@ export class RaftOracle implements Population {
 
   get subjects(): Iterable<Subject> {
     return this.byNode.values();
+  }
+
+  /** How far any node has committed. */
+  get committedIndex(): LogIndex {
+    return this.committed.last.index;
   }
 
   byMember(id: MemberId): Subject | undefined {
