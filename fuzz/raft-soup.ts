@@ -118,9 +118,10 @@ export class Soup {
     const configuration = this.world.reference.configurationOf(committed);
     if (configuration.outgoing.length > 0) return false;
     return [...this.world.hosts.values()].every((host) => {
-      if (host.raft === null || host.reads.size + host.open.size > 0 || host.isLeaving !== host.hasLeft) return false;
+      if (host.raft === null || host.reads.size > 0 || host.isLeaving !== host.hasLeft) return false;
+      // Who was left behind before it heard of that never hears what became of its proposals either.
       const role = memberOf(configuration, host.id)?.role ?? "spare";
-      return role === "spare" || host.applied === committed.length;
+      return role === "spare" || (host.applied === committed.length && host.open.size === 0);
     });
   }
 
