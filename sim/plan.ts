@@ -161,7 +161,7 @@ function drawWeather(random: Random): NetworkWeather {
     lossPerMille: perMille([1, 10, 50, 150]),
     duplicatePerMille: perMille([1, 10, 100]),
     reorderPerMille: perMille([1, 20, 200]),
-    maxDetourUs: random.pick([2000, 50_000, 1_000_000]),
+    maxDetourUs: random.pick([2000, 50_000, 700_000, 1_500_000]),
   };
 }
 

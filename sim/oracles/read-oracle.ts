@@ -1,7 +1,7 @@
 /**
  * Linearizable reads, judged at the node that answers: the state that the answer is of contains everything that any
- * node had committed when the question came in. That is ReadIndex's own promise, and more than clients can see, who have
- * to be told something that a stale read then lacks.
+ * node had committed when the question came in. That is ReadIndex's own promise, and more than clients can see: they
+ * have to be told something that a stale read then lacks.
  */
 import type { NodeEffect, NodeInput } from "../../core/node/boundary.ts";
 import type { LogIndex, NodeId } from "../../core/types.ts";
