@@ -323,13 +323,8 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     [
       {
         file: FOLLOWER,
-        before: "if (node.log.holds(snapshot.entry) || snapshot.entry.index <= node.delivery.commitIndex) {",
-        after: "if (node.log.holds(snapshot.entry)) {",
-      },
-      {
-        file: FOLLOWER,
-        before: "if (!node.log.holds(entry) && entry.index > node.delivery.commitIndex) node.install(snapshot);",
-        after: "if (!node.log.holds(entry)) node.install(snapshot);",
+        before: "return log.holds(entry) || entry.index <= delivery.commitIndex;",
+        after: "return log.holds(entry) || delivery.commitIndex < 0;",
       },
     ],
   ),
