@@ -2,7 +2,6 @@
 import type { Mutant } from "../../cli/mutant.ts";
 
 const CALL = "core/client/call.ts";
-const READS = "core/client/reads.ts";
 
 function mutant(
   name: string, seenIn: string | null, story: string, file: string, before: string, after: string,
@@ -33,14 +32,6 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     "The indexes that its writes were answered with do not become its token: a follower that lags does not show them.",
     "core/client/client.ts",
     "    this.reads.saw(message.index);\n",
-    "",
-  ),
-  mutant(
-    "client: a session forgets what it has read",
-    null,
-    "It reads at one node, then at another that is behind: time runs backwards.",
-    READS,
-    "    this.saw(message.index);\n",
     "",
   ),
 ];

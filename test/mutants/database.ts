@@ -48,14 +48,6 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
     "    if (index >= 0) this.execute(waiting);",
   ),
   mutant(
-    "database: says no where a snapshot hides the outcome",
-    "kin: redisraft #23",
-    "A snapshot took the place of the entry: the client is told that nothing was executed, and it is in the snapshot.",
-    EXECUTOR,
-    '    if (outcome.type === "unknown") return this.settle(this.outbox.unknown(proposal), this.notLeader());\n',
-    "",
-  ),
-  mutant(
     "database: acknowledges what is only proposed",
     null,
     "The answer leaves with the proposal, not with its entry's application.",
