@@ -15,6 +15,9 @@ export class Clock {
   /** What the wall clock showed when the world began, in milliseconds since 1970. */
   private readonly wallOffsetMs: number;
 
+  /** How long the monotonic clock has stood still in all, in the world's time. */
+  private stoodUs = 0;
+
   constructor(offset: number, driftPpm: number, wallOffsetMs: number) {
     invariant(Number.isSafeInteger(offset) && offset >= 0, "a clock starts at a whole microsecond");
     this.offset = offset;
@@ -24,7 +27,13 @@ export class Clock {
 
   /** What the monotonic clock shows at a time of the world. */
   read(worldTime: number): Instant {
-    return (this.offset + worldTime + Math.floor((worldTime * this.driftPpm) / PARTS)) as Instant;
+    const run = worldTime - this.stoodUs;
+    return (this.offset + run + Math.floor((run * this.driftPpm) / PARTS)) as Instant;
+  }
+
+  /** The monotonic clock stands still for so long, as when a virtual machine is frozen. The wall clock is set after. */
+  stand(us: number): void {
+    this.stoodUs += us;
   }
 
   /** The first time of the world at which the monotonic clock shows `instant` or more. */
@@ -32,7 +41,7 @@ export class Clock {
     const elapsed = instant - this.offset;
     if (elapsed <= 0) return 0;
     // The division may be off by one on either side: the loops settle it.
-    let time = Math.floor((elapsed * PARTS) / (PARTS + this.driftPpm));
+    let time = this.stoodUs + Math.floor((elapsed * PARTS) / (PARTS + this.driftPpm));
     while (this.read(time) < instant) time++;
     while (time > 0 && this.read(time - 1) >= instant) time--;
     return time;
@@ -44,6 +53,6 @@ export class Clock {
   }
 
   wallMs(worldTime: number): number {
-    return this.wallOffsetMs + Math.floor((this.read(worldTime) - this.offset) / 1000);
+    return this.wallOffsetMs + Math.floor((this.read(worldTime) - this.offset + this.stoodUs) / 1000);
   }
 }

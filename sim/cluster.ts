@@ -171,10 +171,17 @@ export class Cluster implements ClientWorld, TrafficWorld {
     this.traffic.nodeDied(node, !losePower);
   }
 
-  /** The process of a node stands still until then; the world goes on. */
-  pauseNode(node: NodeProcess, until: number): void {
-    this.trace(`${node.id} stands still for ${Math.round((until - this.now) / 1000)} ms`);
+  /** The process of a node stands still until then; the world goes on, and its clock does unless that is frozen too. */
+  pauseNode(node: NodeProcess, until: number, isFrozen: boolean): void {
+    this.trace(`${node.id} ${isFrozen ? "is frozen" : "stands still"} for ${Math.round((until - this.now) / 1000)} ms`);
     node.pausedUntil = until;
+    if (!isFrozen) return;
+    const { life } = node;
+    node.clock.stand(until - this.now);
+    // Before anything else that has waited: a driver compares the clocks before it takes an input.
+    this.after(until - this.now, () => {
+      if (node.life === life) this.stepNode(node, { type: "ClockStopped" });
+    });
   }
 
   /** A node that does not run loses its disk, and gets an empty one. */
@@ -189,6 +196,10 @@ export class Cluster implements ClientWorld, TrafficWorld {
   stepNode(node: NodeProcess, input: NodeInput): void {
     const { machine } = node;
     if (machine === null || this.failure !== null) return;
+    if (node.pausedUntil > this.now) {
+      const { life } = node;
+      return this.after(node.pausedUntil - this.now, () => node.life === life && this.stepNode(node, input));
+    }
     this.inProgress = `${node.id} ${input.type} at ${this.now} us`;
     this.hash.number(this.now).number(node.address);
     hashNodeInput(this.hash, input);

@@ -12,7 +12,8 @@ import type { NodeProcess } from "./process.ts";
 import type { FaultKind, Tally } from "./tally.ts";
 
 const US_PER_MS = 1000;
-const MAX_CLOSING_US = 500 * US_PER_MS;
+/** A service manager's patience: less than it takes to hand everything over, or more. */
+const MAX_CLOSING_US = [500 * US_PER_MS, 4000 * US_PER_MS] as const;
 /** A client's place stands empty for so long, on average. */
 const CLIENT_PAUSE_US = 50 * US_PER_MS;
 
@@ -151,7 +152,7 @@ export class Nemesis {
     this.tally.inject("orderlyStop");
     const { life } = node;
     this.cluster.closeNode(node);
-    this.cluster.after(MAX_CLOSING_US, () => {
+    this.cluster.after(this.random.pick(MAX_CLOSING_US), () => {
       if (node.life === life && node.machine !== null) this.crashNode(node, false);
     });
   }
@@ -170,18 +171,19 @@ export class Nemesis {
     this.cluster.loseDisk(node);
   }
 
-  /** A process stands still while the world goes on, as for a long collection of garbage. */
+  /** A process stands still, as for a long collection of garbage; or the whole machine does, with its clock. */
   private pause(): void {
     const [node] = this.pickRunning(1);
-    if (node === undefined) return;
-    this.tally.inject("pause");
+    if (node === undefined || node.pausedUntil > this.cluster.now) return;
+    const kind = this.random.oneIn(2) ? "frozenClock" : "pause";
+    this.tally.inject(kind);
     const until = this.cluster.now + drawDelay(this.random, this.plan.pauseMs * US_PER_MS);
     const { life } = node;
     const led = leads(node);
-    this.cluster.pauseNode(node, until);
+    this.cluster.pauseNode(node, until, kind === "frozenClock");
     this.cluster.after(until - this.cluster.now + 1, () => {
       const leader = this.cluster.membership.leader();
-      if (node.life === life && led && leader !== null && leader !== node) this.tally.effect("pause");
+      if (node.life === life && led && leader !== null && leader !== node) this.tally.effect(kind);
     });
   }
 

@@ -20,7 +20,7 @@ export const NEVER: readonly string[] = [
   "lose a name that syncDirectory made durable",
   "fail a disk operation, or leave one without an end in a living process",
   "change a packet, or deliver it to another than its receiver",
-  "step or stop a clock, or let one drift by more than 500 ppm",
+  "step a clock, stop one without telling its process, or let one drift by more than 500 ppm",
   "drift by more than what leases are told, where they are on",
   "lose the disks of so many voters that the rest is no quorum of the configuration in force",
   "stop for good, or wipe, a member; or ask for a configuration whose voters with their disks are no quorum",

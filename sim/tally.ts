@@ -15,7 +15,7 @@ export const FAULT_KINDS = [
   "crashOfOne", "crashOfSeveral", "crashOfAll", "crashInRecovery", "crashInFounding", "crashInInstall", "orderlyStop",
   "clientDeath",
   // A process that stands still. Effect: its leadership was lost meanwhile, or its cluster went on without it.
-  "pause",
+  "pause", "frozenClock",
   // Leaders that hand over, crashed or cut off, or whoever is to follow. Effect: it was still at it.
   "struckTransfer",
   // Whole disks. Effect: there was something on it that counted.

@@ -90,7 +90,9 @@ export class ConfigurationHistory {
   ): Violation | null {
     const { term, index } = next.entry;
     this.said.push(next);
-    if (after.role !== "leader" || term !== after.currentTerm || before === null) {
+    // It may have resigned in the very step.
+    const leader = after.role === "leader" ? after : before;
+    if (before === null || leader?.role !== "leader" || leader.currentTerm !== term) {
       return this.broken(node, index, `${next.text} is in force by ${term}/${index}, which no leader has appended`);
     }
     if (log.termAt(after.commitIndex) !== term) {

@@ -68,6 +68,8 @@ export class LeadershipOracle {
     now: Instant, node: NodeId, input: NodeInput, course: Course, after: RaftObservation,
     effects: readonly NodeEffect[],
   ): Violation | null {
+    // To its own clock no time has passed.
+    if (input.type === "ClockStopped") course.leadsSince = now;
     if (input.type === "TimerFired") return this.judgeAlone(now, node, course, after);
     if (input.type !== "PeerReceived" || effects.some(({ type }) => type === "Reject")) return null;
     const decoded = decodeLetter(input.bytes);
