@@ -109,6 +109,8 @@ export function drawPlan(seed: number): Plan {
   const maxDriftPpm = random.pick([0, 50, 500]);
   const nodes = random.pick([1, 2, 3, 3, 3, 4, 5, 5, 6, 7]);
   const joiners = random.pick([0, 0, 1, 2, 3]);
+  const hasLeases = random.chance(30);
+  const faults = drawFaults(random);
   return {
     seed,
     nodes,
@@ -127,14 +129,15 @@ export function drawPlan(seed: number): Plan {
     crashInFoundingPercent: random.pick([0, 0, 30, 70]),
     crashInInstallPercent: random.pick([0, 5, 20]),
     downMs: random.pick([50, 300, 1000]),
-    cutMs: random.pick([200, 700, 2000]),
+    cutMs: hasLeases ? 1000 : random.pick([200, 700, 2000]),
     stallMs: random.pick([50, 300, 1000]),
     pauseMs: random.pick([20, 300, 1500]),
     maxDriftPpm,
-    faults: drawFaults(random),
+    // A lease is worth something only as long as nobody can take over from a leader that is cut off.
+    faults: hasLeases ? { ...faults, isolatedLeader: 1000 } : faults,
     operator: drawOperator(random),
     oldVersionPercent: random.pick([0, 0, 50, 100]),
-    leaseDriftPpm: random.chance(30) ? 2 * maxDriftPpm : null,
+    leaseDriftPpm: hasLeases ? 2 * maxDriftPpm : null,
     roles: drawRoles(random, nodes, joiners),
     timing: DEFAULT_TIMING,
     raft: drawRaftLimits(random),
