@@ -30,7 +30,7 @@ export function inspect(node: NodeState, elections: Elections, leader: Leader | 
     cachedBytes: log.cachedBytes,
     followers: leader === null ? NOBODY : describeFollowers(leader),
     openProposals: node.proposals.openCount,
-    isTransferring: leader?.handover != null,
+    isTransferring: leader !== null && leader.handover !== null,
     hasLease: leader?.hasLease === true,
   };
 }

@@ -184,10 +184,10 @@ export class Leader {
   }
 
   private endHandover(outcome: TransferOutcome): void {
-    const { handover } = this;
+    const request = this.handover?.request ?? null;
     this.handover = null;
     this.node.proposals.isPaused = false;
-    if (handover?.request != null) this.resolve(handover.request, outcome);
+    if (request !== null) this.resolve(request, outcome);
   }
 
   private resolve(request: RequestNumber, outcome: TransferOutcome): void {
