@@ -320,16 +320,16 @@ test("what precedes the first entry is in every log, and nothing is beyond its e
 
 test("writes are answered in the order of their orders: one that was skipped has not succeeded (M64, M66)", () => {
   const durability = new Durability(NO_ENTRY);
-  durability.begin(parseId("1/1"));
-  const second = durability.begin(parseId("1/2"));
+  durability.begin(parseId("1/1"), 0);
+  const second = durability.begin(parseId("1/2"), 0);
   expect(() => durability.done(second)).toThrow("writes are acknowledged in order");
 });
 
 test("a write that was begun vouches for no more than what has been left of it since (M63, M67)", () => {
   const durability = new Durability(parseId("1/1"));
-  const first = durability.begin(parseId("1/4"));
+  const first = durability.begin(parseId("1/4"), 0);
   durability.truncate(parseId("1/2"));
-  const second = durability.begin(parseId("2/3"));
+  const second = durability.begin(parseId("2/3"), 0);
   durability.done(first);
   expect(showId(durability.durable)).toBe("1/2");
   durability.reset();

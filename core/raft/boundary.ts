@@ -68,7 +68,7 @@ export type RefusalReason =
   | "notLeader"
   /** The predecessor is not the last proposal accepted in this term. */
   | "outOfOrder"
-  /** Too many bytes are waiting to be committed. */
+  /** Too many bytes are waiting to be committed, or for this node's own disk. */
   | "busy"
   | "tooLarge"
   /** Leadership is being handed over. */
@@ -191,9 +191,15 @@ export interface RaftLimits {
   /** Messages with entries, and payload bytes in them, under way to one follower; one message always may be. */
   readonly maxInFlightMessages: number;
   readonly maxInFlightBytes: number;
-  /** Payload bytes appended but not committed; beyond it proposals are refused as busy. One is always admitted. */
+  /**
+   * Payload bytes appended but not committed, and likewise those that the leader's own disk does not hold yet; beyond
+   * it proposals are refused as busy. One is always admitted.
+   */
   readonly maxUncommittedBytes: number;
-  /** Payload bytes of applied and durable entries kept in memory; older ones come back through ReadEntries. */
+  /**
+   * Payload bytes of durable entries that are kept in memory once they are applied, or while nothing can be applied;
+   * the older ones come back through ReadEntries.
+   */
   readonly maxCachedBytes: number;
   readonly maxPayloadBytes: number;
   /**

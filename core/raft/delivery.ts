@@ -38,6 +38,14 @@ export class Delivery {
     return this.reportedApplied < this.restoredTo;
   }
 
+  /**
+   * Up to where nobody here needs the payloads that are in memory, as far as they are on disk: what has been applied;
+   * and, while a snapshot or a read from disk is waited for, whatever comes in: it will be read back, too.
+   */
+  get spared(): LogIndex {
+    return this.lastApplied < this.commitIndex ? this.log.last.index : this.reportedApplied;
+  }
+
   /** The entry of the snapshot handed out last; 0: none was. */
   private restoredTo = 0 as LogIndex;
 

@@ -14,23 +14,27 @@ export class Durability {
   begun = 0 as Ticket;
   /** Every write up to this one is on disk. */
   through = 0 as Ticket;
-  private readonly inFlight: { readonly ticket: Ticket; last: EntryId }[] = [];
+  /** Payload bytes of the writes under way. */
+  bytesInFlight = 0;
+  private readonly inFlight: { readonly ticket: Ticket; readonly bytes: number; last: EntryId }[] = [];
 
   /** @param durable the last entry that recovery found. */
   constructor(durable: EntryId) {
     this.durable = durable;
   }
 
-  /** A write was handed out; once done, the disk holds the log up to `last`. */
-  begin(last: EntryId): Ticket {
+  /** A write of so many payload bytes was handed out; once done, the disk holds the log up to `last`. */
+  begin(last: EntryId, bytes: number): Ticket {
     this.begun = (this.begun + 1) as Ticket;
-    this.inFlight.push({ ticket: this.begun, last });
+    this.bytesInFlight += bytes;
+    this.inFlight.push({ ticket: this.begun, bytes, last });
     return this.begun;
   }
 
   done(ticket: Ticket): void {
     const write = this.inFlight.shift();
     invariant(write?.ticket === ticket, "writes are acknowledged in order");
+    this.bytesInFlight -= write.bytes;
     this.durable = write.last;
     this.through = ticket;
   }

@@ -3,9 +3,9 @@
  * the log on disk (storage/) and not what of it is durable (durability.ts).
  *
  * The one hard idea: payloads are in memory for [firstCached, last] and nowhere else. They leave from the front, and
- * only when nobody here can need them first: applied and durable. What is older comes back through ReadEntries; what
- * lies at or before the base is gone, and only a snapshot has it. A truncation may reach below firstCached (after a
- * restart nothing is in memory); then nothing is cached.
+ * only when they are durable and nobody here is about to need them (delivery.ts). What is older comes back through
+ * ReadEntries; what lies at or before the base is gone, and only a snapshot has it. A truncation may reach below
+ * firstCached (after a restart nothing is in memory); then nothing is cached.
  */
 import { invariant } from "../invariant.ts";
 import type { Entry, EntryId, LogIndex, Term } from "../types.ts";
@@ -106,7 +106,7 @@ export class Log {
     return this.cache.slice(this.evicted + from - first, this.evicted + end - first);
   }
 
-  /** Lets payloads up to `through` (applied and durable) leave memory until no more than `maxBytes` are left. */
+  /** Lets payloads up to `through`, which are durable, leave memory until no more than `maxBytes` are left. */
   evict(through: LogIndex, maxBytes: number): void {
     if (this.bytes <= maxBytes) return;
     const first = this.firstCached;

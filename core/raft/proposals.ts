@@ -54,12 +54,16 @@ export class Proposals {
     this.uncommittedBytes = 0;
   }
 
-  /** Why it cannot be appended; null: it can. A refusal within the term being led breaks the chain. */
-  judge(input: Proposed, limits: RaftLimits): RefusalReason | null {
+  /**
+   * Why it cannot be appended; null: it can. A refusal within the term being led breaks the chain.
+   *
+   * @param unwrittenBytes what waits for our own disk: the others may commit without it, and then memory alone has it
+   */
+  judge(input: Proposed, limits: RaftLimits, unwrittenBytes: number): RefusalReason | null {
     invariant(input.proposal > this.lastProposed, "each proposal has a higher number than the one before");
     this.lastProposed = input.proposal;
     if (input.term !== this.ledTerm) return "notLeader";
-    const reason = this.refusal(input, limits);
+    const reason = this.refusal(input, limits, unwrittenBytes);
     if (reason !== null) this.awaitingRollback = true;
     return reason;
   }
@@ -100,12 +104,14 @@ export class Proposals {
     }
   }
 
-  private refusal({ predecessor, payload }: Proposed, limits: RaftLimits): RefusalReason | null {
+  private refusal(
+    { predecessor, payload }: Proposed, limits: RaftLimits, unwrittenBytes: number,
+  ): RefusalReason | null {
     if (this.awaitingRollback || predecessor !== this.lastAccepted) return "outOfOrder";
     if (this.isPaused) return "transferring";
     if (payload.length > limits.maxPayloadBytes) return "tooLarge";
     // One is always admitted: a transaction that the limits allow must be able to commit.
-    const full = this.uncommittedBytes + payload.length > limits.maxUncommittedBytes;
-    return full && this.uncommittedBytes > 0 ? "busy" : null;
+    const waiting = Math.max(this.uncommittedBytes, unwrittenBytes);
+    return waiting > 0 && waiting + payload.length > limits.maxUncommittedBytes ? "busy" : null;
   }
 }

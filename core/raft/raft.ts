@@ -265,7 +265,7 @@ export class Raft {
   private proposed(input: InputOf<"Proposed">): void {
     const { node } = this;
     const { proposal, payload } = input;
-    const reason = node.proposals.judge(input, node.options.limits);
+    const reason = node.proposals.judge(input, node.options.limits, node.writes.pendingBytes);
     if (reason !== null) {
       node.effects.push({ type: "Resolve", proposal, outcome: { type: "refused", reason } });
       return;
@@ -309,7 +309,7 @@ export class Raft {
     else this.askToRead();
     if (node.proposals.hasOpen && this.leader === null) this.giveUpProposals();
     this.compaction.takeIfDue(this.leader);
-    log.evict(Math.min(delivery.reportedApplied, writes.durable.index) as LogIndex, options.limits.maxCachedBytes);
+    log.evict(Math.min(delivery.spared, writes.durable.index) as LogIndex, options.limits.maxCachedBytes);
     const write = writes.take();
     if (write?.type === "Persist" && write.snapshot !== null) {
       this.installing = { ticket: write.ticket, snapshot: write.snapshot };

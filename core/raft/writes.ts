@@ -18,6 +18,8 @@ export class Writes {
   /** null: nothing cut in this step. */
   private truncateTo: LogIndex | null = null;
   private entries: Entry[] = [];
+  /** Payload bytes appended in this step. */
+  private bytes = 0;
   /** The write that holds the hard state as it is now; 0: recovery found it so. */
   hardStateTicket = 0 as Ticket;
 
@@ -39,6 +41,11 @@ export class Writes {
   /** Every write up to this one is on disk. */
   get through(): Ticket {
     return this.durability.through;
+  }
+
+  /** Payload bytes that were to be written and are not known to be on disk. */
+  get pendingBytes(): number {
+    return this.durability.bytesInFlight + this.bytes;
   }
 
   /** Whether currentTerm and votedFor are on disk as they stand in memory. */
@@ -74,6 +81,7 @@ export class Writes {
   append(entry: Entry): void {
     this.log.append(entry);
     this.entries.push(entry);
+    this.bytes += entry.payload.length;
   }
 
   done(ticket: Ticket): void {
@@ -84,13 +92,14 @@ export class Writes {
   take(): RaftEffect | null {
     const { hardState, snapshot, truncateTo, entries } = this;
     if (entries.length === 0 && hardState === null && snapshot === null && truncateTo === null) return null;
-    const ticket = this.durability.begin(this.log.last);
+    const ticket = this.durability.begin(this.log.last, this.bytes);
     if (hardState !== null) this.hardStateTicket = ticket;
     this.hardState = null;
     this.snapshot = null;
     this.truncateTo = null;
     // What is handed out is never written into again.
     this.entries = [];
+    this.bytes = 0;
     return { type: "Persist", ticket, hardState, snapshot, truncateTo, entries };
   }
 }
