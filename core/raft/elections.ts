@@ -69,8 +69,9 @@ export class Elections {
    * must stand too (thesis §4.2.2): its log may be the longest that there is, and so it votes for nobody.
    */
   get mayStand(): boolean {
-    const { configurations, delivery, id } = this.node;
-    return configurations.mayCount(id, delivery.commitIndex);
+    const { configurations, delivery, id, currentTerm } = this.node;
+    // Behind the last term that can be written down there is none to stand in.
+    return currentTerm < Number.MAX_SAFE_INTEGER && configurations.mayCount(id, delivery.commitIndex);
   }
 
   /** Nobody leads in time: ask whether to stand. */
