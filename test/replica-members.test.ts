@@ -76,6 +76,7 @@ const NAMES: readonly [string, readonly MemberOperation[], string][] = [
     "put e3 voter 100"],
   ["another disk than the member, without its removal", [putOf("b", { incarnation: incarnationOf(disk("b2")) })],
     "put b2 voter b2:1 100"],
+  ["a disk that has no incarnation", [putOf("e", { incarnation: "e3" as Incarnation })], "impossibleMember"],
   ["a node that nobody has heard", [put("e", "voter")], "notHeard"],
   ["the removal of a node that is no member", [remove("d")], "unknownMember"],
   ["the same removed twice", [remove("b"), remove("b")], "unknownMember"],

@@ -12,12 +12,11 @@
  */
 import { ByteReader, ByteWriter, type Decoded } from "../bytes.ts";
 import { compareNodeIds, type MemberId } from "../types.ts";
-import { faultOf, MAX_ADDRESS_LENGTH, MAX_MEMBERS } from "./configuration.ts";
+import { faultOf, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, MAX_MEMBERS } from "./configuration.ts";
 import type { Configuration, Member, MemberRole } from "./configuration.ts";
 
 const FORMAT_VERSION = 1;
 const ROLES: readonly MemberRole[] = ["voter", "standby", "spare"];
-const MAX_ID_LENGTH = 80;
 
 export function encodeConfiguration({ members, outgoing, version }: Configuration): Uint8Array {
   const writer = new ByteWriter().u8(FORMAT_VERSION).u8(members.length).u8(outgoing.length).u8(0).u32(version);

@@ -46,6 +46,8 @@ export type ConfigurationOperation =
   | { readonly type: "remove"; readonly id: MemberId };
 
 export const MAX_MEMBERS = 64;
+/** A node's name, "@", 16 hex digits. */
+export const MAX_ID_LENGTH = 80;
 export const MAX_ADDRESS_LENGTH = 255;
 export const MAX_PRIORITY = 255;
 export const DEFAULT_PRIORITY = 100;
@@ -130,10 +132,12 @@ export function faultOf(members: readonly Member[]): ConfigurationFault | null {
   return members.some(({ role }) => role === "voter") ? null : "noVoters";
 }
 
+/** Whether it can be written down: an entry that nobody can read would stand in the way of all that follow. */
 function isPossible({ id, address, failureDomain, priority }: Member): boolean {
+  const isName = id.length <= MAX_ID_LENGTH && /^[!-~]+$/.test(id);
   const isPriority = Number.isSafeInteger(priority) && priority >= 0 && priority <= MAX_PRIORITY;
   const isShort = address.length <= MAX_ADDRESS_LENGTH && failureDomain.length <= MAX_ADDRESS_LENGTH;
-  return id.length > 0 && isShort && isPriority;
+  return isName && isShort && isPriority;
 }
 
 function sameMembers(a: readonly Member[], b: readonly Member[]): boolean {

@@ -8,12 +8,12 @@
 import { unreachable } from "../invariant.ts";
 import { DEFAULT_PRIORITY } from "../raft/configuration.ts";
 import type { Configuration, ConfigurationOperation, Member } from "../raft/configuration.ts";
-import { incarnationOf, memberIdOf, nodeOf, type NodeId } from "../types.ts";
+import { incarnationOf, isMemberId, memberIdOf, nodeOf, type NodeId } from "../types.ts";
 import type { MemberOperation, MemberRequest, Stranger } from "./boundary.ts";
 
 export type TranslatedOperations =
   | { readonly ok: true; readonly operations: readonly ConfigurationOperation[] }
-  | { readonly ok: false; readonly reason: "notHeard" | "unknownMember" };
+  | { readonly ok: false; readonly reason: "notHeard" | "unknownMember" | "impossibleMember" };
 
 /** @param heardFrom the empty disk of a node that was heard last; null: none. */
 export function translateOperations(
@@ -29,6 +29,8 @@ export function translateOperations(
         const { node } = operation.member;
         const member = memberAsked(operation.member, current.get(node) ?? null, heardFrom(node));
         if (member === null) return { ok: false, reason: "notHeard" };
+        // Consensus takes any id; but of another form no node could ever read it.
+        if (!isMemberId(member.id)) return { ok: false, reason: "impossibleMember" };
         current.set(node, member);
         translated.push({ type: "put", member });
         break;
