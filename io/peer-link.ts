@@ -11,6 +11,8 @@ import { Call, type CallEnding } from "./dialer.ts";
 const FIRST_WAIT_MS = 20;
 /** Short against an election timeout: a peer that has come back is to be heard of before it campaigns. */
 const LAST_WAIT_MS = 320;
+/** A call that stood for so long was a good one. Two nodes under one name end each other's at once, again and again. */
+const GOOD_CALL_MS = 1000;
 /** A refusal lasts until somebody changes the configuration. */
 const REFUSED_WAIT_MS = 2000;
 
@@ -49,6 +51,7 @@ export class PeerLink {
   private isClosed = false;
   private calls = 0;
   private failedCalls = 0;
+  private acceptedAt = 0;
   private dropped = 0;
 
   constructor(options: PeerLinkOptions, events: PeerLinkEvents) {
@@ -92,7 +95,7 @@ export class PeerLink {
     const { address, limits } = this.options;
     this.call = new Call(address, this.options.hello(), limits, {
       accepted: () => {
-        this.failedCalls = 0;
+        this.acceptedAt = performance.now();
         this.events.connected();
       },
       received: (bytes) => this.events.received(bytes),
@@ -113,6 +116,8 @@ export class PeerLink {
   }
 
   private nextWaitMs(ending: CallEnding): number {
+    const wasGood = ending.type === "lost" && ending.wasAccepted && performance.now() - this.acceptedAt >= GOOD_CALL_MS;
+    if (wasGood) this.failedCalls = 0;
     const wait = Math.min(FIRST_WAIT_MS * 2 ** Math.min(this.failedCalls, 10), LAST_WAIT_MS);
     this.failedCalls++;
     // Jitter, so that nodes that lost each other at one moment do not call at one moment for ever.

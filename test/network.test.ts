@@ -243,6 +243,16 @@ test("a link calls until the peer is there, drops what it cannot send, and calls
   expect(events).toEqual(["connected", "lost", "connected", "lost"]);
 });
 
+test("two nodes under one name, that end each other's connection, do not call without a pause", async () => {
+  const { address } = await listen();
+  const events = { connected: () => {}, received: () => {}, lost: () => {}, refused: () => {} };
+  const links = [1, 2].map(() => new PeerLink({ peer: A, address, limits: LIMITS, hello: () => PEER_B }, events));
+  opened.push(() => links.forEach((link) => link.close()));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  // Some to begin with, then one in 160 ms at the most.
+  for (const link of links) expect(link.status().calls).toBeLessThan(20);
+});
+
 test("a peer that cannot be called is answered over its own call", async () => {
   const { listener, heard, address } = await listen();
   const received: Uint8Array[] = [];
