@@ -133,8 +133,8 @@ function describeFault(fault: StorageFault, directory: string): string {
       return `${file} has format version ${fault.found}, this program reads ${fault.expected}: ` +
         "use the version of quorumlite that wrote it";
     case "wrongIdentity":
-      return `${file} is of ${fault.found}, not of ${fault.expected}: check the directory and the id; ` +
-        "the nodes of a cluster are fixed when it is founded";
+      return `${file} is of ${fault.found}, not of ${fault.expected}: check the directory and the id: ` +
+        "a node keeps its name for life";
     case "diskFailed":
       return `the disk failed at ${file} (${fault.code}: ${fault.detail})`;
     default:

@@ -5,7 +5,7 @@ export type { Applicant, MemberStatus, NodeStatus, PeerStatus } from "./node-sta
 export { Database, Transaction, type ReadOptions, type Row, type RunResult } from "./database.ts";
 export { OpenError, QuorumliteError, type OpenErrorCode } from "./errors.ts";
 export { MembershipError, type MembershipErrorCode } from "./membership-error.ts";
-export type { MemberChange, NewMember, Role } from "./membership.ts";
+export type { MemberChange, NewMember, Role } from "./member-fields.ts";
 export type { NodeEvent, OpenOptions } from "./options.ts";
 export type { FailureCode } from "../core/failure.ts";
 export type { SqlParameters, SqlValue } from "../core/database/engine.ts";

@@ -31,8 +31,8 @@ export type MembershipErrorCode =
   | "Closed";
 
 /**
- * A change of the cluster that was not made. Nothing is different, unless `code` is "OutcomeUnknown", or the message
- * says that a first step of two was made.
+ * A change of the cluster that was not made. Nothing is different, unless `code` is "OutcomeUnknown", or "Closed" for
+ * a call that was open then, or the message says that a first step of two was made.
  *
  * @example
  * import { MembershipError } from "quorumlite";
@@ -77,8 +77,8 @@ function describeRefusal(
         "this node, the leader, among those that its option join lists; or pass what another node's " +
         "status().applicants says of it"];
     case "notCaughtUp":
-      return ["NotCaughtUp", `${id} has not caught up with the log, or is not heard: until then it cannot vote. ` +
-        `Look at status().members, and call setRole("${id}", "voter") again later`];
+      return ["NotCaughtUp", `${id} has not caught up with the log, or is not heard: so it cannot vote yet, and ` +
+        `stands by. Look at status().members, and call setRole("${id}", "voter") again later`];
     case "noChange":
       return ["AlreadyMember", `${id} is a member, as you ask for it. If its directory was lost, start it with an ` +
         "empty one and with join, so that it asks to be let in, or remove it first"];
@@ -119,7 +119,8 @@ export function transferRefused(
     case "notVoter":
       return new MembershipError("NotVoter", `${target} does not vote, so it cannot lead: name a voter`, leader);
     case "noTarget":
-      return new MembershipError("NoTarget", "there is no other voter that could lead", leader);
+      return new MembershipError("NoTarget", target === null ? "there is no other voter that could lead" :
+        `${target} leads already: name another voter`, leader);
     default:
       return unreachable(reason);
   }
@@ -129,6 +130,20 @@ export function transferAborted(target: string | null, leader: string | null): M
   const who = target ?? "the node that suits best";
   const message = `${who} did not take over in time, so this node leads on: see whether it runs and has caught up`;
   return new MembershipError("TransferAborted", message, leader);
+}
+
+/** @param others of whom one may lead. */
+export function notAMember(others: readonly string[], what: string): MembershipError {
+  const message = `only the leader changes the cluster, and this node ${what}: ask the one of ${others.join(", ")} ` +
+    "that leads";
+  return new MembershipError("NotLeader", message, null);
+}
+
+/** Before the call, or while it was open. */
+export function callClosed(): MembershipError {
+  const message = "the node was closed, or its disk failed: ask another node. A call that was open then may yet come " +
+    "about, see status().members there";
+  return new MembershipError("Closed", message, null);
 }
 
 function notLeader(what: string, leader: string | null): string {

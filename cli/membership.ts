@@ -4,40 +4,20 @@
  * it means, is decided by core/raft alone.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Configuration, Member, MemberRole } from "../core/raft/configuration.ts";
+import type { Configuration, Member } from "../core/raft/configuration.ts";
 import type { MemberOperation, MemberRequest } from "../core/replica/boundary.ts";
-import { incarnationOf, isNodeId, nodeOf, type Incarnation, type NodeId } from "../core/types.ts";
-import { formatAddress, parseAddress } from "../io/address.ts";
+import { incarnationOf, memberIdOf, nodeOf, type NodeId } from "../core/types.ts";
+import { formatAddress } from "../io/address.ts";
 import type { Driver } from "../io/driver.ts";
 import {
-  changeRefused, changeUnknown, MembershipError, transferAborted, transferRefused, type ChangeRefusalReason,
+  checkChange, checkId, checkNewMember, checkRole, invalid, type MemberChange, type NewMember, type Role,
+} from "./member-fields.ts";
+import {
+  callClosed, changeRefused, changeUnknown, type MembershipError, notAMember, transferAborted, transferRefused,
+  type ChangeRefusalReason,
 } from "./membership-error.ts";
+import { addressOf } from "./node-status.ts";
 import type { CheckedOptions } from "./options.ts";
-
-/** voter: has the data and votes. standby: has the data and does not vote. spare: knows who leads, and nothing else. */
-export type Role = MemberRole;
-
-/** What can be said of a member. What is left out stays as it is, or as the new node says itself. */
-export interface MemberChange {
-  readonly role?: Role;
-  /** Where the others and clients reach it: "host:port". */
-  readonly address?: string;
-  /** Members that fail together (one rack, one zone) name the same one. */
-  readonly failureDomain?: string;
-  /** 0 to 255, 100 unless told: of members otherwise equal the one with the higher priority votes, and leads. */
-  readonly priority?: number;
-}
-
-export interface NewMember extends MemberChange {
-  readonly id: string;
-  /**
-   * Which disk of it, as another node's `status().applicants` has it: for one that has asked that node and not the
-   * leader. Left out: the one that the leader has heard.
-   */
-  readonly incarnation?: string;
-  /** How long it may take to be heard of and to catch up, in milliseconds: 60,000 unless told. */
-  readonly timeoutMs?: number;
-}
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 const RETRY_MS = 50;
@@ -55,10 +35,9 @@ export class Membership {
     this.options = options;
   }
 
-  async add({ id: given, timeoutMs = DEFAULT_TIMEOUT_MS, incarnation: disk, ...change }: NewMember): Promise<void> {
-    const id = checkId(given);
-    checkChange(id, change);
-    const incarnation = disk === undefined ? null : checkIncarnation(id, disk);
+  async add(given: NewMember): Promise<void> {
+    const { id, incarnation, timeoutMs, change } = checkNewMember(given, DEFAULT_TIMEOUT_MS);
+    this.checkOwnAddress(id, change);
     const until = performance.now() + timeoutMs;
     const member = this.member(id);
     // A member whose directory was lost asks to be let in again, with another disk: it replaces the old one.
@@ -74,10 +53,16 @@ export class Membership {
     if (first !== role) await this.promote(id, until);
   }
 
-  async set(given: string, change: MemberChange, timeoutMs: number = DEFAULT_TIMEOUT_MS): Promise<void> {
+  async setRole(given: string, role: Role): Promise<void> {
+    checkRole(checkId(given), role);
+    await this.set(given, { role });
+  }
+
+  async set(given: string, change: MemberChange): Promise<void> {
     const id = checkId(given);
     checkChange(id, change);
-    const until = performance.now() + timeoutMs;
+    this.checkOwnAddress(id, change);
+    const until = performance.now() + DEFAULT_TIMEOUT_MS;
     const role = change.role ?? this.member(id)?.role ?? "spare";
     const isSpare = this.member(id)?.role === "spare";
     if (this.member(id) === null) throw this.noMember(id);
@@ -96,12 +81,17 @@ export class Membership {
     const target = given === undefined ? null : checkId(given);
     const outcome = await this.driver.transfer(target);
     const { leader } = this.driver.status();
-    if (outcome === null) throw closed();
-    if (outcome.type === "refused") throw transferRefused(outcome.reason, target, leader);
+    if (outcome === null) throw callClosed();
+    if (outcome.type === "refused") {
+      if (outcome.reason === "notLeader") throw this.outsider() ?? transferRefused(outcome.reason, target, leader);
+      if (target !== null && this.member(target) === null) throw this.noMember(target);
+      throw transferRefused(outcome.reason, target, leader);
+    }
     if (outcome.type === "aborted") throw transferAborted(target, leader);
     // Leadership is gone; who has it is known in a moment.
     const until = performance.now() + SUCCESSOR_KNOWN_MS;
-    while (this.driver.status().leader === null && performance.now() < until) await pause(RETRY_MS / 10);
+    const isUnknown = (): boolean => this.driver.status().leader === null && !this.driver.hasEnded;
+    while (isUnknown() && performance.now() < until) await pause(RETRY_MS / 10);
   }
 
   private async promote(id: NodeId, until: number): Promise<void> {
@@ -119,13 +109,13 @@ export class Membership {
     for (;;) {
       const outcome = await this.driver.change(operations);
       const { leader } = this.driver.status();
-      if (outcome === null) throw closed();
+      if (outcome === null) throw callClosed();
       if (outcome.type === "unknown") throw changeUnknown(id, leader);
       if (outcome.type === "committed") return;
       const { reason } = outcome;
       if (contentWith.includes(reason)) return;
       const passes = PASSING.includes(reason) || patientWith.includes(reason);
-      if (!passes || performance.now() >= until) throw changeRefused(reason, id, leader);
+      if (!passes || performance.now() >= until) throw this.refusal(reason, id);
       await pause(RETRY_MS);
     }
   }
@@ -147,8 +137,35 @@ export class Membership {
 
   /** Only the leader can be sure. */
   private noMember(id: NodeId): MembershipError {
+    if (this.driver.hasEnded) return callClosed();
+    return this.refusal(this.driver.status().leader === this.options.id ? "unknownMember" : "notLeader", id);
+  }
+
+  private refusal(reason: ChangeRefusalReason, id: NodeId): MembershipError {
     const { leader } = this.driver.status();
-    return changeRefused(leader === this.options.id ? "unknownMember" : "notLeader", id, leader);
+    return (reason === "notLeader" ? this.outsider() : null) ?? changeRefused(reason, id, leader);
+  }
+
+  /** Who is no member does not hear who leads, however long one waits; null: it is one, or has heard. */
+  private outsider(): MembershipError | null {
+    const { leader, configuration, identity } = this.driver.status();
+    if (leader !== null || identity === null) return null;
+    if (configuration === null) return notAMember([...this.options.peers.keys()], "is not in the cluster yet");
+    const self = memberIdOf(this.options.id, identity.incarnation);
+    const { members } = configuration;
+    if (members.some((member) => member.id === self)) return null;
+    return notAMember(members.map((member) => nodeOf(member.id)), "is no member of the cluster any more");
+  }
+
+  /** Two that share an address would take each other's messages. */
+  private checkOwnAddress(id: NodeId, { address }: MemberChange): void {
+    if (address === undefined) return;
+    const other = this.configuration()?.members.find((member) => {
+      return nodeOf(member.id) !== id && addressOf(member, this.options) === address;
+    });
+    if (other === undefined) return;
+    const rule = `${nodeOf(other.id)} has it: each member has its own`;
+    throw invalid(`the address of ${id} is "${address}", but ${rule}`);
   }
 
   private member(id: NodeId): Member | null {
@@ -168,32 +185,4 @@ function requestOf(node: NodeId, change: MemberChange & { readonly role: Role })
     node, incarnation: null, role, address: address ?? null, failureDomain: failureDomain ?? null,
     priority: priority ?? null,
   };
-}
-
-function checkId(given: unknown): NodeId {
-  if (typeof given === "string" && isNodeId(given)) return given;
-  throw invalid(`a member's id is ${JSON.stringify(given)}: it has 1 to 63 letters, digits and _.-`);
-}
-
-function checkIncarnation(id: NodeId, given: unknown): Incarnation {
-  if (typeof given === "string" && /^[0-9a-f]{16}$/.test(given)) return given as Incarnation;
-  throw invalid(`the incarnation of ${id} is ${JSON.stringify(given)}: pass it as status().applicants has it`);
-}
-
-function checkChange(id: NodeId, { role, address }: MemberChange): void {
-  if (role !== undefined && !["voter", "standby", "spare"].includes(role)) {
-    throw invalid(`the role of ${id} is ${JSON.stringify(role)}: pass "voter", "standby" or "spare"`);
-  }
-  if (address !== undefined && parseAddress(address) === null) {
-    throw invalid(`the address of ${id} is ${JSON.stringify(address)}: pass "host:port", as "127.0.0.1:7001"`);
-  }
-}
-
-function invalid(message: string): MembershipError {
-  return new MembershipError("InvalidMember", message, null);
-}
-
-function closed(): MembershipError {
-  const message = "the node was closed, or its disk failed, before the outcome was known: ask another node";
-  return new MembershipError("Closed", message, null);
 }

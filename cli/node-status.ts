@@ -3,7 +3,7 @@ import type { Configuration, Member } from "../core/raft/configuration.ts";
 import { nodeOf } from "../core/types.ts";
 import { formatAddress } from "../io/address.ts";
 import type { Driver } from "../io/driver.ts";
-import type { Role } from "./membership.ts";
+import type { Role } from "./member-fields.ts";
 import type { CheckedOptions } from "./options.ts";
 
 export interface NodeStatus {
@@ -11,13 +11,13 @@ export interface NodeStatus {
   readonly directory: string;
   /** Where it listens, with the port that it got; null: nowhere. */
   readonly address: string | null;
-  /** null: the cluster is not founded yet, since not every node of it has been seen. */
+  /** null: not founded yet, since not every node of the cluster has been seen, or this node was closed. */
   readonly cluster: string | null;
   /** The term of office, as far as this node knows. */
   readonly term: number;
   /** The leader's id; null: none is known. */
   readonly leader: string | null;
-  /** The last entry of this node's log, the last one known to be committed, and the last applied; 0: none. */
+  /** The last entry of this node's log, the last known to be committed, and the last applied; 0: none, or closed. */
   readonly lastIndex: number;
   readonly commitIndex: number;
   readonly appliedIndex: number;
@@ -78,12 +78,13 @@ function membersOf(
   return (configuration?.members ?? []).map((member) => {
     const id = nodeOf(member.id);
     const { role, failureDomain, priority } = member;
-    const alive = id === options.id || driver.isConnectedTo(id);
+    const alive = id === options.id ? !driver.hasEnded : driver.isConnectedTo(id);
     return { id, role, address: addressOf(member, options), failureDomain, priority, alive };
   });
 }
 
-function addressOf({ id: member, address }: Member, options: CheckedOptions): string | null {
+/** null: neither written down nor told. */
+export function addressOf({ id: member, address }: Member, options: CheckedOptions): string | null {
   if (address !== "") return address;
   const id = nodeOf(member);
   const known = id === options.id ? options.address : (options.peers.get(id) ?? null);

@@ -18,7 +18,8 @@ import { Driver, MAX_CLIENT_FRAME_BYTES, MAX_QUEUED_BYTES, type StartResult } fr
 import type { DirectoryLock } from "../io/lock.ts";
 import { Database } from "./database.ts";
 import { describeHalt, QuorumliteError } from "./errors.ts";
-import { Membership, type MemberChange, type NewMember, type Role } from "./membership.ts";
+import type { MemberChange, NewMember, Role } from "./member-fields.ts";
+import { Membership } from "./membership.ts";
 import { nodeStatus, type NodeStatus } from "./node-status.ts";
 import type { CheckedOptions, NodeEvent } from "./options.ts";
 
@@ -137,7 +138,7 @@ export class Node {
    * await node.setRole("node", "voter");
    */
   setRole(id: string, role: Role): Promise<void> {
-    return this.membership.set(id, { role });
+    return this.membership.setRole(id, role);
   }
 
   /**

@@ -39,6 +39,7 @@ export async function open(options: OpenOptions): Promise<Node> {
   try {
     const result = await node.start();
     if (!result.ok) throw openErrorOf(result.reason, checked.directory);
+    checkOthersAreKnown(node, checked.directory);
   } catch (error) {
     await node.close();
     throw listenError(error, checked);
@@ -99,6 +100,17 @@ async function takeDirectory(directory: string): Promise<DirectoryLock> {
     const message = `directory ${shown} cannot be used: ${error.message}`;
     throw new OpenError("DirectoryUnusable", "directory", message, error);
   }
+}
+
+/** Founders' addresses are written down only when the first node is let in: until then the options must say them. */
+function checkOthersAreKnown(node: Node, directory: string): void {
+  const { id, members } = node.status();
+  const others = members.filter((member) => member.id !== id);
+  if (others.length === 0 || others.some(({ address }) => address !== null)) return;
+  const names = others.map((member) => member.id).join(", ");
+  const message = `directory ${directory} is of a cluster with ${names}, and where they are is not written down ` +
+    "in it: pass cluster with the addresses of all";
+  throw new OpenError("InvalidOption", "cluster", message);
 }
 
 function listenError(error: unknown, { address }: CheckedOptions): unknown {

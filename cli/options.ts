@@ -5,7 +5,7 @@
 import { MAX_MEMBERS } from "../core/raft/configuration.ts";
 import type { RoleTargets } from "../core/raft/roles.ts";
 import { compareNodeIds, isNodeId, type NodeId } from "../core/types.ts";
-import { formatAddress, parseAddress, type Address } from "../io/address.ts";
+import { formatAddress, parseAddress, sameAddress, type Address } from "../io/address.ts";
 import type { DriverEvent } from "../io/driver.ts";
 import { OpenError } from "./errors.ts";
 
@@ -75,7 +75,7 @@ export function checkOpenOptions(given: unknown): CheckedOptions {
   const join = checkNodes("join", options["join"]);
   const id = checkId(options["id"], cluster, join);
   const address = checkOwnAddress(options["address"], id, cluster);
-  if (join.size > 0) checkReachable(address);
+  if (join.size > 0) checkReachable(id, address, join);
   const others = [...cluster, ...join].filter(([node]) => node !== id);
   return {
     directory, id, address, peers: new Map(others),
@@ -171,8 +171,13 @@ function checkJoining({ cluster }: Record<string, unknown>): void {
 }
 
 /** Who joins is called at the address that it says: it has to be one. */
-function checkReachable(address: Address | null): void {
+function checkReachable(id: NodeId, address: Address | null, join: ReadonlyMap<NodeId, Address>): void {
   if (address === null) throw invalid("address", "address is missing: say where the other nodes reach this one");
+  const taken = [...join].find(([node, there]) => node !== id && sameAddress(there, address));
+  if (taken !== undefined) {
+    const shown = `address is "${formatAddress(address)}", and join.${taken[0]} is the same`;
+    throw invalid("address", `${shown}: each node has its own`);
+  }
   const isAny = ["0.0.0.0", "::"].includes(address.host);
   if (!isAny && address.port !== 0) return;
   const rule = "the other nodes call this one there: pass a host and a port that they can reach";
@@ -184,10 +189,12 @@ function checkRoles(given: unknown): RoleTargets | null {
   const { voters, standbys } = checkNames("roles", given, ["voters", "standbys"]);
   const isCount = (count: unknown): count is number => Number.isSafeInteger(count) && Number(count) >= 0;
   if (!isCount(voters) || voters % 2 === 0 || voters > MAX_MEMBERS) {
-    throw invalid("roles.voters", `roles.voters is ${show(voters)}: pass an odd number, as 3 or 5`);
+    const rule = `pass an odd number up to ${MAX_MEMBERS}, as 3 or 5`;
+    throw invalid("roles.voters", `roles.voters is ${show(voters)}: ${rule}`);
   }
   if (!isCount(standbys) || standbys > MAX_MEMBERS) {
-    throw invalid("roles.standbys", `roles.standbys is ${show(standbys)}: pass a whole number, 0 for none`);
+    const rule = `pass a whole number up to ${MAX_MEMBERS}, 0 for none`;
+    throw invalid("roles.standbys", `roles.standbys is ${show(standbys)}: ${rule}`);
   }
   return { voters, standbys };
 }
@@ -222,7 +229,7 @@ function invalid(option: string | null, message: string): OpenError {
 }
 
 /** A value as one would write it, at most a line of it. */
-function show(value: unknown): string {
+export function show(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   const text = typeof value === "string" || (typeof value === "object" && value !== null)
     ? JSON.stringify(value) : `${String(value)} (${typeof value})`;

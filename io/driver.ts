@@ -148,6 +148,11 @@ export class Driver {
     return this.transfers.ask((request) => this.input({ type: "TransferRequested", request, target }));
   }
 
+  /** It was closed, or has halted: nothing is asked of it any more. */
+  get hasEnded(): boolean {
+    return this.isOver;
+  }
+
   /** Whether a connection to the node stands, made by either side. */
   isConnectedTo(peer: NodeId): boolean {
     return this.links.to(peer)?.isConnected === true || this.listener?.isCalledBy(peer) === true;
@@ -323,13 +328,13 @@ export class Driver {
   /** Nothing is stepped any more, and nobody waits for an answer. */
   private end(): void {
     this.isOver = true;
+    this.leader = null;
     this.changes.end();
     this.transfers.end();
   }
 
   private halt(reason: HaltReason): void {
     this.end();
-    this.leader = null;
     this.report({ type: "Halted", reason });
     this.recovered?.(reason);
     this.closed?.();

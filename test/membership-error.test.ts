@@ -38,7 +38,8 @@ test("a hand-over that did not come about says why", () => {
   expect(transferRefused("notLeader", "c", "b").message).toMatch(/only the leader hands leadership over: ask b/);
   expect(transferRefused("pending", "c", "b")).toMatchObject({ code: "ChangePending" });
   expect(transferRefused("notVoter", "c", "b")).toMatchObject({ code: "NotVoter", message: saying(/c does not vote/) });
-  expect(transferRefused("noTarget", null, "b")).toMatchObject({ code: "NoTarget" });
+  expect(transferRefused("noTarget", null, "b")).toMatchObject({ code: "NoTarget", message: saying(/no other voter/) });
+  expect(transferRefused("noTarget", "b", "b")).toMatchObject({ code: "NoTarget", message: saying(/b leads already/) });
   const aborted = transferAborted("c", "b");
   expect(aborted).toMatchObject({ code: "TransferAborted", message: saying(/c did not take over in time/) });
   expect(transferAborted(null, "b").message).toMatch(/the node that suits best did not take over/);

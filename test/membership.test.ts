@@ -288,7 +288,8 @@ test("what cannot be done is refused with what to do instead", async () => {
   expect(await refused(leader.addMember({ id: "b", timeoutMs: 1 }))).toMatchObject({ code: "AlreadyMember" });
   expect(await refused(leader.removeMember("z"))).toMatchObject({ code: "UnknownMember" });
   expect(await refused(leader.setRole("z", "voter"))).toMatchObject({ code: "UnknownMember" });
-  expect(await refused(leader.transferLeadership("z"))).toMatchObject({ code: "NotVoter" });
+  expect(await refused(leader.transferLeadership("z"))).toMatchObject({ code: "UnknownMember" });
+  expect(await refused(leader.transferLeadership(id))).toMatchObject({ code: "NoTarget" });
   expect(await refused(leader.addMember({ id: "d d" }))).toMatchObject({ code: "InvalidMember" });
   expect(await refused(leader.changeMember("a", { address: "nowhere" }))).toMatchObject({ code: "InvalidMember" });
   expect(await refused(leader.changeMember("a", { priority: 256 }))).toMatchObject({ code: "InvalidMember" });
@@ -298,5 +299,65 @@ test("what cannot be done is refused with what to do instead", async () => {
   await leader.changeMember("a", { failureDomain: "rack-1", priority: 150 });
   expect(leader.status().members[0]).toMatchObject({ id: "a", failureDomain: "rack-1", priority: 150 });
   await leader.close();
+  expect(leader.status()).toMatchObject({ leader: null });
+  expect(leader.status().members.filter(({ alive }) => alive)).toEqual([]);
   expect(await refused(leader.removeMember("a"))).toMatchObject({ code: "Closed" });
+  expect(await refused(leader.setRole("z", "voter"))).toMatchObject({ code: "Closed" });
+  expect(await refused(leader.transferLeadership())).toMatchObject({ code: "Closed" });
+});
+
+test.each<[string, (node: Node) => Promise<void>, RegExp]>([
+  ["no member at all", (node) => node.addMember(undefined as never), /new member is undefined: pass an object/],
+  ["an unknown field", (node) => node.addMember({ id: "d", timeout: 5 } as never), /no field "timeout": it may/],
+  ["a time that is none", (node) => node.addMember({ id: "d", timeoutMs: NaN }), /timeoutMs is NaN/],
+  ["a disk that is none", (node) => node.addMember({ id: "d", incarnation: "x" }), /status\(\).applicants/],
+  ["a priority out of bounds", (node) => node.addMember({ id: "d", priority: 256 }), /priority of d is 256/],
+  ["no change", (node) => node.changeMember("a", null as never), /the change of a is null: pass an object with role/],
+  ["an unknown change", (node) => node.changeMember("a", { zone: "x" } as never), /no field "zone": it may have role/],
+  ["no priority", (node) => node.changeMember("a", { priority: null as never }), /priority of a is null/],
+  ["a domain that is none", (node) => node.changeMember("a", { failureDomain: 5 as never }), /failureDomain of a is 5/],
+  ["port 0", (node) => node.changeMember("a", { address: "127.0.0.1:0" }), /must know the port/],
+  ["no role", (node) => node.setRole("a", undefined as never), /the role of a is undefined: pass "voter"/],
+])("what is no member is refused by name, before anything is asked: %s", async (_name, request, message) => {
+  const nodes = await Nodes.create(1);
+  const node = await nodes.open("a", {});
+  const error = await request(node).then(() => null, (thrown: unknown) => thrown);
+  expect(error).toMatchObject({ name: "MembershipError", code: "InvalidMember" });
+  expect((error as Error).message).toMatch(message);
+});
+
+test("an address that another member has is refused", async () => {
+  const nodes = await Nodes.create(3);
+  await nodes.found("a", "b", "c");
+  const leader = await nodes.leader();
+  const [id, other] = ["a", "b", "c"].filter((node) => node !== leader.status().id);
+  const request = leader.changeMember(id!, { address: nodes.addresses.get(other!)! });
+  const message: unknown = expect.stringContaining(`${other} has it`);
+  await expect(request).rejects.toMatchObject({ code: "InvalidMember", message });
+});
+
+test("a node that is no member yet, or no more, says so to whoever asks it for a change", async () => {
+  const nodes = await Nodes.create(4);
+  await nodes.found("a", "b", "c");
+  const stranger = await nodes.open("d", { join: nodes.among("a", "b", "c") });
+  const notYet: unknown = expect.stringContaining("not in the cluster yet: ask the one of a, b, c that leads");
+  await expect(stranger.removeMember("a")).rejects.toMatchObject({ code: "NotLeader", message: notYet });
+  const leader = await nodes.leader();
+  const { id } = leader.status();
+  await leader.removeMember(id);
+  const others = ["a", "b", "c"].filter((node) => node !== id).join(", ");
+  await until(() => leader.status().leader === null, "the removed leader leads no more");
+  const message: unknown = expect.stringContaining(`no member of the cluster any more: ask the one of ${others}`);
+  for (const request of [leader.addMember({ id: "d" }), leader.setRole("z", "spare"), leader.transferLeadership()]) {
+    await expect(request).rejects.toMatchObject({ code: "NotLeader", message });
+  }
+});
+
+test("a founded directory that does not say where the others are is not opened without a list of them", async () => {
+  const nodes = await Nodes.create(3);
+  await nodes.found("a", "b", "c");
+  await nodes.close("c");
+  const message: unknown = expect.stringContaining("a cluster with a, b, and where they are is not written down");
+  await expect(nodes.open("c", {})).rejects.toMatchObject({ code: "InvalidOption", option: "cluster", message });
+  await (await nodes.open("c", { cluster: nodes.among("a", "b", "c") })).ready();
 });

@@ -42,6 +42,11 @@ test.each<[string, unknown, string | null, RegExp]>([
     /join lists "a" only, which is this node/,
   ],
   ["a join without a port", { directory: "x", id: "c", join: { a: "h" } }, "join.a", /join.a is "h": pass "host:port"/],
+  [
+    "join at an address of its own", { directory: "x", id: "c", address: "127.0.0.1:7002", join: CLUSTER }, "address",
+    /address is "127.0.0.1:7002", and join.b is the same/,
+  ],
+  ["too many voters", { directory: "x", roles: { voters: 65, standbys: 0 } }, "roles.voters", /odd number up to 64/],
   ["an even number of voters", { directory: "x", roles: { voters: 4, standbys: 0 } }, "roles.voters", /odd number/],
   ["no number of standbys", { directory: "x", roles: { voters: 3 } }, "roles.standbys", /is undefined: pass a whole/],
   ["an unknown role", { directory: "x", roles: { voter: 3 } }, "voter", /no option "voter": roles takes voters/],
