@@ -80,8 +80,9 @@ function describeRefusal(
       return ["NotCaughtUp", `${id} has not caught up with the log, or is not heard: so it cannot vote yet, and ` +
         `stands by. Look at status().members, and call setRole("${id}", "voter") again later`];
     case "noChange":
-      return ["AlreadyMember", `${id} is a member, as you ask for it. If its directory was lost, start it with an ` +
-        "empty one and with join, so that it asks to be let in, or remove it first"];
+      return ["AlreadyMember", `${id} is a member already, and nothing of it would change: status().members has its ` +
+        "role, and setRole gives it another. If its directory was lost, start it with an empty one and with join, so " +
+        "that it asks to be let in, or remove it first"];
     case "sameNode":
       return ["AlreadyMember", `there is a member ${id} with another disk: remove that first`];
     case "unknownMember":

@@ -11,7 +11,7 @@ const REFUSALS: Readonly<Record<ChangeRefusalReason, readonly [string, RegExp]>>
   pending: ["ChangePending", /ask again when it is done/],
   notHeard: ["NotHeard", /d has not asked this node to be let in: start it with an empty directory/],
   notCaughtUp: ["NotCaughtUp", /call setRole\("d", "voter"\) again later/],
-  noChange: ["AlreadyMember", /d is a member, as you ask for it/],
+  noChange: ["AlreadyMember", /d is a member already, .* and setRole gives it another/],
   sameNode: ["AlreadyMember", /remove that first/],
   unknownMember: ["UnknownMember", /d is no member of this cluster/],
   noVoters: ["NoVoters", /add another voter first/],
