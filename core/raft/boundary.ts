@@ -33,7 +33,7 @@ export type RaftInput =
     }
   /** The proposer has undone everything above the last accepted proposal: it may propose again in this term. */
   | { readonly type: "RolledBack"; readonly term: Term; readonly last: ProposalNumber }
-  /** On any member: one that does not lead asks the leader. */
+  /** On any member that has the log: one that does not lead asks the leader. */
   | { readonly type: "ReadRequested"; readonly read: ReadNumber }
   /** Answers ReadEntries. */
   | { readonly type: "EntriesRead"; readonly purpose: ReadPurpose; readonly entries: readonly Entry[] }
@@ -151,7 +151,7 @@ export type RaftEffect =
     }
   /** The state as of `index`, once applied, may answer the read linearizably. */
   | { readonly type: "ReadReady"; readonly read: ReadNumber; readonly index: LogIndex }
-  /** The read was not confirmed: nobody leads here, or the leader was not heard. */
+  /** The read was not confirmed: nobody leads here, the leader was not heard, or this node gets no entries. */
   | { readonly type: "ReadRefused"; readonly read: ReadNumber }
   /** Who leads, as far as this node knows; leader null: unknown. Emitted when term, leader or own role changes. */
   | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: MemberId | null }

@@ -1,7 +1,7 @@
 /**
  * Linearizable reads of a member that does not lead: it asks the leader as of which index it may read, and reads its
  * own state once that has been applied. One question is under way at a time, for all reads that were waiting when it
- * was asked; those that arrive meanwhile wait for the next.
+ * was asked; those that arrive meanwhile wait for the next. Who gets no entries does not ask (raft.ts).
  *
  * The one hard idea is the number of a question: it must never have been used by this member before, not in an earlier
  * process life either, or an old answer would be taken for one to a new question. So the numbers of each life begin at

@@ -13,7 +13,7 @@
  * what vouches for them waits in the outbox, and what counts them counts durable ones.
  */
 import { invariant, unreachable } from "../invariant.ts";
-import type { Instant, LogIndex, MemberId, Term, Ticket } from "../types.ts";
+import type { Instant, LogIndex, MemberId, ReadNumber, Term, Ticket } from "../types.ts";
 import { NO_ENTRY } from "../types.ts";
 import { Alarm } from "./alarm.ts";
 import type { RaftEffect, RaftInput, RaftOptions } from "./boundary.ts";
@@ -120,8 +120,7 @@ export class Raft {
       case "RolledBack":
         return node.proposals.rolledBack(input.term, input.last);
       case "ReadRequested":
-        if (this.leader !== null) return this.leader.requestRead({ type: "own", read: input.read });
-        return this.forwarded.request(input.read);
+        return this.readRequested(input.read);
       case "EntriesRead":
         return this.entriesRead(input);
       case "Applied":
@@ -219,6 +218,13 @@ export class Raft {
     this.node.post(to, { type: "AppendEntriesReply", term, round, version, result }, "term");
   }
 
+  private readRequested(read: ReadNumber): void {
+    if (this.leader !== null) return this.leader.requestRead({ type: "own", read });
+    // Whatever the leader answered, this node's state would not come to it.
+    if (this.isLeftOut) this.node.effects.push({ type: "ReadRefused", read });
+    else this.forwarded.request(read);
+  }
+
   private readIndexAsked(from: MemberId, request: number): void {
     if (this.leader !== null) return this.leader.requestRead({ type: "member", to: from, request });
     const { currentTerm: term } = this.node;
@@ -307,7 +313,9 @@ export class Raft {
     if (this.departure !== null) this.depart(this.departure);
     if (this.leader !== null) this.lead(this.leader);
     else this.askToRead();
-    if (node.proposals.hasOpen && this.leader === null) this.giveUpProposals();
+    if (node.proposals.hasOpen && this.leader === null && this.isLeftOut) {
+      node.proposals.skippedTo(node.log.last.index, node.effects);
+    }
     this.compaction.takeIfDue(this.leader);
     log.evict(Math.min(delivery.spared, writes.durable.index) as LogIndex, options.limits.maxCachedBytes);
     const write = writes.take();
@@ -324,11 +332,10 @@ export class Raft {
     if (leader.mustResign) this.becomeFollower(null);
   }
 
-  /** A node that gets no entries any more will never hear what became of its proposals. */
-  private giveUpProposals(): void {
-    const { node } = this;
-    const member = memberOf(node.configuration, node.id);
-    if (member === null || member.role === "spare") node.proposals.skippedTo(node.log.last.index, node.effects);
+  /** Whether this node gets no entries, as far as it knows: it never hears what is committed. */
+  private get isLeftOut(): boolean {
+    const member = memberOf(this.node.configuration, this.node.id);
+    return member === null || member.role === "spare";
   }
 
   private askToRead(): void {
