@@ -28,7 +28,7 @@
  *    if every other node says Empty to the new incarnation: so each was empty at some time after the old disk was gone,
  *    and whatever X had on the old disk was known to no other founded node. A late Founded of X may still reach some of
  *    them. But each node is in one cluster only, X has to do without the coordinator, and two majorities of one list
- *    have a node in common: at most one of X and Y ever acts.
+ *    have a node in common: at most one of X and Y ever acts. (As long as X has no voters but those of the list: 15.)
  *    That is why Empty is addressed to an incarnation. One said to the old coordinator, delivered late, would else make
  *    the new one found Y with a node that has acknowledged entries of X in the meantime.
  * 6. A directory of another cluster: its node says nothing of Empty, so no cluster is founded with it; its messages are
@@ -56,8 +56,9 @@
  *    and puts the other.
  * 14. The coordinator of a list that is being founded hears Empty of one that is not on it: not counted. One that joins
  *    hears Empty: it has nothing to say to it.
- * 15. Not covered: all founders are removed from their cluster one by one, and opened again by the old list with empty
- *    directories. They are asked to found a cluster, and do: another one, which never hears of the first.
+ * 15. Not covered: a cluster has other voters by now, and all its founders, be it the only one, are opened again by the
+ *    old list with empty directories: they were removed, or have lost their disks. They are asked to found a cluster,
+ *    and do: another one, which never hears of the first. Who has lost its disk has to join.
  */
 import { invariant, unreachable } from "../invariant.ts";
 import type { Random } from "../random.ts";
