@@ -15,6 +15,8 @@ export type MembershipErrorCode =
   /** It would vote without having the log. */
   | "NotCaughtUp"
   | "AlreadyMember"
+  /** Another node asks to be let in under the name of one that is there. */
+  | "MemberAlive"
   | "UnknownMember"
   /** Nobody would vote any more. */
   | "NoVoters"
@@ -85,6 +87,10 @@ function describeRefusal(
         "that it asks to be let in, or remove it first"];
     case "sameNode":
       return ["AlreadyMember", `there is a member ${id} with another disk: remove that first`];
+    case "stillAlive":
+      return ["MemberAlive", `${id} is there with the disk that it has as a member, and another node of that name asks ` +
+        "to be let in: give that another name. If its directory was replaced, ask again a few seconds later, or " +
+        "remove it first"];
     case "unknownMember":
       return ["UnknownMember", `${id} is no member of this cluster: status().members lists them`];
     case "noVoters":

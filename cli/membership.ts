@@ -106,6 +106,7 @@ export class Membership {
     id: NodeId, operations: readonly MemberOperation[], until: number, patientWith: readonly ChangeRefusalReason[],
     contentWith: readonly ChangeRefusalReason[] = [],
   ): Promise<void> {
+    const aliveUntil = Math.min(until, performance.now() + SEEMS_ALIVE_MS);
     for (;;) {
       const outcome = await this.driver.change(operations);
       const { leader } = this.driver.status();
@@ -114,8 +115,9 @@ export class Membership {
       if (outcome.type === "committed") return;
       const { reason } = outcome;
       if (contentWith.includes(reason)) return;
-      const passes = PASSING.includes(reason) || patientWith.includes(reason);
-      if (!passes || performance.now() >= until) throw this.refusal(reason, id);
+      const passes = PASSING.includes(reason) || patientWith.includes(reason) || reason === "stillAlive";
+      const end = reason === "stillAlive" ? aliveUntil : until;
+      if (!passes || performance.now() >= end) throw this.refusal(reason, id);
       await pause(RETRY_MS);
     }
   }
@@ -178,6 +180,8 @@ export class Membership {
 }
 
 const NOT_YET: readonly ChangeRefusalReason[] = ["notCaughtUp"];
+/** As long as a node that has died seems to be alive: it may have come back with another disk. */
+const SEEMS_ALIVE_MS = 10_000;
 
 function requestOf(node: NodeId, change: MemberChange & { readonly role: Role }): MemberRequest {
   const { role, address, failureDomain, priority } = change;

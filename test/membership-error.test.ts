@@ -13,6 +13,7 @@ const REFUSALS: Readonly<Record<ChangeRefusalReason, readonly [string, RegExp]>>
   notCaughtUp: ["NotCaughtUp", /call setRole\("d", "voter"\) again later/],
   noChange: ["AlreadyMember", /d is a member already, .* and setRole gives it another/],
   sameNode: ["AlreadyMember", /remove that first/],
+  stillAlive: ["MemberAlive", /ask again a few seconds later, or remove it first/],
   unknownMember: ["UnknownMember", /d is no member of this cluster/],
   noVoters: ["NoVoters", /add another voter first/],
   tooMany: ["TooManyMembers", /at most 64 members/],

@@ -93,6 +93,8 @@ export type ChangeRefusal =
   | "pending"
   /** Somebody who is to vote lags behind, or has not been heard of. Make it a standby first. */
   | "notCaughtUp"
+  /** A node would get another disk while the one that it has is being heard: first remove that, or stop it. */
+  | "stillAlive"
   /** A new member does not understand the feature version in force. */
   | "version";
 

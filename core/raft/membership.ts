@@ -6,7 +6,7 @@
  * Besides what is asked for, the leader changes by itself what the roles should be (roles.ts) and which feature version
  * is in force (features.ts). It decides nothing of quorums: that is quorum.ts.
  */
-import type { MemberId, RequestNumber } from "../types.ts";
+import { nodeOf, type MemberId, type RequestNumber } from "../types.ts";
 import type { ChangeOutcome, ChangeRefusal } from "./boundary.ts";
 import { isJoint, isVoter, leaveJoint, planChange, votersOf } from "./configuration.ts";
 import type { Configuration, ConfigurationOperation } from "./configuration.ts";
@@ -83,9 +83,20 @@ export class Membership {
     if (obstacle !== null) return obstacle;
     const planned = planChange(this.node.configuration, operations);
     if (!planned.ok) return planned.fault;
-    const refusal = this.judgeVoters(planned.configuration);
+    const refusal = this.judgeDisks(planned.configuration) ?? this.judgeVoters(planned.configuration);
     if (refusal === null) this.node.appendConfiguration(planned.configuration);
     return refusal;
+  }
+
+  /** Somebody with an empty directory and a name that is taken does not take the place of one that is there. */
+  private judgeDisks({ members }: Configuration): ChangeRefusal | null {
+    const { configuration, id: own } = this.node;
+    for (const { id } of configuration.members) {
+      const other = members.find((member) => nodeOf(member.id) === nodeOf(id));
+      if (other === undefined || other.id === id) continue;
+      if (id === own || this.followers.standingOf(id).isAlive) return "stillAlive";
+    }
+    return null;
   }
 
   /** A voter that has to catch up first could hold up every commit. */
