@@ -117,7 +117,11 @@ export class Followers {
    * longer log than the others' would only make it refuse its vote to them.
    */
   private dismiss(): void {
-    for (const progress of this.dismissed) this.sendLog(progress);
+    for (const progress of this.dismissed) {
+      // Nothing is found out from it later: not what was lost before, nor that it has room again.
+      progress.probe((Math.max(progress.matchIndex, this.node.log.base.index) + 1) as LogIndex);
+      this.sendLog(progress);
+    }
     this.dismissed = [];
     const ids = new Set(this.all.map(({ id }) => id));
     for (const id of this.byId.keys()) if (!ids.has(id)) this.byId.delete(id);
