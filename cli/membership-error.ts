@@ -88,9 +88,9 @@ function describeRefusal(
     case "sameNode":
       return ["AlreadyMember", `there is a member ${id} with another disk: remove that first`];
     case "stillAlive":
-      return ["MemberAlive", `${id} is there with the disk that it has as a member, and another node of that name asks ` +
-        "to be let in: give that another name. If its directory was replaced, ask again a few seconds later, or " +
-        "remove it first"];
+      return ["MemberAlive", `${id} is there with the disk that it has as a member, and another node of that name ` +
+        "asks to be let in: give that another name. If its directory was replaced, ask again a few seconds later, " +
+        "or remove it first"];
     case "unknownMember":
       return ["UnknownMember", `${id} is no member of this cluster: status().members lists them`];
     case "noVoters":

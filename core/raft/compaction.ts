@@ -1,6 +1,6 @@
 /**
  * When the state is to be stored as a snapshot, and how much of the log that makes superfluous (§7). One snapshot is
- * taken at a time, and none while one is being sent, unless that has stalled: it would take the place of that.
+ * taken at a time, and none while one is being sent, as long as that can wait: it would take its place.
  *
  * Members that lag behind cost less to serve from the log than by a snapshot, so a bounded number of entries is kept
  * for them; beyond it they get the snapshot, and nobody can make a log grow without end.
@@ -12,6 +12,8 @@ import type { NodeState } from "./node-state.ts";
 
 /** Of each byte of the log so many may be written for snapshots. */
 const MAX_SNAPSHOT_COST = 4;
+/** A transfer holds a snapshot up until so many times what makes one due has been applied. */
+const MAX_DELAY = 4;
 
 export class Compaction {
   private readonly node: NodeState;
@@ -32,7 +34,9 @@ export class Compaction {
     if (entries < limits.snapshotEntries && delivery.bytesSinceSnapshot < limits.snapshotBytes) return;
     // Storing a snapshot costs its size: for a large one more log has to go.
     if (delivery.bytesSinceSnapshot * MAX_SNAPSHOT_COST < (snapshot?.size ?? 0)) return;
-    if (leader !== null && leader.followers.transferCount > 0) return;
+    // One that is being sent is not taken away, but not for ever: transfers may follow each other without end.
+    const delay = Math.max(entries / limits.snapshotEntries, delivery.bytesSinceSnapshot / limits.snapshotBytes);
+    if (leader !== null && leader.followers.transferCount > 0 && delay < MAX_DELAY) return;
     this.isTaking = true;
     this.averageBytes = delivery.bytesSinceSnapshot / entries;
     delivery.bytesSinceSnapshot = 0;

@@ -211,14 +211,14 @@ export class Followers {
     const { now, options, effects } = this.node;
     for (const progress of this.all) {
       if (progress.phase.type !== "snapshot") continue;
-      if (this.isWithin(progress.heardAt, HEARD_TIMEOUTS)) progress.phase.transfer.ask(now, options, effects);
+      if (this.isHeard(progress)) progress.phase.transfer.ask(now, options, effects);
       else progress.probe((progress.matchIndex + 1) as LogIndex);
     }
   }
 
   private startTransfer(progress: Progress): void {
     const { snapshot, options, now, effects } = this.node;
-    if (snapshot === null || !this.isWithin(progress.heardAt, HEARD_TIMEOUTS)) return;
+    if (snapshot === null || !this.isHeard(progress)) return;
     if (this.transferCount >= options.limits.maxSnapshotTransfers) return;
     const transfer = new SnapshotTransfer(progress.id, this.term, snapshot, now);
     progress.sendSnapshot(transfer);
@@ -276,6 +276,11 @@ export class Followers {
     const { log } = this.node;
     if ((role === "spare" && isHeartbeat) || nextIndex === null || nextIndex <= log.base.index) return NO_ENTRY;
     return nextIndex === 1 ? NO_ENTRY : log.idAt((nextIndex - 1) as LogIndex);
+  }
+
+  /** Whether it has been heard just now: more than that it does not count as dead yet. */
+  isHeard(progress: Progress): boolean {
+    return this.isWithin(progress.heardAt, HEARD_TIMEOUTS);
   }
 
   private isWithin(since: Instant, timeouts: number): boolean {

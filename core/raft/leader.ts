@@ -22,7 +22,7 @@ import { Rounds } from "./rounds.ts";
 
 /** So many election timeouts without an answer of a quorum, and a leader resigns. */
 const RESIGN_AFTER_TIMEOUTS = 2;
-/** How often, at most, a leader hands over to one with a higher priority. */
+/** After so many election timeouts a leader hands over to one with a higher priority; twice as many after each try. */
 const PREFER_AFTER_TIMEOUTS = 10;
 
 export class Leader {
@@ -35,6 +35,7 @@ export class Leader {
   private heartbeatDeadline: Instant;
   /** When to look for one that should rather lead. */
   private preferAt: Instant;
+  private preferAfterMs: number;
   /** The first round that may make a lease; null: none does in this term any more. */
   private leaseFrom: number | null = 1;
 
@@ -45,7 +46,8 @@ export class Leader {
     this.followers = new Followers(node, this.rounds);
     this.membership = new Membership(node, this.followers);
     this.heartbeatDeadline = afterMs(node.now, node.options.timing.heartbeatMs);
-    this.preferAt = afterMs(node.now, PREFER_AFTER_TIMEOUTS * node.options.timing.electionTimeoutMs);
+    this.preferAfterMs = PREFER_AFTER_TIMEOUTS * node.options.timing.electionTimeoutMs;
+    this.preferAt = afterMs(node.now, this.preferAfterMs);
   }
 
   /** When something is to be done though nothing happens. */
@@ -153,15 +155,19 @@ export class Leader {
 
   /** A voter with a higher priority than ours, that is there and up to date, should lead. */
   private handOverToPreferred(): void {
-    const { configuration, id, now, options } = this.node;
-    this.preferAt = afterMs(now, PREFER_AFTER_TIMEOUTS * options.timing.electionTimeoutMs);
+    const { configuration, id, now } = this.node;
+    this.preferAt = afterMs(now, this.preferAfterMs);
     if (this.handover !== null || isPreferred(configuration, id)) return;
     const isReady = (progress: Progress): boolean => {
       const { isAlive, isCaughtUp } = this.followers.standingOf(progress.id);
-      return isAlive && isCaughtUp && isPreferred(configuration, progress.id);
+      const isThere = isAlive && isCaughtUp && this.followers.isHeard(progress);
+      return isThere && isPreferred(configuration, progress.id);
     };
     const target = bestTarget(configuration, this.followers.all, isReady);
-    if (target !== null) this.handOver(null, target.id);
+    if (target === null || !this.handOver(null, target.id)) return;
+    // Should it not come about, proposals have waited for nothing: it is not tried so soon again.
+    this.preferAfterMs *= 2;
+    this.preferAt = afterMs(now, this.preferAfterMs);
   }
 
   private askTarget(): void {

@@ -25,7 +25,14 @@ export class Outbox {
   private held: Held[] = [];
 
   post(to: MemberId, message: Message, vouchesFor: "log" | "term"): void {
+    if (this.held.length > 0 && vouchesFor === "term") this.forgetEarlier(to, message.type);
     this.held.push({ to, message, vouchesFor, after: null });
+  }
+
+  /** While a disk hangs each heartbeat would leave an answer here: the last one says all that the others would have. */
+  private forgetEarlier(to: MemberId, type: Message["type"]): void {
+    if (type !== "AppendEntriesReply") return;
+    this.held = this.held.filter((held) => held.to !== to || held.vouchesFor !== "term" || held.message.type !== type);
   }
 
   /** The term has moved on. */
