@@ -229,10 +229,10 @@ export const DEFAULT_LIMITS: RaftLimits = {
   maxUncommittedBytes: 128 * MIB,
   maxCachedBytes: 64 * MIB,
   maxPayloadBytes: 64 * MIB,
-  snapshotBytes: 64 * MIB,
+  snapshotBytes: 256 * MIB,
   snapshotEntries: 65_536,
   maxTrailingEntries: 8_192,
-  maxTrailingBytes: 64 * MIB,
+  maxTrailingBytes: 16 * MIB,
   snapshotChunkBytes: MIB,
   maxSnapshotTransfers: 2,
 };
