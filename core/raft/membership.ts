@@ -36,6 +36,8 @@ export class Membership {
     if (this.isPending) return false;
     const { configuration, configurations } = this.node;
     if (isJoint(configuration)) {
+      // A successor that knows it to be committed waits, as for any change, for an entry of its own term.
+      if (this.obstacle() === "notReady") return false;
       this.node.appendConfiguration(leaveJoint(configuration));
       return true;
     }
