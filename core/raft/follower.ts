@@ -7,7 +7,7 @@
  * other. One whose entry we hold needs no installing: we have all that is in it.
  */
 import { unreachable } from "../invariant.ts";
-import { sameEntry, type EntryId, type LogIndex, type MemberId, type Term } from "../types.ts";
+import { NO_ENTRY, sameEntry, type EntryId, type LogIndex, type MemberId, type Term } from "../types.ts";
 import { judgeAppend, type AppendVerdict } from "./append.ts";
 import { followerCommitIndex } from "./commit.ts";
 import type { Configuration } from "./configuration.ts";
@@ -33,6 +33,12 @@ export class Follower {
 
   constructor(node: NodeState) {
     this.node = node;
+  }
+
+  /** To a leader of an earlier term: our term tells it that it leads no more. */
+  refuse(from: MemberId, message: AppendEntries | InstallSnapshot): void {
+    if (message.type === "InstallSnapshot") return this.replyToChunk(from, message.snapshot, 0);
+    this.replyToAppend(from, message, { accepted: false, rejected: message.prevLog.index, hint: NO_ENTRY });
   }
 
   appendReceived(from: MemberId, request: AppendEntries): void {

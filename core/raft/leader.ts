@@ -6,6 +6,7 @@
  * A leader whose rounds a quorum no longer answers resigns (check-quorum, thesis §6.2): its clients look for another,
  * and those who still hear it may vote.
  */
+import { unreachable } from "../invariant.ts";
 import { afterMs, type Instant, type LogIndex, type MemberId, type RequestNumber } from "../types.ts";
 import type { RaftInput, TransferOutcome } from "./boundary.ts";
 import { leaderCommitIndex } from "./commit.ts";
@@ -14,7 +15,7 @@ import { Followers } from "./followers.ts";
 import { bestTarget, Handover, isIncomingVoter } from "./handover.ts";
 import { leaseEnd } from "./lease.ts";
 import { Membership } from "./membership.ts";
-import type { Message } from "./message.ts";
+import type { AppendEntriesReply, InstallSnapshotReply, Leaving } from "./message.ts";
 import type { NodeState } from "./node-state.ts";
 import type { Progress } from "./progress.ts";
 import { Reads, type ReadOrigin } from "./reads.ts";
@@ -82,7 +83,7 @@ export class Leader {
   }
 
   /** A reply of this term, or a request to its leader. */
-  received(from: MemberId, message: Message): void {
+  received(from: MemberId, message: AppendEntriesReply | InstallSnapshotReply | Leaving): void {
     switch (message.type) {
       case "AppendEntriesReply":
         return this.followers.replied(from, message);
@@ -94,6 +95,7 @@ export class Leader {
         return this.membership.tend();
       }
       default:
+        unreachable(message);
     }
   }
 
@@ -174,19 +176,24 @@ export class Leader {
     const { handover, node } = this;
     if (handover === null || handover.isAsked || handover.target.matchIndex < node.log.last.index) return;
     handover.isAsked = true;
-    this.leaseFrom = null;
-    const message = { type: "TimeoutNow", term: node.currentTerm } as const;
-    node.effects.push({ type: "Send", to: handover.target.id, message });
+    this.askToStand(handover.target);
   }
 
   /** We do not vote any more: nobody has to wait for a timeout, if there is one who has all that is committed. */
   private leaveToBest(): void {
-    const { configuration, effects, currentTerm: term, delivery } = this.node;
+    const { configuration, delivery } = this.node;
     const isReady = (progress: Progress): boolean => {
       return this.followers.isAlive(progress) && progress.matchIndex >= delivery.commitIndex;
     };
     const target = bestTarget(configuration, this.followers.all, isReady);
-    if (target !== null) effects.push({ type: "Send", to: target.id, message: { type: "TimeoutNow", term } });
+    if (target !== null) this.askToStand(target);
+  }
+
+  /** Voters listen to who was asked, whatever lease we had: from now on we have none. */
+  private askToStand({ id }: Progress): void {
+    const { effects, currentTerm: term } = this.node;
+    this.leaseFrom = null;
+    effects.push({ type: "Send", to: id, message: { type: "TimeoutNow", term } });
   }
 
   private endHandover(outcome: TransferOutcome): void {

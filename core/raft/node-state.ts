@@ -57,7 +57,7 @@ export class NodeState {
     invariant(this.log.last.term <= this.currentTerm, "recovery finds no entry of a later term than the hard state's");
   }
 
-  /** By the latest configuration in the log, committed or not; null: this node is not of it. */
+  /** In force: the latest in the log, committed or not. This node need not be of it. */
   get configuration(): Configuration {
     return this.configurations.current;
   }

@@ -14,7 +14,6 @@
  */
 import { invariant, unreachable } from "../invariant.ts";
 import type { Instant, LogIndex, MemberId, ReadNumber, Term, Ticket } from "../types.ts";
-import { NO_ENTRY } from "../types.ts";
 import { Alarm } from "./alarm.ts";
 import type { RaftEffect, RaftInput, RaftOptions } from "./boundary.ts";
 import { Compaction } from "./compaction.ts";
@@ -197,25 +196,13 @@ export class Raft {
 
   private leaderSpoke(from: MemberId, message: AppendEntries | InstallSnapshot): void {
     const { node, elections } = this;
-    if (message.term < node.currentTerm) return this.tellTerm(from, message);
+    if (message.term < node.currentTerm) return this.follower.refuse(from, message);
     const known = this.knownLeader();
     if (known !== null && known !== from) return node.reject(from, "a term has one leader");
     if (known === null) this.becomeFollower(from);
     elections.heard();
     if (message.type === "AppendEntries") this.follower.appendReceived(from, message);
     else this.follower.snapshotReceived(from, message);
-  }
-
-  /** To a leader of an earlier term. */
-  private tellTerm(to: MemberId, message: AppendEntries | InstallSnapshot): void {
-    const { currentTerm: term, options: { version } } = this.node;
-    if (message.type === "InstallSnapshot") {
-      const { entry } = message.snapshot;
-      return this.node.post(to, { type: "InstallSnapshotReply", term, entry, received: 0, installed: false }, "term");
-    }
-    const { round, prevLog } = message;
-    const result = { accepted: false, rejected: prevLog.index, hint: NO_ENTRY } as const;
-    this.node.post(to, { type: "AppendEntriesReply", term, round, version, result }, "term");
   }
 
   private readRequested(read: ReadNumber): void {
