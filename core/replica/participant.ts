@@ -265,9 +265,8 @@ export class Participant {
         return this.send(effect.to, effect.message);
       case "Apply":
         this.effects.push(effect);
-        if (!effect.entries.some(({ kind }) => kind === "configuration")) return;
-        this.roster.applied(effect.entries);
-        return this.committed();
+        if (this.roster.applied(effect.entries)) this.committed();
+        return;
       case "Restore":
         return this.restore(effect.snapshot);
       case "LeadershipChanged": {

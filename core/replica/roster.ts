@@ -69,14 +69,17 @@ export class Roster {
     return replacedIn !== null && term <= replacedIn;
   }
 
-  /** These entries are committed. */
-  applied(entries: readonly Entry[]): void {
+  /** These entries are committed. Whether one of them says who is of the cluster. */
+  applied(entries: readonly Entry[]): boolean {
+    let isNews = false;
     for (const entry of entries) {
       if (entry.kind !== "configuration") continue;
       const decoded = decodeConfiguration(entry.payload);
       invariant(decoded.ok, "what is committed as a configuration is one");
       this.commit(decoded.value, entry.term);
+      isNews = true;
     }
+    return isNews;
   }
 
   restored({ configuration, entry }: SnapshotId): void {

@@ -40,10 +40,6 @@ export class SnapshotReads {
     this.chunkBytes = chunkBytes;
   }
 
-  get isIdle(): boolean {
-    return this.underWay === null;
-  }
-
   request(reader: SnapshotReader, maxBytes: number): readonly SnapshotReadEffect[] {
     this.waiting.push({ reader, maxBytes });
     return this.underWay === null ? this.proceed() : [];
