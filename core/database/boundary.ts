@@ -5,6 +5,8 @@
  */
 import type { Entry, EntryId, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term } from "../types.ts";
 import type { ProposalOutcome } from "../raft/boundary.ts";
+import type { PageCut } from "../pages/page-cut.ts";
+import type { RestoreStep } from "../storage/boundary.ts";
 import type { EngineFactory, EngineLimits } from "./engine.ts";
 
 /** Names one client connection of the driver. Answers go back to it; it means nothing else. */
@@ -23,13 +25,17 @@ export type DatabaseInput =
   | { readonly type: "ReadRefused"; readonly read: ReadNumber }
   /** A leader that resigns hears it of its own term, with leader null. */
   | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
-  /** Answered in the same step by SnapshotTaken. */
+  /** Answered in the same step by SnapshotTaken. One at a time: CutEnded comes between. */
   | { readonly type: "TakeSnapshot" }
+  /** The pages of the cut taken last may be recycled. Not stored: the next one has them, too. */
+  | { readonly type: "CutEnded"; readonly isStored: boolean }
+  /** Pages of the stored snapshot are damaged: the next cut has them, though they have not changed. */
+  | { readonly type: "PagesDamaged"; readonly numbers: readonly number[] }
   /**
-   * The state becomes that of a snapshot, which has the effect of all entries up to `index`; in one order with
-   * Committed, and before the no-op of any term that this node leads. The bytes are given up.
+   * The state becomes that of a snapshot, which has the effect of all entries up to its own; in one order with
+   * Committed, and before the no-op of any term that this node leads. Until RestoreFinished queries wait.
    */
-  | { readonly type: "Restore"; readonly index: LogIndex; readonly bytes: Uint8Array }
+  | RestoreStep
   /** Refuse everything from now on. */
   | { readonly type: "Closing" };
 
@@ -46,9 +52,10 @@ export type DatabaseEffect =
     }
   | { readonly type: "RollBack"; readonly term: Term; readonly last: ProposalNumber }
   | { readonly type: "RequestRead"; readonly read: ReadNumber }
-  | { readonly type: "ReportApplied"; readonly index: LogIndex }
-  /** The effect of all entries up to `index`, and of nothing else (core/pages/snapshot-format.ts). */
-  | { readonly type: "SnapshotTaken"; readonly index: LogIndex; readonly bytes: Uint8Array }
+  /** `checksum`: of the applied state as of `index`. */
+  | { readonly type: "ReportApplied"; readonly index: LogIndex; readonly checksum: number }
+  /** What has changed since the cut before, with the effect of all entries up to `index`, and of nothing else. */
+  | { readonly type: "SnapshotTaken"; readonly index: LogIndex; readonly cut: PageCut }
   | { readonly type: "SetTimer"; readonly at: Instant }
   | { readonly type: "Halt"; readonly index: LogIndex; readonly detail: string };
 

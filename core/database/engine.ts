@@ -7,7 +7,7 @@
  * first.
  */
 
-import type { DecodeFault } from "../bytes.ts";
+import type { PageCut, StoredPage } from "../pages/page-cut.ts";
 
 /** What SQLite stores. Integers beyond 2^53 come back as bigint; a number with a fraction, or beyond 2^53, is REAL. */
 export type SqlValue = null | number | bigint | string | Uint8Array;
@@ -100,14 +100,25 @@ export interface Engine {
    */
   revive(seed: Uint8Array): void;
 
-  /** The applied state, whole: what `restore` takes. Speculative commits and open transactions are not in it. */
-  snapshot(): Uint8Array;
   /**
-   * Puts the state of a snapshot in the place of this one, in a fresh engine: nothing that was open on the old state
-   * goes on. Nothing may be speculative. The bytes are given up. Otherwise than null: nothing has changed. `seed`: 44
-   * bytes for SQLite's randomness.
+   * Pins the applied state and says what of it has changed since the last cut that was stored: the first time all of
+   * it. Speculative commits and open transactions are not in it. One at a time.
    */
-  restore(snapshot: Uint8Array, seed: Uint8Array): DecodeFault | null;
+  cut(): PageCut;
+  /** The cut is not read any more. Not stored: its pages belong to the next one as well. */
+  endCut(isStored: boolean): void;
+  /** The next cut has these pages, too, as far as they exist. */
+  touch(numbers: readonly number[]): void;
+  /**
+   * Begins to put another state in the place of this one, in a fresh engine: nothing that was open on the old state
+   * goes on. Nothing may be speculative. Whatever has been restored before `finishRestore` is dropped by another
+   * `beginRestore`. Until then nothing else may be asked but `image` and `checksum`.
+   */
+  beginRestore(pageSize: number, pageCount: number): ApplyFault | null;
+  /** Each page once, in any order; their bytes are given up. */
+  restorePages(pages: readonly StoredPage[]): ApplyFault | null;
+  /** Every page is there, and the checksum of them all is this. `seed`: 44 bytes for SQLite's randomness. */
+  finishRestore(checksum: number, seed: Uint8Array): ApplyFault | null;
 
   /**
    * A rolling checksum of the applied state: equal pages, equal checksum, whatever the way there. u32 pair as one

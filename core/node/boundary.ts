@@ -2,7 +2,7 @@
  * A node in one thread: Replica and Database joined by queues of values. The same wiring runs in the simulator and in
  * production; what is left to a driver is files, sockets and timers.
  */
-import type { EntryId, Identity, Instant, NodeId } from "../types.ts";
+import type { Instant, NodeId } from "../types.ts";
 import type { ClientId, DatabaseLimits } from "../database/boundary.ts";
 import type { EngineFactory } from "../database/engine.ts";
 import type { HaltReason, RejectReason, ReplicaEffect, ReplicaInput, ReplicaOptions } from "../replica/boundary.ts";
@@ -26,7 +26,7 @@ export type NodeEffect =
   | { readonly type: "Disconnect"; readonly client: ClientId; readonly detail: string }
   /** One timer for the whole node; replaces the one set before. */
   | { readonly type: "SetTimer"; readonly at: Instant }
-  | { readonly type: "Recovered"; readonly identity: Identity; readonly last: EntryId; readonly tornBytes: number }
+  | Extract<ReplicaEffect, { readonly type: "Recovered" | "DamageFound" | "SpaceChanged" }>
   | Extract<ReplicaEffect, { readonly type: "LeadershipChanged" | "ConfigurationChanged" }>
   | Extract<ReplicaEffect, { readonly type: "ChangeResolved" | "TransferResolved" }>
   | { readonly type: "Reject"; readonly from: NodeId; readonly reason: RejectReason; readonly detail: string }

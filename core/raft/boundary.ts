@@ -49,18 +49,28 @@ export type RaftInput =
   | { readonly type: "TransferRequested"; readonly request: RequestNumber; readonly target: MemberId | null }
   /** This process is about to stop: hand over leadership and the vote, as far as possible. Answered by Leave. */
   | { readonly type: "LeaveRequested" }
-  /** Answers TakeSnapshot: this snapshot is durable in the place of any older one. */
+  /**
+   * This snapshot is durable in the place of any older one. It answers TakeSnapshot; and it comes unasked when the
+   * stored one has been written down in another way: the same entry, another size and checksum.
+   */
   | { readonly type: "SnapshotStored"; readonly snapshot: SnapshotId }
+  /** Answers TakeSnapshot, too: it did not come about (no space, or a newer one came). It may be tried again later. */
+  | { readonly type: "SnapshotAbandoned" }
   /** Answers ReadSnapshot. `bytes` null: that snapshot is no longer there. */
   | {
       readonly type: "SnapshotRead";
       readonly to: MemberId;
-      readonly entry: EntryId;
+      readonly snapshot: SnapshotId;
       readonly offset: number;
       readonly bytes: Uint8Array | null;
     }
-  /** Answers StoreChunk: it is written (it need not be durable). */
-  | { readonly type: "ChunkStored"; readonly entry: EntryId; readonly end: number }
+  /**
+   * Answers StoreChunk: it is written (it need not be durable). `end`: where to go on; farther than the chunk reached
+   * where this disk has what follows already. null: it could not be kept, begin anew.
+   */
+  | { readonly type: "ChunkStored"; readonly snapshot: SnapshotId; readonly end: number | null }
+  /** Whether this disk has room for proposals. At the start: it has. */
+  | { readonly type: "SpaceChanged"; readonly hasSpace: boolean }
   /** The clock stood still for a time that nobody knows: no lease from before is worth anything. */
   | { readonly type: "ClockStopped" };
 
@@ -70,6 +80,8 @@ export type RefusalReason =
   | "outOfOrder"
   /** Too many bytes are waiting to be committed, or for this node's own disk. */
   | "busy"
+  /** This node's disk is full, or holds as much of the log as it may. */
+  | "diskFull"
   | "tooLarge"
   /** Leadership is being handed over. */
   | "transferring";
@@ -163,17 +175,25 @@ export type RaftEffect =
   | { readonly type: "TransferResolved"; readonly request: RequestNumber; readonly outcome: TransferOutcome }
   /** Nothing more is to be handed over: the process may stop. */
   | { readonly type: "Leave" }
-  /** Store the applied state as of now, named by `Raft.snapshotAt`. Answered by SnapshotStored; one at a time. */
+  /**
+   * Store the applied state as of now; what it is of says `Raft.snapshotAt`. Answered by SnapshotStored or by
+   * SnapshotAbandoned; one at a time.
+   */
   | { readonly type: "TakeSnapshot" }
+  /** Keep this snapshot readable, whatever takes its place, until it is released. */
+  | { readonly type: "PinSnapshot"; readonly snapshot: SnapshotId }
+  | { readonly type: "ReleaseSnapshot"; readonly snapshot: SnapshotId }
+  /** What the disk had lost is there again: from now on this member may vote and stand as any other. Not answered. */
+  | { readonly type: "ForgetLoss" }
   /** Entries up to this one may leave the disk: the stored snapshot has them. Not answered. */
   | { readonly type: "Compact"; readonly through: EntryId }
   /** Store a piece of a snapshot that is being received; one of another entry discards what there was. */
   | { readonly type: "StoreChunk"; readonly snapshot: SnapshotId; readonly offset: number; readonly bytes: Uint8Array }
-  /** Read a piece of the stored snapshot. Answered by SnapshotRead. */
+  /** Read a piece of a snapshot. Answered by SnapshotRead. */
   | {
       readonly type: "ReadSnapshot";
       readonly to: MemberId;
-      readonly entry: EntryId;
+      readonly snapshot: SnapshotId;
       readonly offset: number;
       readonly maxBytes: number;
     }
@@ -262,6 +282,11 @@ export interface RaftOptions {
   readonly log: RecoveredLog;
   /** At or above the log's base; null: none has been taken, and the base is 0/0. */
   readonly snapshot: SnapshotId | null;
+  /**
+   * The disk has lost entries: the highest one that this member may have acknowledged and no longer has. Until it has
+   * a log at least so far from a leader it does not stand, and votes only for whoever has one. null: nothing is lost.
+   */
+  readonly lost: EntryId | null;
   readonly timing: RaftTiming;
   readonly limits: RaftLimits;
   /** The highest feature version that this member understands (features.ts). */

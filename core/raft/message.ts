@@ -74,13 +74,19 @@ export interface AppendEntriesReply {
 }
 
 /** What a snapshot is of. */
-export interface SnapshotId {
+export interface SnapshotPoint {
   /** The last entry whose effect is in it. */
   readonly entry: EntryId;
   /** As of that entry. */
   readonly configuration: Configuration;
+}
+
+/** One way of writing a snapshot down: the stream of bytes that is sent to a member. */
+export interface SnapshotId extends SnapshotPoint {
   /** In bytes. */
   readonly size: number;
+  /** Of what the stream consists of: equal for equal streams, whoever sends them. */
+  readonly checksum: number;
 }
 
 /** A piece of a snapshot (§7). */

@@ -15,7 +15,8 @@ import type {
 import type { Configuration, MemberRole } from "../raft/configuration.ts";
 import type { RaftState } from "../raft/invariants.ts";
 import type { RoleTargets } from "../raft/roles.ts";
-import type { StorageFault, StorageLimits } from "../storage/boundary.ts";
+import type { PageCut } from "../pages/page-cut.ts";
+import type { RestoreStep, StorageEffect, StorageFault, StorageLimits } from "../storage/boundary.ts";
 import type { DiskAnswer, DiskOrder } from "../storage/disk.ts";
 
 export type ReplicaInput =
@@ -28,9 +29,11 @@ export type ReplicaInput =
   | { readonly type: "TimerFired" }
   | DiskAnswer
   /** What Database asks of consensus goes to Raft as it is. */
-  | Extract<RaftInput, { readonly type: "Proposed" | "RolledBack" | "ReadRequested" | "Applied" }>
-  /** Answers TakeSnapshot: the state with everything applied up to `index`, and nothing above. */
-  | { readonly type: "SnapshotTaken"; readonly index: LogIndex; readonly bytes: Uint8Array }
+  | Extract<RaftInput, { readonly type: "Proposed" | "RolledBack" | "ReadRequested" }>
+  /** Everything up to `index` has been applied, or restored. `checksum`: of the whole state as of then. */
+  | { readonly type: "Applied"; readonly index: LogIndex; readonly checksum: number }
+  /** Answers TakeSnapshot: what has changed, with everything applied up to `index`, and nothing above. */
+  | { readonly type: "SnapshotTaken"; readonly index: LogIndex; readonly cut: PageCut }
   /** All operations in one step, or none; in the order given. Answered by ChangeResolved. */
   | {
       readonly type: "ChangeRequested";
@@ -67,16 +70,27 @@ export type ReplicaEffect =
   | ({ readonly type: "Disk" } & DiskOrder)
   | { readonly type: "Send"; readonly to: NodeId; readonly bytes: Uint8Array }
   /** Recovery is over and the directory is sound. */
-  | { readonly type: "Recovered"; readonly identity: Identity; readonly last: EntryId; readonly tornBytes: number }
+  | {
+      readonly type: "Recovered";
+      readonly identity: Identity;
+      readonly last: EntryId;
+      readonly tornBytes: number;
+      /** See core/storage/boundary.ts. */
+      readonly lost: EntryId | null;
+      readonly damage: readonly StorageFault[];
+    }
   /** And what Raft answers comes out as it is. */
   | Extract<RaftEffect, { readonly type: "Accept" | "Resolve" | "Apply" | "ReadReady" | "ReadRefused" }>
   /** Store the applied state: answered by SnapshotTaken. One at a time; stands in one order with Apply and Restore. */
   | Extract<RaftEffect, { readonly type: "SetTimer" | "TakeSnapshot" }>
   /**
-   * The state becomes that of these bytes, which a SnapshotTaken has once held, here or on another node. In one order
-   * with Apply; answered by Applied{index}, and nothing is applied before.
+   * The state becomes that of a snapshot, piece by piece: RestoreStarted, PagesRestored as often as it takes,
+   * RestoreFinished. In one order with Apply; the last is answered by Applied{index}, and nothing is applied between. It
+   * may begin anew with another RestoreStarted.
    */
-  | { readonly type: "Restore"; readonly index: LogIndex; readonly bytes: Uint8Array }
+  | RestoreStep
+  /** The cut has been written, or never will be: its pages are not looked at any more. */
+  | Extract<StorageEffect, { readonly type: "CutEnded" | "PagesDamaged" | "DamageFound" | "SpaceChanged" }>
   /** Who leads, as far as this node knows; leader null: unknown. */
   | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
   /**
@@ -118,7 +132,12 @@ export type HaltReason =
   /** A write, sync or read failed while running. Never retried. */
   | { readonly type: "disk"; readonly code: string; readonly file: string | null; readonly detail: string }
   /** What was applied contradicts the entry: a bug or silent corruption. */
-  | { readonly type: "divergence"; readonly index: LogIndex; readonly detail: string };
+  | { readonly type: "divergence"; readonly index: LogIndex; readonly detail: string }
+  /**
+   * A majority has another state at this index: ours is wrong. The directory is marked so, durably: the next start
+   * discards what it holds and fetches it anew.
+   */
+  | { readonly type: "quarantined"; readonly index: LogIndex; readonly detail: string };
 
 export interface ReplicaOptions {
   readonly id: NodeId;

@@ -7,6 +7,7 @@
  */
 import type { Entry, EntryId, HardState, Identity, LogIndex, MemberId, NodeId, Ticket } from "../types.ts";
 import type { ReadPurpose, RecoveredLog } from "../raft/boundary.ts";
+import type { StoredPage } from "../pages/page-cut.ts";
 import type { SnapshotId } from "../raft/message.ts";
 import type { DiskOrder } from "./disk.ts";
 
@@ -25,8 +26,12 @@ export interface Recovered {
   readonly log: RecoveredLog;
   /** At or above the log's base; null: the base is 0/0. */
   readonly snapshot: SnapshotId | null;
+  /** The highest entry that this disk may have acknowledged and no longer has; null: nothing is lost (rule 13). */
+  readonly lost: EntryId | null;
   /** How many bytes of a torn write were cut from the end of the log; 0: it was whole. */
   readonly tornBytes: number;
+  /** What was found damaged. It has been mended from a second copy, or is `lost`. */
+  readonly damage: readonly StorageFault[];
 }
 
 /** One Persist of raft/, as storage sees it. */
@@ -64,33 +69,73 @@ export type StorageEffect =
   | { readonly type: "Persisted"; readonly ticket: Ticket }
   /** Answers `requestRead`: at least one entry, consecutive from the index asked for. */
   | { readonly type: "EntriesRead"; readonly purpose: ReadPurpose; readonly entries: readonly Entry[] }
-  /** Answers `storeSnapshot`: it is durable, in the place of any older one; or a newer one has been installed. */
+  /**
+   * Answers `checkpoint`: it is durable, in the place of any older one. Comes unasked when files have been merged: the
+   * same entry, another stream.
+   */
   | { readonly type: "SnapshotStored"; readonly snapshot: SnapshotId }
-  /** Answers `storeChunk`: written, not necessarily durable. */
-  | { readonly type: "ChunkStored"; readonly entry: EntryId; readonly end: number }
+  /** Answers `checkpoint`, too: there was no space for it, or a newer snapshot has been installed meanwhile. */
+  | { readonly type: "SnapshotAbandoned" }
+  /** Comes with either of the two: the cut's pages are not read any more. Not stored: the next cut has to have them. */
+  | { readonly type: "CutEnded"; readonly isStored: boolean }
+  /**
+   * Answers `storeChunk`: written, not necessarily durable. `end`: where the stream goes on, beyond what this disk has
+   * already; null: there was no space, what had been stored of it is gone.
+   */
+  | { readonly type: "ChunkStored"; readonly snapshot: SnapshotId; readonly end: number | null }
   /** Answers `readSnapshot`, in the order of the requests. `bytes` null: that snapshot is no longer there. */
-  | { readonly type: "SnapshotRead"; readonly reader: SnapshotReader; readonly bytes: Uint8Array | null }
+  | {
+      readonly type: "SnapshotRead";
+      readonly to: MemberId;
+      readonly snapshot: SnapshotId;
+      readonly offset: number;
+      readonly bytes: Uint8Array | null;
+    }
+  /** What `restore` leads to, in this order; each page once. Nothing comes if a newer snapshot is being restored. */
+  | RestoreStep
+  /** Whether there is room for payloads: on the disk, and within what the log may keep. At the start there is. */
+  | { readonly type: "SpaceChanged"; readonly hasSpace: boolean }
+  /** Scrubbing has found damage. `remedy`: what is being done about it, in words for operators. */
+  | { readonly type: "DamageFound"; readonly fault: StorageFault; readonly remedy: string }
+  /** Pages of the stored snapshot are damaged, and those in memory are not: they belong into the next cut. */
+  | { readonly type: "PagesDamaged"; readonly numbers: readonly number[] }
+  /** Entries of the log up to this one are damaged: the state has to be stored, so that they may leave the log. */
+  | { readonly type: "EntriesDamaged"; readonly through: LogIndex }
   /** Answers `close`: every order is durable, no disk operation is under way. The last effect. */
   | { readonly type: "Closed" }
   /** An operation failed or a file is unsound. The last effect: nothing is retried, nothing more is done. */
   | { readonly type: "Failed"; readonly fault: StorageFault };
 
-/** Who wants a piece of the stored snapshot, and which. */
-export type SnapshotReader =
-  /** A member that lags behind. */
-  | { readonly type: "member"; readonly to: MemberId; readonly entry: EntryId; readonly offset: number }
-  /** This node's own state: all of it. */
-  | { readonly type: "restore"; readonly entry: EntryId };
+export type RestoreStep =
+  | { readonly type: "RestoreStarted"; readonly entry: EntryId; readonly pageSize: number; readonly pageCount: number }
+  /** Their bytes are given up. */
+  | { readonly type: "PagesRestored"; readonly pages: readonly StoredPage[] }
+  /** `checksum`: of the whole database, as the snapshot names it. */
+  | { readonly type: "RestoreFinished"; readonly entry: EntryId; readonly checksum: number };
 
 export interface StorageLimits {
-  /** The log file grows by zero-filled steps of so many bytes, so that a commit's sync writes no metadata. */
-  readonly preallocateBytes: number;
-  /** One write of the group commit carries at most about so many bytes. */
+  /** Of a segment of the log, as it is preallocated; one whose first record is larger is larger. */
+  readonly segmentBytes: number;
+  /** One write of the group commit carries at most about so many bytes; so does one of a snapshot's files. */
   readonly maxWriteBytes: number;
+  /** The log keeps at most about so many bytes; beyond it SpaceChanged says that there is no room for payloads. */
+  readonly maxLogBytes: number;
+  /** Kept free in a file of its own, so that a checkpoint fits when the disk is full. */
+  readonly reserveBytes: number;
+  /** Each `tick` scrubs about so many bytes. */
+  readonly scrubBytes: number;
+  /** How often Replica calls `tick`. */
+  readonly tickMs: number;
 }
 
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
 export const DEFAULT_STORAGE_LIMITS: StorageLimits = {
-  // A step is written as zeros and synced, and the commit behind it waits for so long: it must be short.
-  preallocateBytes: 1024 * 1024,
-  maxWriteBytes: 4 * 1024 * 1024,
+  segmentBytes: 4 * MIB,
+  maxWriteBytes: MIB,
+  maxLogBytes: 512 * MIB,
+  reserveBytes: 8 * MIB,
+  scrubBytes: MIB,
+  tickMs: 1000,
 };

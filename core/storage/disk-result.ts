@@ -1,8 +1,18 @@
 /** The answer to a disk operation, as the kind that the operation calls for. Anything else is a bug of the driver. */
 import { invariant } from "../invariant.ts";
-import type { DiskResult } from "./disk.ts";
+import type { DiskNews, DiskResult } from "./disk.ts";
 
-export function resultOf<T extends DiskResult["type"]>(result: DiskResult, type: T): Extract<DiskResult, { type: T }> {
-  invariant(result.type === type, "a disk answers what it was asked");
-  return result as Extract<DiskResult, { type: T }>;
+export function resultOf<T extends DiskResult["type"]>(news: DiskNews, type: T): Extract<DiskResult, { type: T }> {
+  invariant(news.type === type, "a disk answers what it was asked");
+  return news as Extract<DiskResult, { type: T }>;
+}
+
+/** Of a read: what is there; null: that place of the file cannot be read. */
+export function bytesOf(news: DiskNews): Uint8Array | null {
+  return news.type === "failed" ? null : resultOf(news, "read").bytes;
+}
+
+/** Of an operation that takes space: whether there was enough. */
+export function hadSpace(news: DiskNews): boolean {
+  return news.type !== "failed";
 }

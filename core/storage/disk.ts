@@ -34,6 +34,9 @@ export type DiskResult =
   /** write, sync, preallocate, rename, unlink, syncDirectory. */
   | { readonly type: "done" };
 
+/** What a procedure hears of an operation: its result, or a failure that is not the end (disk-failure.ts). */
+export type DiskNews = DiskResult | { readonly type: "failed"; readonly failure: DiskFailure };
+
 /** Why the world could not do it. `code` is the system's name for it ("EIO", "ENOSPC", "EACCES"). */
 export interface DiskFailure {
   readonly code: string;

@@ -3,11 +3,11 @@
  * costs a read.
  */
 import { crc32c } from "../checksum.ts";
-import type { DiskOperation, DiskResult } from "./disk.ts";
+import type { DiskNews, DiskOperation } from "./disk.ts";
 import { resultOf } from "./disk-result.ts";
 
 /** Something that asks the disk while it computes a T. */
-export type DiskProcedure<T> = Generator<DiskOperation, T, DiskResult>;
+export type DiskProcedure<T> = Generator<DiskOperation, T, DiskNews>;
 
 export class FileWindow {
   readonly file: string;

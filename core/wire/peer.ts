@@ -6,7 +6,7 @@
  * the transport knows that from the hello of the connection; with the incarnation it makes the member that consensus
  * counts. The bytes are in peer-codec.ts.
  */
-import type { ClusterId, Incarnation, Founder, NodeId } from "../types.ts";
+import type { ClusterId, Incarnation, Founder, LogIndex, NodeId } from "../types.ts";
 import type { Message } from "../raft/message.ts";
 
 export interface Envelope {
@@ -48,7 +48,16 @@ export interface Admitted {
 }
 
 export type BootstrapMessage = Empty | Founded | Admitted;
-export type PeerMessage = Message | BootstrapMessage;
+
+/** "Having applied everything up to `index`, the checksum of my state is this." From members, to all members. */
+export interface Digest {
+  readonly type: "Digest";
+  readonly index: LogIndex;
+  /** Below 2^53 (core/pages/rolling-checksum.ts). */
+  readonly checksum: number;
+}
+
+export type PeerMessage = Message | BootstrapMessage | Digest;
 
 /** A message with its envelope. */
 export interface Letter {
