@@ -158,6 +158,8 @@ export interface ReplicaOptions {
   /** See RaftOptions. Both off unless told. */
   readonly leaseDriftPpm?: number | null;
   readonly roles?: RoleTargets | null;
+  /** How many entries lie between two states of which members compare the checksums; 256 unless told. */
+  readonly digestEvery?: number;
   /** Run the laws of core/raft/invariants.ts after every step, as tests and the simulator do. Off unless told. */
   readonly checkInvariants?: boolean;
 }

@@ -99,8 +99,18 @@ export type StorageEffect =
   | { readonly type: "DamageFound"; readonly fault: StorageFault; readonly remedy: string }
   /** Pages of the stored snapshot are damaged, and those in memory are not: they belong into the next cut. */
   | { readonly type: "PagesDamaged"; readonly numbers: readonly number[] }
-  /** Entries of the log up to this one are damaged: the state has to be stored, so that they may leave the log. */
-  | { readonly type: "EntriesDamaged"; readonly through: LogIndex }
+  /**
+   * The state should be stored though that is not due, so that the log loses at least what lies at or below `through`:
+   * entries there are damaged. 0: as much as it may; there is no space, or pages are damaged.
+   */
+  | { readonly type: "SnapshotWanted"; readonly through: LogIndex }
+  /**
+   * In the course of a restore the stored snapshot has been found damaged: it is of no use any more. Nothing more comes
+   * of that restore.
+   */
+  | { readonly type: "SnapshotDamaged"; readonly fault: StorageFault }
+  /** Answers `quarantine`: the mark is durable. The next start discards log and snapshot. */
+  | { readonly type: "Quarantined" }
   /** Answers `close`: every order is durable, no disk operation is under way. The last effect. */
   | { readonly type: "Closed" }
   /** An operation failed or a file is unsound. The last effect: nothing is retried, nothing more is done. */

@@ -17,8 +17,8 @@ export class DiskQueue<Purpose> {
     return { ticket, operation };
   }
 
-  /** What the operation was for, now that it has been answered. */
-  take(ticket: Ticket): Purpose {
+  /** The operation and what it was for, now that it has been answered. */
+  take(ticket: Ticket): { readonly operation: DiskOperation; readonly purpose: Purpose } {
     const taken = this.underWay.get(ticket);
     invariant(taken !== undefined, "every operation is answered exactly once");
     for (const [other, { operation }] of this.underWay) {
@@ -26,7 +26,7 @@ export class DiskQueue<Purpose> {
       invariant(!sharesFile(operation, taken.operation), "operations on one file are answered in order");
     }
     this.underWay.delete(ticket);
-    return taken.purpose;
+    return taken;
   }
 }
 

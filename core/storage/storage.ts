@@ -2,36 +2,37 @@
  * The storage of one node as a machine: orders in, disk operations and their outcomes out. Synchronous.
  *
  *     start ─> Recovered ─> writeIdentity, once or twice, if the directory belongs to no cluster yet
- *                       ─> persist, compact, storeSnapshot, storeChunk, requestRead and readSnapshot, in any mix
+ *                       ─> persist, compact, checkpoint, storeChunk, requestRead, readSnapshot, restore, tick, in any mix
  *                       ─> close ─> Closed
  *
  * Failed may come at any time and is final: nothing is retried, least of all a sync, after which the system may have
- * forgotten what it could not write.
+ * forgotten what it could not write. Which failures are not the end stands in disk-failure.ts.
  *
- * What is decided here is the order of life and who is answered; in which order files change stands in write-queue.ts,
- * what a directory means in recovery.ts.
+ * What is decided here is the order of life and who is answered. In which order the state changes stands in
+ * write-queue.ts, what is done beside it in upkeep.ts, what a directory means in recovery.ts.
  */
 import { invariant, unreachable } from "../invariant.ts";
+import type { PageCut } from "../pages/page-cut.ts";
 import type { ReadPurpose } from "../raft/boundary.ts";
-import type { SnapshotId } from "../raft/message.ts";
-import type { EntryId, Identity, LogIndex } from "../types.ts";
-import type { Judged } from "./block.ts";
-import type { PersistOrder, SnapshotReader, StorageEffect, StorageFault, StorageOptions } from "./boundary.ts";
+import type { SnapshotId, SnapshotPoint } from "../raft/message.ts";
+import type { EntryId, Identity, LogIndex, MemberId } from "../types.ts";
+import { type Judged, brokenRule } from "./block.ts";
+import type { PersistOrder, StorageEffect, StorageFault, StorageOptions } from "./boundary.ts";
+import { isBearable } from "./disk-failure.ts";
 import { DiskQueue } from "./disk-queue.ts";
-import { resultOf } from "./disk-result.ts";
-import type { DiskAnswer, DiskFailure, DiskOperation, DiskResult } from "./disk.ts";
+import { bytesOf } from "./disk-result.ts";
+import type { DiskAnswer, DiskFailure, DiskNews, DiskOperation } from "./disk.ts";
 import { type EntryRead, judgeRead, planRead } from "./entry-read.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { type StorageState, checkStorage, checkStorageStep } from "./invariants.ts";
-import { LOG_FILE } from "./log-file.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { type Recovery, recover, writeIdentity } from "./recovery.ts";
-import type { StoredSnapshot } from "./snapshot-file.ts";
+import { type RestorationEffect, Restoration } from "./restoration.ts";
 import { type SnapshotReadEffect, SnapshotReads } from "./snapshot-reads.ts";
-import { writeSnapshot } from "./snapshot-write.ts";
+import { type TaskType, type UpkeepEffect, Upkeep } from "./upkeep.ts";
 import { type Awaited, type WriteEffect, WriteQueue } from "./write-queue.ts";
 
-/** Something that takes many disk operations, one after the other. */
+/** Something that takes many disk operations, one after the other, before there is anything else. */
 type Task =
   | { readonly type: "recovery"; readonly steps: DiskProcedure<Judged<Recovery>> }
   | { readonly type: "identity"; readonly identity: Identity; readonly steps: DiskProcedure<OpenFiles | null> };
@@ -40,15 +41,16 @@ type Task =
 type Purpose =
   | { readonly type: "task" }
   | { readonly type: "write"; readonly awaited: Awaited }
-  /** The writing of a snapshot of this node's own, beside everything else. */
-  | { readonly type: "snapshotWrite" }
+  | { readonly type: "upkeep"; readonly task: TaskType }
   | { readonly type: "snapshotRead" }
+  | { readonly type: "restoration"; readonly restoration: Restoration }
   | { readonly type: "entryRead"; readonly purpose: ReadPurpose; readonly read: EntryRead };
 
 /** What only a member of a cluster has. */
 interface MemberFiles {
   readonly files: OpenFiles;
   readonly writes: WriteQueue;
+  readonly upkeep: Upkeep;
   readonly snapshotReads: SnapshotReads;
 }
 
@@ -68,10 +70,8 @@ export class Storage {
   private task: Task | null = null;
   /** null: recovery is not over, or the node belongs to no cluster yet. */
   private member: MemberFiles | null = null;
-  /** A snapshot that is being written; null: none is. */
-  private snapshotWrite: DiskProcedure<StoredSnapshot> | null = null;
-  /** Whether one is being written, or waits for its name. */
-  private isStoring = false;
+  /** The restore that was asked for last; null: it is over. */
+  private restoration: Restoration | null = null;
   /** Whether the directory has an identity, be it one without a cluster. */
   private isKnown = false;
   /** What the input being processed has led to so far. */
@@ -80,8 +80,9 @@ export class Storage {
   private checked: StorageState | null = null;
 
   constructor(options: StorageOptions) {
-    const { preallocateBytes, maxWriteBytes } = options.limits;
-    invariant(preallocateBytes > 0 && maxWriteBytes > 0, "limits of storage are positive");
+    const { segmentBytes, maxWriteBytes, maxLogBytes, reserveBytes, scrubBytes } = options.limits;
+    const isPositive = Math.min(segmentBytes, maxWriteBytes, maxLogBytes, reserveBytes, scrubBytes) > 0;
+    invariant(isPositive, "limits of storage are positive");
     this.options = options;
   }
 
@@ -107,8 +108,7 @@ export class Storage {
     invariant(this.phase !== "created" && this.member === null, "an identity is written before anything else");
     if (this.phase !== "open") return [];
     invariant(identity.cluster === null || this.isKnown, "an identity without a cluster comes first");
-    const steps = writeIdentity(identity, this.options.limits.preallocateBytes);
-    this.begin({ type: "identity", identity, steps });
+    this.begin({ type: "identity", identity, steps: writeIdentity(identity, this.options.limits) });
     return this.takeEffects();
   }
 
@@ -117,9 +117,7 @@ export class Storage {
    * After `close` or a failure it is dropped, unanswered.
    */
   persist(order: PersistOrder): readonly StorageEffect[] {
-    if (this.phase !== "open") return [];
-    this.carryOut(this.ofMember().writes.persist(order));
-    return this.takeEffects();
+    return this.ask(({ writes }) => this.written(writes.persist(order)));
   }
 
   /**
@@ -127,40 +125,55 @@ export class Storage {
    * answered. Reads ordered before get what they asked for; nobody asks for them afterwards.
    */
   compact(through: EntryId): readonly StorageEffect[] {
-    if (this.phase !== "open") return [];
-    this.carryOut(this.ofMember().writes.compact(through));
-    return this.takeEffects();
+    return this.ask(({ writes }) => this.written(writes.compact(through)));
   }
 
   /**
-   * Makes a snapshot of this node's own durable, once everything ordered before it is written is durable too. Answered
-   * by SnapshotStored, also where a newer one has been installed meanwhile; one at a time.
+   * Makes the state as of `point` durable: what has changed of it since the stored snapshot is in the cut. It is in
+   * force once everything ordered before it is written is durable too. Answered by CutEnded and SnapshotStored or
+   * SnapshotAbandoned; one at a time.
    */
-  storeSnapshot(snapshot: SnapshotId, bytes: Uint8Array): readonly StorageEffect[] {
-    if (this.phase !== "open") return [];
-    invariant(!this.isStoring, "one snapshot is stored at a time");
-    this.isStoring = true;
-    const { owner } = this.ofMember().files;
-    this.snapshotWrite = writeSnapshot(owner, snapshot, bytes, this.options.limits.maxWriteBytes);
-    this.advanceSnapshotWrite(null);
-    return this.takeEffects();
+  checkpoint(point: SnapshotPoint, cut: PageCut): readonly StorageEffect[] {
+    return this.ask(({ upkeep }) => this.keptUp(upkeep.storeCut(point, cut)));
   }
 
   /**
-   * Keeps a piece of a snapshot that is being received. It begins where the ones before it end, or earlier, or another
-   * snapshot. In one order with `persist`, which may then install it. Answered by ChunkStored.
+   * Keeps a piece of a snapshot that is being received. It begins where the ones before it have led to, or earlier, or
+   * another snapshot. In one order with `persist`, which may then install it. Answered by ChunkStored.
    */
   storeChunk(snapshot: SnapshotId, offset: number, bytes: Uint8Array): readonly StorageEffect[] {
-    if (this.phase !== "open") return [];
-    this.carryOut(this.ofMember().writes.storeChunk({ snapshot, offset, bytes }));
-    return this.takeEffects();
+    return this.ask(({ writes }) => this.written(writes.storeChunk({ snapshot, offset, bytes })));
   }
 
-  /** Reads the stored snapshot back: for a member at most maxBytes, to restore all of it. Answered by SnapshotRead. */
-  readSnapshot(reader: SnapshotReader, maxBytes: number): readonly StorageEffect[] {
-    if (this.phase !== "open") return [];
-    this.carryOutSnapshotRead(this.ofMember().snapshotReads.request(reader, maxBytes));
-    return this.takeEffects();
+  /** Whatever takes the place of this snapshot, its stream stays readable until it is released as often as pinned. */
+  pinSnapshot(snapshot: SnapshotId): void {
+    if (this.phase === "open") this.ofMember().files.pages.pin(snapshot);
+  }
+
+  releaseSnapshot(snapshot: SnapshotId): readonly StorageEffect[] {
+    return this.ask(({ writes, files }) => {
+      files.pages.release(snapshot);
+      this.written(writes.removeUnused());
+    });
+  }
+
+  /** Reads at most maxBytes of a snapshot's stream, for a member. Answered by SnapshotRead. */
+  readSnapshot(to: MemberId, snapshot: SnapshotId, offset: number, maxBytes: number): readonly StorageEffect[] {
+    return this.ask(({ snapshotReads }) => {
+      this.snapshotRead(snapshotReads.request({ to, snapshot, offset, maxBytes }));
+    });
+  }
+
+  /**
+   * Reads the stored snapshot back. Answered by RestoreSteps, unless another restore takes its place, or by
+   * SnapshotDamaged.
+   */
+  restore(snapshot: SnapshotId): readonly StorageEffect[] {
+    return this.ask(({ files }) => {
+      this.restoration?.giveUp(files);
+      this.restoration = new Restoration(files, snapshot, this.options.limits);
+      this.restored(this.restoration, this.restoration.start());
+    });
   }
 
   /**
@@ -168,21 +181,38 @@ export class Storage {
    * maxBytes. Answered by EntriesRead with the entries as they stood when asked for, in the order of the requests.
    */
   requestRead(purpose: ReadPurpose, from: LogIndex, end: LogIndex, maxBytes: number): readonly StorageEffect[] {
-    if (this.phase !== "open") return [];
-    const { log } = this.ofMember().files;
-    invariant(end - 1 <= log.durableIndex, "only durable entries are read back");
-    const read = planRead(log, from, end, maxBytes);
-    const operation: DiskOperation = { type: "read", file: LOG_FILE, offset: read.offset, length: read.length };
-    this.order(operation, { type: "entryRead", purpose, read });
-    return this.takeEffects();
+    return this.ask(({ files: { log } }) => {
+      invariant(end - 1 <= log.durableIndex, "only durable entries are read back");
+      const read = planRead(log, from, end, maxBytes);
+      const operation: DiskOperation = { type: "read", file: read.file, offset: read.offset, length: read.length };
+      this.order(operation, { type: "entryRead", purpose, read });
+    });
+  }
+
+  /** What the disk had lost is there again: the marker goes. In one order with `persist`; not answered. */
+  forgetLoss(): readonly StorageEffect[] {
+    return this.ask(({ writes }) => this.written(writes.forgetLoss()));
+  }
+
+  /** Marks the directory: the next start discards log and snapshot, and knows them as lost. Answered by Quarantined. */
+  quarantine(): readonly StorageEffect[] {
+    return this.ask(({ writes }) => this.written(writes.quarantine()));
+  }
+
+  /** To be called every `tickMs`: scrubs a piece, and tries again what was refused for want of space. */
+  tick(): readonly StorageEffect[] {
+    if (this.member === null) return [];
+    return this.ask(({ upkeep }) => this.keptUp(upkeep.tick()));
   }
 
   /** The answer to a Disk effect, each exactly once, in order within a file. */
   answered(answer: DiskAnswer): readonly StorageEffect[] {
-    const purpose = this.disk.take(answer.ticket);
+    const { purpose, operation } = this.disk.take(answer.ticket);
     if (this.phase === "ended") return [];
-    if (answer.type === "DiskFailed") this.fail(diskFailed(answer.failure));
-    else this.done(purpose, answer.result);
+    if (answer.type === "DiskDone") this.done(purpose, answer.result);
+    else if (isBearable(operation, answer.failure)) this.done(purpose, { type: "failed", failure: answer.failure });
+    else this.fail(diskFailed(answer.failure));
+    this.look();
     this.closeIfSettled();
     return this.takeEffects();
   }
@@ -195,27 +225,45 @@ export class Storage {
     if (this.phase === "ended" || this.phase === "closing") return [];
     this.phase = "closing";
     this.task = null;
-    this.snapshotWrite = null;
+    this.restoration = null;
     this.member?.snapshotReads.close();
-    if (this.member !== null) this.carryOut(this.member.writes.close());
+    this.member?.upkeep.close();
+    if (this.member !== null) this.written(this.member.writes.close());
     this.closeIfSettled();
     return this.takeEffects();
   }
 
-  private done(purpose: Purpose, result: DiskResult): void {
+  /** After `close` or a failure an order is dropped, unanswered. */
+  private ask(order: (member: MemberFiles) => void): readonly StorageEffect[] {
+    if (this.phase !== "open") return [];
+    order(this.ofMember());
+    this.look();
+    return this.takeEffects();
+  }
+
+  /** Whatever is due beside the orders begins. */
+  private look(): void {
+    if (this.phase !== "open" || this.member === null) return;
+    const { upkeep, writes } = this.member;
+    this.keptUp(upkeep.look(writes.lackingBytes));
+  }
+
+  private done(purpose: Purpose, news: DiskNews): void {
     switch (purpose.type) {
       case "task":
-        if (this.task !== null) this.advance(this.task, result);
+        if (this.task !== null) this.advance(this.task, news);
         return;
       case "write":
-        return this.carryOut(this.ofMember().writes.answered(purpose.awaited, result));
-      case "snapshotWrite":
-        return this.advanceSnapshotWrite(result);
+        return this.written(this.ofMember().writes.answered(purpose.awaited, news));
+      case "upkeep":
+        return this.keptUp(this.ofMember().upkeep.answered(purpose.task, news));
       case "snapshotRead":
-        return this.carryOutSnapshotRead(this.ofMember().snapshotReads.answered(result));
+        return this.snapshotRead(this.ofMember().snapshotReads.answered(news));
+      case "restoration":
+        if (purpose.restoration !== this.restoration) return;
+        return this.restored(purpose.restoration, purpose.restoration.answered(news));
       case "entryRead":
-        this.finishRead(purpose.purpose, purpose.read, resultOf(result, "read").bytes);
-        return;
+        return this.finishRead(purpose.purpose, purpose.read, news);
       default:
         return unreachable(purpose);
     }
@@ -227,14 +275,14 @@ export class Storage {
     this.advance(task, null);
   }
 
-  /** Takes the task one step further. `result`: of the step before; null: this is the first. */
-  private advance(task: Task, result: DiskResult | null): void {
+  /** Takes the task one step further. `news`: of the step before; null: this is the first. */
+  private advance(task: Task, news: DiskNews | null): void {
     if (task.type === "recovery") {
-      const step = result === null ? task.steps.next() : task.steps.next(result);
+      const step = news === null ? task.steps.next() : task.steps.next(news);
       if (step.done) this.finishRecovery(step.value);
       else this.order(step.value, { type: "task" });
     } else {
-      const step = result === null ? task.steps.next() : task.steps.next(result);
+      const step = news === null ? task.steps.next() : task.steps.next(news);
       if (step.done) this.finishIdentity(task.identity, step.value);
       else this.order(step.value, { type: "task" });
     }
@@ -243,54 +291,71 @@ export class Storage {
   private finishRecovery(judged: Judged<Recovery>): void {
     this.task = null;
     if (!judged.ok) return this.fail(judged.fault);
-    this.isKnown = judged.value.recovered.identity !== null;
-    this.openFiles(judged.value.files);
-    this.effects.push({ type: "Recovered", recovered: judged.value.recovered });
+    const { recovered, files, hasReserve } = judged.value;
+    this.isKnown = recovered.identity !== null;
+    this.openFiles(files, hasReserve);
+    this.effects.push({ type: "Recovered", recovered });
   }
 
   private finishIdentity(identity: Identity, files: OpenFiles | null): void {
     this.task = null;
     this.isKnown = true;
-    this.openFiles(files);
+    this.openFiles(files, false);
     this.effects.push({ type: "IdentityWritten", identity });
   }
 
-  private openFiles(files: OpenFiles | null): void {
+  private openFiles(files: OpenFiles | null, hasReserve: boolean): void {
     if (files === null) return;
     const { limits } = this.options;
-    const snapshotReads = new SnapshotReads(files, limits.maxWriteBytes);
-    this.member = { files, writes: new WriteQueue(files, limits), snapshotReads };
+    const writes = new WriteQueue(files, limits);
+    const upkeep = new Upkeep(files, limits, hasReserve);
+    this.member = { files, writes, upkeep, snapshotReads: new SnapshotReads(files) };
   }
 
-  /** `result`: of the step before; null: this is the first. */
-  private advanceSnapshotWrite(result: DiskResult | null): void {
-    const steps = this.snapshotWrite;
-    if (steps === null) return;
-    const step = result === null ? steps.next() : steps.next(result);
-    if (!step.done) return this.order(step.value, { type: "snapshotWrite" });
-    this.snapshotWrite = null;
-    this.carryOut(this.ofMember().writes.publish(step.value));
-  }
-
-  private finishRead(purpose: ReadPurpose, read: EntryRead, bytes: Uint8Array): void {
-    const judged = judgeRead(read, bytes);
+  private finishRead(purpose: ReadPurpose, read: EntryRead, news: DiskNews): void {
+    const bytes = bytesOf(news);
+    const judged = bytes === null ? brokenRule(read.file, read.offset, "a log can be read") : judgeRead(read, bytes);
     if (judged.ok) this.effects.push({ type: "EntriesRead", purpose, entries: judged.value });
     else this.fail(judged.fault);
   }
 
-  private carryOut(effects: readonly WriteEffect[]): void {
+  private written(effects: readonly WriteEffect[]): void {
     for (const effect of effects) {
-      if (effect.type === "SnapshotStored") this.isStoring = false;
+      if (effect.type === "SnapshotStored") this.ofMember().upkeep.snapshotChanged();
       if (effect.type === "Perform") this.order(effect.operation, { type: "write", awaited: effect.awaited });
       else if (effect.type === "Failed") this.fail(effect.fault);
       else this.effects.push(effect);
     }
   }
 
-  private carryOutSnapshotRead(effects: readonly SnapshotReadEffect[]): void {
+  private keptUp(effects: readonly UpkeepEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "Perform":
+          this.order(effect.operation, { type: "upkeep", task: effect.task });
+          break;
+        case "Publish":
+          this.written(this.ofMember().writes.publish(effect.publication));
+          break;
+        case "SegmentReady":
+          this.written(this.ofMember().writes.goOn());
+          break;
+        default:
+          this.effects.push(effect);
+      }
+    }
+  }
+
+  private snapshotRead(effects: readonly SnapshotReadEffect[]): void {
     for (const effect of effects) {
       if (effect.type === "Perform") this.order(effect.operation, { type: "snapshotRead" });
-      else if (effect.type === "Failed") this.fail(effect.fault);
+      else this.effects.push(effect);
+    }
+  }
+
+  private restored(restoration: Restoration, effects: readonly RestorationEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type === "Perform") this.order(effect.operation, { type: "restoration", restoration });
       else this.effects.push(effect);
     }
   }
@@ -325,7 +390,14 @@ export class Storage {
 
   private takeEffects(): readonly StorageEffect[] {
     this.checkLaws();
-    const effects = this.effects;
+    if (this.effects.length < 2) return this.giveEffects(this.effects);
+    // Operations first: whoever hears that an order is durable may give the next one at once.
+    const operations = this.effects.filter(({ type }) => type === "Disk");
+    if (operations.length === 0) return this.giveEffects(this.effects);
+    return this.giveEffects([...operations, ...this.effects.filter(({ type }) => type !== "Disk")]);
+  }
+
+  private giveEffects(effects: readonly StorageEffect[]): readonly StorageEffect[] {
     this.effects = [];
     return effects;
   }

@@ -1,29 +1,35 @@
 /**
- * Everything that changes a member's files, one after the other in the order in which it was ordered: what one of them
+ * Everything that changes what a start would find, one after the other in the order in which it was ordered: what one
  * has made durable the next one builds on, and so does who reads the directory after a crash.
  *
- * The kinds of work are: parts of orders, of which as many as wait become durable together (group-commit.ts); and works
- * of many steps, each for itself: the log rewritten, a piece of a snapshot stored, a snapshot that takes its place.
- * An order with a snapshot is cut in three: its hard state, the snapshot, its log.
+ * The kinds of work are: parts of orders, of which as many as wait become durable together (group-commit.ts); and jobs
+ * of many steps, each for itself: a snapshot that takes the place of another, segments dropped, a piece of a snapshot
+ * stored, a mark. An order with a snapshot is cut in three: its hard state, the snapshot, its log.
+ *
+ * A group for which no segment has room waits, and everything behind it: a disk that is full is like one that stalls.
  */
 import { invariant, unreachable } from "../invariant.ts";
 import type { SnapshotId } from "../raft/message.ts";
 import type { EntryId, Ticket } from "../types.ts";
 import type { Refused } from "./block.ts";
 import type { PersistOrder, StorageEffect, StorageLimits } from "./boundary.ts";
-import type { DiskOperation, DiskResult } from "./disk.ts";
+import { type WrittenCut, publishCut } from "./checkpoint.ts";
+import type { DiskNews, DiskOperation } from "./disk.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { GroupCommit, type GroupOperation, type GroupPart, type SyncedFile, writesLog } from "./group-commit.ts";
 import type { StorageState } from "./invariants.ts";
-import { rewriteLog } from "./log-rewrite.ts";
+import { dropSegments, resetLog } from "./log-drop.ts";
+import { type WrittenMerge, publishMerge } from "./merge.ts";
 import type { OpenFiles } from "./open-files.ts";
-import type { StoredSnapshot } from "./snapshot-file.ts";
-import { type ReceivedPart, type SnapshotChunk, installPart, publishSnapshot, writeChunk } from "./snapshot-write.ts";
+import { removeUnused } from "./page-set.ts";
+import { Reception, type SnapshotChunk } from "./reception.ts";
+import { lostWith, writeSlot } from "./term-file.ts";
 
 /** What an operation is that was handed out: its answer goes to `answered` with this. */
 export type Awaited = SyncedFile | "step" | null;
 
-type News = Extract<StorageEffect, { readonly type: "Persisted" | "SnapshotStored" | "ChunkStored" | "Failed" }>;
+type NewsType = "Persisted" | "SnapshotStored" | "SnapshotAbandoned" | "CutEnded" | "ChunkStored" | "Quarantined";
+type News = Extract<StorageEffect, { readonly type: NewsType | "Failed" }>;
 
 export type WriteEffect = PerformEffect | News;
 
@@ -34,25 +40,35 @@ interface PerformEffect {
   readonly awaited: Awaited;
 }
 
+/** What has been written beside the queue, and is to be in force. */
+export type Publication =
+  | { readonly type: "cut"; readonly written: WrittenCut }
+  | { readonly type: "merge"; readonly written: WrittenMerge };
+
 /** Work of many steps. */
 type Job =
   | { readonly type: "install"; readonly snapshot: SnapshotId; readonly answers: Ticket | null }
-  | { readonly type: "publish"; readonly stored: StoredSnapshot }
+  | Publication
   | { readonly type: "compact"; readonly through: EntryId }
-  | { readonly type: "chunk"; readonly chunk: SnapshotChunk };
+  | { readonly type: "chunk"; readonly chunk: SnapshotChunk }
+  | { readonly type: "forgetLoss" }
+  | { readonly type: "quarantine" }
+  | { readonly type: "cleaning" };
 
 type Work = { readonly type: "part"; readonly part: GroupPart } | Job;
+
+/** What a job came to: of a chunk, where the stream goes on. */
+type Outcome = Refused | { readonly end: number | null } | null;
 
 export class WriteQueue {
   private readonly files: OpenFiles;
   private readonly limits: StorageLimits;
   private readonly commit: GroupCommit;
+  private readonly reception = new Reception();
   private queue: Work[] = [];
   /** "group": the commit's. */
-  private underWay: "group" | { readonly job: Job; readonly steps: DiskProcedure<Refused | null> } | null = null;
+  private underWay: "group" | { readonly job: Job; readonly steps: DiskProcedure<Outcome> } | null = null;
   private closing = false;
-  /** What is there of a snapshot that is being received. */
-  private received: ReceivedPart | null = null;
   /** What the input being processed has led to so far, besides operations. */
   private news: News[] = [];
   private lastOrdered = 0 as Ticket;
@@ -70,8 +86,15 @@ export class WriteQueue {
     return this.underWay === null && this.queue.length === 0 && !(this.closing && log.synced < log.end);
   }
 
+  /** How large a segment the next group waits for, at least; null: none waits. */
+  get lackingBytes(): number | null {
+    if (this.underWay !== null) return null;
+    const parts = this.nextParts();
+    return parts.length === 0 || this.commit.canBegin(parts) ? null : this.commit.sizeOf(parts);
+  }
+
   get state(): StorageState {
-    const { log, term, snapshot } = this.files;
+    const { log, term, pages } = this.files;
     return {
       base: log.entries.base,
       end: log.end,
@@ -82,7 +105,9 @@ export class WriteQueue {
       durableIndex: log.durableIndex,
       generation: term.generation,
       hardState: term.hardState,
-      snapshot: snapshot?.id.entry ?? null,
+      lost: term.lost,
+      isQuarantined: term.isQuarantined,
+      snapshot: pages.snapshot?.entry ?? null,
       lastOrdered: this.lastOrdered,
       lastPersisted: this.lastPersisted,
     };
@@ -93,7 +118,7 @@ export class WriteQueue {
     invariant(order.hardState !== null || order.snapshot !== null || writesLog(order), "an order orders something");
     this.lastOrdered = order.ticket;
     this.queue.push(...worksOf(order));
-    return this.withNews(this.proceed());
+    return this.goOn();
   }
 
   /** Entries up to `through` leave the log. Nothing happens if they have. Not answered. */
@@ -105,35 +130,54 @@ export class WriteQueue {
     return this.add({ type: "chunk", chunk });
   }
 
-  /** The snapshot has been written: it gets its name behind the entries that it is made of. */
-  publish(stored: StoredSnapshot): readonly WriteEffect[] {
-    return this.add({ type: "publish", stored });
+  /** It has been written: it is in force behind the entries that it is made of. */
+  publish(publication: Publication): readonly WriteEffect[] {
+    return this.add(publication);
+  }
+
+  forgetLoss(): readonly WriteEffect[] {
+    return this.add({ type: "forgetLoss" });
+  }
+
+  quarantine(): readonly WriteEffect[] {
+    return this.add({ type: "quarantine" });
+  }
+
+  /** Files that nothing refers to any more go: nothing in force does, and nobody reads them. */
+  removeUnused(): readonly WriteEffect[] {
+    return this.files.pages.hasUnused ? this.add({ type: "cleaning" }) : [];
   }
 
   /** Nothing follows: finishes what waits, marks and syncs the end. */
   close(): readonly WriteEffect[] {
     this.closing = true;
-    this.queue = this.queue.filter(({ type }) => type !== "compact");
+    this.queue = this.queue.filter(({ type }) => type === "part" || type === "install" || type === "quarantine");
+    return this.goOn();
+  }
+
+  /** Whatever could not begin may be able to now: there may be room. */
+  goOn(): readonly WriteEffect[] {
     return this.withNews(this.proceed());
   }
 
-  answered(awaited: Awaited, result: DiskResult): readonly WriteEffect[] {
+  answered(awaited: Awaited, news: DiskNews): readonly WriteEffect[] {
     if (awaited === null) return [];
-    if (awaited === "step") return this.withNews(this.advance(result));
+    if (awaited === "step") return this.withNews(this.advance(news));
     const { operations, done } = this.commit.fileSynced(awaited);
     if (done === null) return operations.map(toBePerformed);
     this.underWay = null;
     for (const { answers } of done) this.sayPersisted(answers);
-    return this.withNews(this.proceed());
+    return this.goOn();
   }
 
   private add(work: Work): readonly WriteEffect[] {
     this.queue.push(work);
-    return this.withNews(this.proceed());
+    return this.goOn();
   }
 
   /** The operations first: whoever hears that an order is durable may give the next one at once. */
   private withNews(operations: readonly PerformEffect[]): readonly WriteEffect[] {
+    if (this.news.length === 0) return operations;
     const effects = [...operations, ...this.news];
     this.news = [];
     return effects;
@@ -145,8 +189,11 @@ export class WriteQueue {
     const next = this.queue[0];
     if (next === undefined) return this.idle();
     if (next.type === "part") {
+      const parts = this.nextParts();
+      if (!this.commit.canBegin(parts)) return [];
+      this.queue.splice(0, parts.length);
       this.underWay = "group";
-      return this.commit.begin(this.takeParts()).map(toBePerformed);
+      return this.commit.begin(parts).map(toBePerformed);
     }
     this.queue.shift();
     this.underWay = { job: next, steps: this.stepsOf(next) };
@@ -163,8 +210,8 @@ export class WriteQueue {
     return operations.map(toBePerformed);
   }
 
-  /** At least one part, and as many more as one write may carry. */
-  private takeParts(): readonly GroupPart[] {
+  /** At least one part if the next work is one, and as many more as one write may carry. */
+  private nextParts(): readonly GroupPart[] {
     const parts: GroupPart[] = [];
     for (let size = 0; size < this.limits.maxWriteBytes;) {
       const next = this.queue[parts.length];
@@ -172,69 +219,92 @@ export class WriteQueue {
       for (const entry of next.part.entries) size += entry.payload.length;
       parts.push(next.part);
     }
-    this.queue.splice(0, parts.length);
     return parts;
   }
 
-  private *stepsOf(job: Job): DiskProcedure<Refused | null> {
+  private *stepsOf(job: Job): DiskProcedure<Outcome> {
     const { files, limits } = this;
     switch (job.type) {
       case "install": {
-        const refused = yield* installPart(files, this.received, job.snapshot, limits.maxWriteBytes);
-        this.received = null;
+        const refused = yield* this.reception.install(files, job.snapshot, limits.maxWriteBytes);
         if (refused !== null || files.log.entries.holds(job.snapshot.entry)) return refused;
-        return yield* rewriteLog(files, job.snapshot.entry, limits);
+        return yield* resetLog(files, job.snapshot.entry, limits);
       }
-      case "publish":
-        return yield* publishSnapshot(files, job.stored);
+      case "cut":
+        return yield* publishCut(files, job.written);
+      case "merge":
+        return yield* publishMerge(files, job.written);
       case "compact": {
         const { through } = job;
         if (through.index <= files.log.entries.base.index) return null;
         invariant(files.log.entries.holds(through), "only entries of the log are compacted");
-        const snapshot = files.snapshot?.id.entry.index ?? 0;
+        const snapshot = files.pages.snapshot?.entry.index ?? 0;
         invariant(through.index <= snapshot, "only what the stored snapshot has is compacted");
-        return yield* rewriteLog(files, through, limits);
+        return yield* dropSegments(files, through);
       }
       case "chunk":
-        this.received = yield* writeChunk(this.received, job.chunk, limits.maxWriteBytes);
-        return null;
+        return { end: yield* this.reception.storeChunk(files, job.chunk, limits.maxWriteBytes) };
+      case "cleaning":
+        return yield* removeUnused(files);
+      case "forgetLoss":
+        return yield* writeSlot(files, { lost: null });
+      case "quarantine": {
+        const snapshot = files.pages.snapshot?.entry ?? null;
+        const lost = lostWith(files.term.lost, files.log.entries.last, snapshot);
+        return yield* writeSlot(files, { lost, isQuarantined: true });
+      }
       default:
         return unreachable(job);
     }
   }
 
-  /** Takes the job under way one step further. `result`: of the step before; null: this is the first. */
-  private advance(result: DiskResult | null): readonly PerformEffect[] {
+  /** Takes the job under way one step further. `news`: of the step before; null: this is the first. */
+  private advance(news: DiskNews | null): readonly PerformEffect[] {
     const { underWay } = this;
     invariant(underWay !== null && underWay !== "group", "only a job that is under way goes on");
-    const step = result === null ? underWay.steps.next() : underWay.steps.next(result);
+    const step = news === null ? underWay.steps.next() : underWay.steps.next(news);
     if (!step.done) return [{ type: "Perform", operation: step.value, awaited: "step" }];
-    if (step.value !== null) {
+    if (step.value !== null && "fault" in step.value) {
       this.news.push({ type: "Failed", fault: step.value.fault });
       return [];
     }
     this.underWay = null;
-    this.sayDone(underWay.job);
+    this.sayDone(underWay.job, step.value?.end ?? null);
     return this.proceed();
   }
 
-  private sayDone(job: Job): void {
+  private sayDone(job: Job, end: number | null): void {
     switch (job.type) {
       case "install":
         return this.sayPersisted(job.answers);
-      case "publish":
-        this.news.push({ type: "SnapshotStored", snapshot: job.stored.id });
-        return;
-      case "chunk": {
-        const { snapshot, offset, bytes } = job.chunk;
-        this.news.push({ type: "ChunkStored", entry: snapshot.entry, end: offset + bytes.length });
+      case "cut":
+        return this.sayStored(job.written.point.entry);
+      case "merge": {
+        const { snapshot } = this.files.pages;
+        if (snapshot !== null) this.news.push({ type: "SnapshotStored", snapshot });
         return;
       }
+      case "chunk":
+        this.news.push({ type: "ChunkStored", snapshot: job.chunk.snapshot, end });
+        return;
+      case "quarantine":
+        this.news.push({ type: "Quarantined" });
+        return;
       case "compact":
+      case "cleaning":
+      case "forgetLoss":
         return;
       default:
         return unreachable(job);
     }
+  }
+
+  /** A cut came to be the stored snapshot, unless a newer one has been installed meanwhile. */
+  private sayStored(entry: EntryId): void {
+    const { snapshot } = this.files.pages;
+    const isStored = snapshot !== null && snapshot.entry.index === entry.index;
+    this.news.push({ type: "CutEnded", isStored });
+    this.news.push(isStored ? { type: "SnapshotStored", snapshot } : { type: "SnapshotAbandoned" });
   }
 
   private sayPersisted(ticket: Ticket | null): void {

@@ -1,0 +1,263 @@
+/**
+ * What storage does beside the orders that it is given, in files that nothing relies on yet: it keeps the next segment
+ * of the log and a reserve at hand, writes cuts down, merges files of pages, and reads everything over and over in
+ * search of damage. What has been written becomes part of the state by the write queue only (Publication).
+ *
+ * The one hard idea is want of space, which is no failure here. The cases:
+ * 1. No segment can be prepared, or a cut or a merge finds no room: there is no space. The reserve is given up, so that
+ *    the log goes on for a while and a checkpoint fits, which is asked for; each tick tries again.
+ * 2. The log keeps more than it may: there is no space either, until a checkpoint has let segments go.
+ * 3. There is space again only when a segment is at hand, the reserve has been made anew, and the log is short enough.
+ */
+import { invariant, unreachable } from "../invariant.ts";
+import type { PageCut } from "../pages/page-cut.ts";
+import type { SnapshotPoint } from "../raft/message.ts";
+import type { LogIndex } from "../types.ts";
+import type { StorageEffect, StorageLimits } from "./boundary.ts";
+import { type WrittenCut, writeCut } from "./checkpoint.ts";
+import type { DiskNews, DiskOperation } from "./disk.ts";
+import type { DiskProcedure } from "./file-window.ts";
+import { LogScrub, type LogScrubStep } from "./log-scrub.ts";
+import { giveUpReserve, makeReserve, prepareSegment } from "./log-space.ts";
+import { type WrittenMerge, planMerge, writeMerge } from "./merge.ts";
+import type { OpenFiles } from "./open-files.ts";
+import { PageScrub, type PageScrubStep } from "./page-scrub.ts";
+import type { Publication } from "./write-queue.ts";
+
+/** One of each at a time. */
+export type TaskType = Task["type"];
+
+type Task =
+  /** Whether there was space. */
+  | { readonly type: "segment" | "reserve"; readonly steps: DiskProcedure<boolean> }
+  | { readonly type: "relief"; readonly steps: DiskProcedure<void> }
+  /** null: there was no space. */
+  | { readonly type: "cut"; readonly steps: DiskProcedure<WrittenCut | null> }
+  | { readonly type: "merge"; readonly steps: DiskProcedure<WrittenMerge | null> }
+  | { readonly type: "logScrub"; readonly steps: DiskProcedure<LogScrubStep> }
+  | { readonly type: "pageScrub"; readonly steps: DiskProcedure<PageScrubStep> };
+
+type News = Extract<
+  StorageEffect,
+  { readonly type: "SnapshotAbandoned" | "CutEnded" | "SpaceChanged" | "DamageFound" | "PagesDamaged" | "SnapshotWanted" }
+>;
+
+export type UpkeepEffect =
+  /** To be performed; its answer goes to `answered`. */
+  | { readonly type: "Perform"; readonly operation: DiskOperation; readonly task: TaskType }
+  | { readonly type: "Publish"; readonly publication: Publication }
+  /** A segment is at hand: what waited for one may go on. */
+  | { readonly type: "SegmentReady" }
+  | News;
+
+export class Upkeep {
+  private readonly files: OpenFiles;
+  private readonly limits: StorageLimits;
+  private readonly tasks = new Map<TaskType, Task>();
+  private readonly logScrub = new LogScrub();
+  private readonly pageScrub = new PageScrub();
+  private hasReserve: boolean;
+  /** As it was said last. */
+  private hasSpace = true;
+  /** Whether space has been asked for in vain since the last tick. */
+  private isRefused = false;
+  /** Whether the stored snapshot has changed since it was last looked what to merge. */
+  private mayMerge = true;
+  private scrubsPages = false;
+  private effects: UpkeepEffect[] = [];
+
+  /** @param hasReserve whether its file is there */
+  constructor(files: OpenFiles, limits: StorageLimits, hasReserve: boolean) {
+    this.files = files;
+    this.limits = limits;
+    this.hasReserve = hasReserve;
+  }
+
+  /** Answered by a Publication, or by CutEnded and SnapshotAbandoned. */
+  storeCut(point: SnapshotPoint, cut: PageCut): readonly UpkeepEffect[] {
+    this.begin({ type: "cut", steps: writeCut(this.files, point, cut, this.limits) });
+    return this.takeEffects();
+  }
+
+  /** The stored snapshot is another one. */
+  snapshotChanged(): void {
+    this.mayMerge = true;
+  }
+
+  /** From time to time: what was refused is tried again, and a piece more is looked at. */
+  tick(): readonly UpkeepEffect[] {
+    this.isRefused = false;
+    this.mayMerge = true;
+    this.scrub();
+    return this.look(null);
+  }
+
+  /**
+   * Begins what is due. Cheap where nothing is.
+   *
+   * @param lackingBytes how large a segment is waited for; null: none is
+   */
+  look(lackingBytes: number | null): readonly UpkeepEffect[] {
+    this.keepSpace(lackingBytes);
+    this.judgeSpace();
+    if (this.mayMerge && !this.tasks.has("merge")) this.mergeIfDue();
+    return this.takeEffects();
+  }
+
+  answered(type: TaskType, news: DiskNews): readonly UpkeepEffect[] {
+    const task = this.tasks.get(type);
+    // Given up meanwhile.
+    if (task !== undefined) this.advance(task, news);
+    return this.takeEffects();
+  }
+
+  /** Everything is given up, unanswered. */
+  close(): void {
+    this.tasks.clear();
+    this.isRefused = true;
+    this.mayMerge = false;
+  }
+
+  // Space
+
+  private keepSpace(lackingBytes: number | null): void {
+    if (this.isRefused || this.tasks.has("segment") || this.tasks.has("relief")) return;
+    const { files, limits } = this;
+    const { prepared } = files.log;
+    if (prepared === null || (lackingBytes !== null && prepared.size < lackingBytes)) {
+      return this.begin({ type: "segment", steps: prepareSegment(files, lackingBytes ?? 0, limits) });
+    }
+    if (!this.hasReserve && !this.tasks.has("reserve")) this.begin({ type: "reserve", steps: makeReserve(limits) });
+  }
+
+  private segmentPrepared(hadSpace: boolean): void {
+    if (hadSpace) this.effects.push({ type: "SegmentReady" });
+    else this.spaceRefused();
+  }
+
+  /** Case 1. */
+  private spaceRefused(): void {
+    this.isRefused = true;
+    if (this.hasReserve && !this.tasks.has("relief")) this.begin({ type: "relief", steps: giveUpReserve() });
+    else this.sayNoSpace();
+  }
+
+  private relieved(): void {
+    this.hasReserve = false;
+    this.isRefused = false;
+    this.sayNoSpace();
+    this.keepSpace(null);
+  }
+
+  private judgeSpace(): void {
+    const isShort = this.files.log.keptBytes <= this.limits.maxLogBytes;
+    if (!isShort) return this.sayNoSpace();
+    if (this.hasSpace || this.isRefused || !this.hasReserve || this.files.log.prepared === null) return;
+    this.hasSpace = true;
+    this.effects.push({ type: "SpaceChanged", hasSpace: true });
+  }
+
+  private sayNoSpace(): void {
+    if (!this.hasSpace) return;
+    this.hasSpace = false;
+    this.effects.push({ type: "SpaceChanged", hasSpace: false }, { type: "SnapshotWanted", through: 0 as LogIndex });
+  }
+
+  // Cuts and merges
+
+  private cutWritten(written: WrittenCut | null): void {
+    if (written !== null) {
+      this.effects.push({ type: "Publish", publication: { type: "cut", written } });
+      return;
+    }
+    this.effects.push({ type: "CutEnded", isStored: false }, { type: "SnapshotAbandoned" });
+    this.spaceRefused();
+  }
+
+  private mergeIfDue(): void {
+    this.mayMerge = false;
+    const merge = planMerge(this.files.pages);
+    if (merge !== null) this.begin({ type: "merge", steps: writeMerge(this.files, merge, this.limits) });
+  }
+
+  // Scrubbing
+
+  private scrub(): void {
+    if (this.tasks.has("logScrub") || this.tasks.has("pageScrub")) return;
+    const { files, limits: { scrubBytes } } = this;
+    this.scrubsPages = !this.scrubsPages;
+    if (this.scrubsPages) this.begin({ type: "pageScrub", steps: this.pageScrub.next(files, scrubBytes) });
+    else this.begin({ type: "logScrub", steps: this.logScrub.next(files, scrubBytes) });
+  }
+
+  private logScrubbed({ faults }: LogScrubStep): void {
+    for (const { fault, through } of faults) {
+      const remedy = "the state is stored anew, and the log is cut behind the damage";
+      this.effects.push({ type: "DamageFound", fault, remedy }, { type: "SnapshotWanted", through });
+    }
+  }
+
+  private pagesScrubbed({ faults }: PageScrubStep): void {
+    for (const { fault, numbers } of faults) {
+      const remedy = "the pages are written anew, from memory";
+      this.effects.push({ type: "DamageFound", fault, remedy }, { type: "PagesDamaged", numbers });
+      this.effects.push({ type: "SnapshotWanted", through: 0 as LogIndex });
+    }
+  }
+
+  // Tasks
+
+  private begin(task: Task): void {
+    invariant(!this.tasks.has(task.type), "one task of a kind at a time");
+    this.tasks.set(task.type, task);
+    this.advance(task, null);
+  }
+
+  /** `news`: of the step before; null: this is the first. */
+  private advance(task: Task, news: DiskNews | null): void {
+    switch (task.type) {
+      case "segment":
+        return this.goOn(task, news, (hadSpace) => this.segmentPrepared(hadSpace));
+      case "reserve":
+        return this.goOn(task, news, (hadSpace) => {
+          this.hasReserve = hadSpace;
+          if (!hadSpace) this.spaceRefused();
+        });
+      case "relief":
+        return this.goOn(task, news, () => this.relieved());
+      case "cut":
+        return this.goOn(task, news, (written) => this.cutWritten(written));
+      case "merge":
+        return this.goOn(task, news, (written) => {
+          if (written !== null) this.effects.push({ type: "Publish", publication: { type: "merge", written } });
+        });
+      case "logScrub":
+        return this.goOn(task, news, (step) => this.logScrubbed(step));
+      case "pageScrub":
+        return this.goOn(task, news, (step) => this.pagesScrubbed(step));
+      default:
+        return unreachable(task);
+    }
+  }
+
+  private goOn<T>(
+    task: Task & { readonly steps: DiskProcedure<T> }, news: DiskNews | null, finish: (value: T) => void,
+  ): void {
+    const step = news === null ? task.steps.next() : task.steps.next(news);
+    if (!step.done) {
+      this.effects.push({ type: "Perform", operation: step.value, task: task.type });
+      return;
+    }
+    this.tasks.delete(task.type);
+    finish(step.value);
+  }
+
+  private takeEffects(): readonly UpkeepEffect[] {
+    if (this.effects.length === 0) return NOTHING;
+    const effects = this.effects;
+    this.effects = [];
+    return effects;
+  }
+}
+
+const NOTHING: readonly UpkeepEffect[] = [];
