@@ -1,6 +1,6 @@
 /**
- * From a directory to a state: what any end of the process left behind is judged, mended where only unacknowledged
- * bytes are concerned, and made durable. And the other way round: how the files come into being.
+ * From a directory to a state: what any end of the process left behind is judged, mended as far as that can be done
+ * here, and made durable. And the other way round: how the files come into being.
  *
  * The order in which they do is what recovery relies on. An identity without a cluster is the first file of all; log
  * and hard state are complete and durable before the identity that names the cluster takes its place; every file
@@ -10,129 +10,206 @@
  *
  * A snapshot is durable before the log loses what it has, and before a log that does not hold its entry is replaced. So
  * the log never begins behind an entry that the snapshot has not.
+ *
+ * Damage (rule 13), in this order:
+ * 1. What stands there twice is mended from its second copy.
+ * 2. Judging only reads. Then a marker is made durable: the highest entry that this disk may have acknowledged and is
+ *    about to lose. Whoever reads the directory after a crash finds it, however far the rest has come.
+ * 3. The log is cut at the hole; or, where the snapshot or all of the log is of no use, the mark says so as well
+ *    (quarantine) and both are discarded. Then the mark goes and the marker stays: consensus refills the rest.
+ * 4. Where there is nobody to fetch it from, nothing is changed, and the damage is the answer.
  */
 import type { RecoveredLog } from "../raft/boundary.ts";
-import { type EntryId, type Identity, NO_ENTRY } from "../types.ts";
+import { type Configuration, foundingConfiguration, isVoter, votersOf } from "../raft/configuration.ts";
+import { type EntryId, type Identity, NO_ENTRY, memberIdOf } from "../types.ts";
 import { type Judged, type Owner, brokenRule, corrupt, ownerOf } from "./block.ts";
-import type { Recovered, StorageLimits, StorageOptions } from "./boundary.ts";
+import type { Recovered, StorageFault, StorageLimits, StorageOptions } from "./boundary.ts";
+import { isNameless } from "./disk-failure.ts";
 import { resultOf } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { IDENTITY_FILE, MAX_IDENTITY_SIZE, decodeIdentity, encodeIdentity } from "./identity-file.ts";
-import { LOG_FILE, LOG_HEADER_SIZE } from "./log-file.ts";
-import { recoverLog } from "./log-recovery.ts";
-import { newLog, rewriteLog } from "./log-rewrite.ts";
+import { IDENTITY_FILE, encodeIdentity, recoverIdentity } from "./identity-file.ts";
+import { createLog, resetLog } from "./log-drop.ts";
+import { type JudgedLog, judgeLog, settleLog } from "./log-recovery.ts";
+import { RESERVE_FILE } from "./log-space.ts";
+import { MANIFEST_FILE } from "./manifest.ts";
 import type { OpenFiles } from "./open-files.ts";
-import { SNAPSHOT_FILE, SNAPSHOT_PART, recoverSnapshot } from "./snapshot-file.ts";
+import { isPageFile } from "./page-file.ts";
+import { recoverPages } from "./page-recovery.ts";
+import { PageSet } from "./page-set.ts";
+import { isSegmentFile } from "./segment-file.ts";
 import {
-  FIRST_SLOT, INITIAL_HARD_STATE, TERM_FILE, TERM_FILE_SIZE, decodeTermFile, encodeNewTermFile,
+  FIRST_SLOT, INITIAL_HARD_STATE, TERM_FILE, type TermSlot, encodeNewTermFile, lostWith, recoverTerm, writeSlot,
 } from "./term-file.ts";
 
 export interface Recovery {
   readonly recovered: Recovered;
   /** null: this node belongs to no cluster yet. */
   readonly files: OpenFiles | null;
+  /** Whether the reserve of space is there. */
+  readonly hasReserve: boolean;
 }
 
 /** How much recovery reads at once. */
 export const RECOVERY_CHUNK_BYTES = 1024 * 1024;
 
-const NEW_SUFFIX = ".new";
-const OWN_FILES: readonly string[] = [IDENTITY_FILE, TERM_FILE, LOG_FILE, SNAPSHOT_FILE];
+/** What judging has found of a member, before anything is changed. */
+interface Findings {
+  readonly identity: Identity;
+  readonly owner: Owner;
+  readonly names: readonly string[];
+  readonly term: TermSlot;
+  /** null: of no use. */
+  readonly pages: PageSet | null;
+  /** null: to be discarded, whatever is in it. */
+  readonly log: JudgedLog | null;
+  /** null: nothing. */
+  readonly lost: EntryId | null;
+  readonly damage: readonly StorageFault[];
+}
 
-/** @param chunkBytes how much is read at once; a multiple of 8 */
+/** @param chunkBytes how much is read at once; a multiple of 4096 */
 export function* recover(options: StorageOptions, chunkBytes = RECOVERY_CHUNK_BYTES): DiskProcedure<Judged<Recovery>> {
-  const files = resultOf(yield { type: "list" }, "list").files;
-  for (const file of files) if (isUnfinished(file)) yield { type: "unlink", file };
-  if (!files.includes(IDENTITY_FILE)) {
-    const orphan = [TERM_FILE, LOG_FILE, SNAPSHOT_FILE].find((file) => files.includes(file));
-    return orphan === undefined ? fresh(null) : corrupt(IDENTITY_FILE, 0, `missing, although ${orphan} exists`);
+  const listed = resultOf(yield { type: "list" }, "list").files;
+  const names = listed.filter((file) => !isNameless(file));
+  for (const file of listed) if (isNameless(file)) yield { type: "unlink", file };
+  if (!names.includes(IDENTITY_FILE)) {
+    const orphan = names.find((name) => name === TERM_FILE || name === MANIFEST_FILE || isSegmentFile(name));
+    return orphan === undefined ? fresh(null, []) : corrupt(IDENTITY_FILE, 0, `missing, although ${orphan} exists`);
   }
-  const identity = yield* recoverIdentity(options);
-  if (!identity.ok) return identity;
+  const read = yield* recoverIdentity();
+  if (!read.ok) return read;
+  const { identity, damage } = read.value;
+  if (identity.node !== options.node) {
+    const [found, expected] = [`node ${identity.node}`, `node ${options.node}`];
+    return { ok: false, fault: { type: "wrongIdentity", file: IDENTITY_FILE, found, expected } };
+  }
   // A rename may be visible and yet not durable: nothing is said in its name before it is.
   yield { type: "syncDirectory" };
-  if (identity.value.cluster === null) return fresh(identity.value);
-  return yield* recoverMember(identity.value, options.limits, chunkBytes);
+  if (identity.cluster === null) return fresh(identity, damage);
+  const judged = yield* judge(identity, names, damage, chunkBytes);
+  if (!judged.ok) return judged;
+  return yield* settle(judged.value, options.limits);
 }
 
-function isUnfinished(file: string): boolean {
-  return file === SNAPSHOT_PART || (file.endsWith(NEW_SUFFIX) && OWN_FILES.includes(file.slice(0, -NEW_SUFFIX.length)));
-}
-
-function fresh(identity: Identity | null): Judged<Recovery> {
+function fresh(identity: Identity | null, damage: readonly StorageFault[]): Judged<Recovery> {
   const log: RecoveredLog = { base: NO_ENTRY, terms: [], last: NO_ENTRY, configurations: [] };
-  const recovered: Recovered = { identity, hardState: INITIAL_HARD_STATE, log, snapshot: null, tornBytes: 0 };
-  return { ok: true, value: { recovered, files: null } };
-}
-
-function* recoverIdentity(options: StorageOptions): DiskProcedure<Judged<Identity>> {
-  const file = IDENTITY_FILE;
-  const size = resultOf(yield { type: "open", file, create: false }, "open").size ?? 0;
-  if (size > MAX_IDENTITY_SIZE) return corrupt(file, 0, `has ${size} bytes, more than an identity can have`);
-  const decoded = decodeIdentity(resultOf(yield { type: "read", file, offset: 0, length: size }, "read").bytes);
-  if (!decoded.ok) return decoded;
-  const { node } = decoded.value;
-  if (node === options.node) return decoded;
-  return { ok: false, fault: { type: "wrongIdentity", file, found: `node ${node}`, expected: `node ${options.node}` } };
-}
-
-function* recoverMember(
-  identity: Identity, limits: StorageLimits, chunkBytes: number,
-): DiskProcedure<Judged<Recovery>> {
-  const owner = ownerOf(identity);
-  const termSize = resultOf(yield { type: "open", file: TERM_FILE, create: false }, "open").size;
-  const size = resultOf(yield { type: "open", file: LOG_FILE, create: false }, "open").size;
-  if (termSize === null) return corrupt(TERM_FILE, 0, "missing, although the identity names a cluster");
-  if (size === null) return corrupt(LOG_FILE, 0, "missing, although the identity names a cluster");
-
-  const read = yield { type: "read", file: TERM_FILE, offset: 0, length: TERM_FILE_SIZE };
-  const term = decodeTermFile(resultOf(read, "read").bytes, owner);
-  if (!term.ok) return term;
-  yield { type: "sync", file: TERM_FILE };
-  const snapshot = yield* recoverSnapshot(owner);
-  if (!snapshot.ok) return snapshot;
-  const recovered = yield* recoverLog({ owner, term: term.value, size, chunkBytes });
-  if (!recovered.ok) return recovered;
-
-  const files: OpenFiles = { owner, log: recovered.value.log, term: term.value, snapshot: snapshot.value };
-  const isDiscarded = yield* reconcile(files, limits);
-  if (!isDiscarded.ok) return isDiscarded;
-  const { base, runs, last } = files.log.entries;
-  const configurations = isDiscarded.value ? [] : recovered.value.configurations;
-  return {
-    ok: true,
-    value: {
-      recovered: {
-        identity,
-        hardState: term.value.hardState,
-        log: { base, terms: runs, last, configurations },
-        snapshot: snapshot.value?.id ?? null,
-        tornBytes: recovered.value.tornBytes,
-      },
-      files,
-    },
+  const recovered: Recovered = {
+    identity, hardState: INITIAL_HARD_STATE, log, snapshot: null, lost: null, tornBytes: 0, damage,
   };
+  return { ok: true, value: { recovered, files: null, hasReserve: false } };
 }
 
-/**
- * Makes log and snapshot fit together. A snapshot whose entry the log does not hold was being installed: the log, which
- * is behind it or contradicts it, is durably discarded, as it was about to be. True: it was.
- */
-function* reconcile(files: OpenFiles, limits: StorageLimits): DiskProcedure<Judged<boolean>> {
-  const { base } = files.log.entries;
-  const entry = files.snapshot?.id.entry ?? NO_ENTRY;
-  if (files.snapshot === null && base.index > 0) {
-    return corrupt(SNAPSHOT_FILE, 0, `missing, although the log begins behind entry ${show(base)}`);
+/** Only reads, but for what is mended from its own second copy. */
+function* judge(
+  identity: Identity, names: readonly string[], mended: readonly StorageFault[], chunkBytes: number,
+): DiskProcedure<Judged<Findings>> {
+  const owner = ownerOf(identity);
+  if (!names.includes(TERM_FILE)) return corrupt(TERM_FILE, 0, "missing, although the identity names a cluster");
+  const read = yield* recoverTerm(owner);
+  if (!read.ok) return read;
+  const { slot: term } = read.value;
+  const damage = [...mended, ...read.value.damage];
+  const discarded = { identity, owner, names, term, pages: null, log: null, lost: term.lost };
+  if (term.isQuarantined) return { ok: true, value: { ...discarded, damage } };
+
+  const pages = yield* recoverPages(owner, names);
+  if (!pages.ok && pages.fault.type !== "corrupt") return pages;
+  const snapshot = pages.ok ? pages.value.snapshot : null;
+  const log = yield* judgeLog({ owner, term, names, snapshot: snapshot?.entry ?? null, chunkBytes });
+  if (!log.ok) return log;
+  const { base, last } = log.value.log.entries;
+  damage.push(...log.value.damage);
+  const lost = lostWith(term.lost, log.value.lost);
+  const lostWhole = lostWith(lost, last, snapshot?.entry ?? null);
+  if (!pages.ok) damage.push(pages.fault);
+  else if (pages.value.snapshot === null && base.index > 0) {
+    damage.push(fault(MANIFEST_FILE, `missing, although the log begins behind entry ${show(base)}`));
+  } else {
+    const entry = snapshot?.entry ?? NO_ENTRY;
+    if (entry.term > term.hardState.currentTerm) {
+      return brokenRule(MANIFEST_FILE, 0, "a snapshot's term is at most the current term");
+    }
+    const isBehind = base.index > entry.index || (base.index === entry.index && base.term !== entry.term);
+    if (!isBehind) return judgeAlone({ ...discarded, pages: pages.value, log: log.value, lost, damage });
+    damage.push(fault(MANIFEST_FILE, `is of entry ${show(entry)}, although the log begins behind ${show(base)}`));
   }
-  if (base.index > entry.index || (base.index === entry.index && base.term !== entry.term)) {
-    return corrupt(LOG_FILE, 0, `begins behind entry ${show(base)}, although the snapshot is of ${show(entry)}`);
+  return judgeAlone({ ...discarded, lost: lostWhole, damage }, configurationOf(identity, log.value, snapshot));
+}
+
+function fault(file: string, detail: string): StorageFault {
+  return corrupt(file, 0, detail).fault;
+}
+
+/** Who may be the only voter has nobody to fetch from what it has lost: then nothing is touched. */
+function judgeAlone(findings: Findings, configuration = configurationOf(
+  findings.identity, findings.log, findings.pages?.snapshot ?? null,
+)): Judged<Findings> {
+  const { identity, term, lost, pages, log, damage } = findings;
+  const isNew = pages === null || log === null || (lost !== null && lost !== term.lost);
+  const found = damage.at(-1);
+  if (!isNew || found === undefined) return { ok: true, value: findings };
+  const self = memberIdOf(identity.node, identity.incarnation);
+  const isAlone = isVoter(configuration, self) && votersOf(configuration).length === 1;
+  return isAlone ? { ok: false, fault: found } : { ok: true, value: findings };
+}
+
+/** In force, as far as it can be read. */
+function configurationOf(
+  { cluster }: Identity, log: JudgedLog | null, snapshot: { readonly configuration: Configuration } | null,
+): Configuration {
+  const founders = cluster?.founders ?? [];
+  return log?.configurations.at(-1)?.configuration ?? snapshot?.configuration
+    ?? foundingConfiguration(founders.map(({ node, incarnation }) => memberIdOf(node, incarnation)));
+}
+
+function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judged<Recovery>> {
+  const { identity, owner, names, term, lost, damage } = findings;
+  const marked: { readonly owner: Owner; term: TermSlot } = { owner, term };
+  const isDiscarded = findings.pages === null || findings.log === null;
+  if (isDiscarded) yield* writeSlot(marked, { lost, isQuarantined: true });
+  else if (lost !== term.lost) yield* writeSlot(marked, { lost });
+  const hasReserve = names.includes(RESERVE_FILE);
+  if (findings.pages === null || findings.log === null) {
+    const files = yield* discard(marked, names, limits);
+    yield* writeSlot(files, { isQuarantined: false });
+    return { ok: true, value: { recovered: recoveredOf(identity, files, [], 0, damage), files, hasReserve } };
   }
-  if (entry.term > files.term.hardState.currentTerm) {
-    return brokenRule(SNAPSHOT_FILE, 0, "a snapshot's term is at most the current term");
+
+  const log = yield* settleLog(findings.log, { owner, term: marked.term, names }, limits);
+  const files: OpenFiles = { owner, log, term: marked.term, pages: findings.pages };
+  const entry = files.pages.snapshot?.entry ?? NO_ENTRY;
+  // A snapshot whose entry the log does not hold was being installed: the log, which is behind it or contradicts it, is
+  // durably discarded, as it was about to be.
+  const isHeld = log.entries.holds(entry);
+  if (!isHeld) {
+    const refused = yield* resetLog(files, entry, limits);
+    if (refused !== null) return refused;
   }
-  if (files.log.entries.holds(entry)) return { ok: true, value: false };
-  const refused = yield* rewriteLog(files, entry, limits);
-  return refused ?? { ok: true, value: true };
+  const configurations = isHeld ? findings.log.configurations : [];
+  const recovered = recoveredOf(identity, files, configurations, findings.log.tornBytes, damage);
+  return { ok: true, value: { recovered, files, hasReserve } };
+}
+
+/** Log and snapshot are of no use: the directory becomes one that knows nothing but its term, its vote and its loss. */
+function* discard(
+  marked: { readonly owner: Owner; readonly term: TermSlot }, names: readonly string[], limits: StorageLimits,
+): DiskProcedure<OpenFiles> {
+  for (const file of names) {
+    if (file === MANIFEST_FILE || isPageFile(file) || isSegmentFile(file)) yield { type: "unlink", file };
+  }
+  yield { type: "syncDirectory" };
+  const log = yield* createLog(marked.owner, limits);
+  return { owner: marked.owner, log, term: marked.term, pages: PageSet.empty() };
+}
+
+function recoveredOf(
+  identity: Identity, files: OpenFiles, configurations: RecoveredLog["configurations"], tornBytes: number,
+  damage: readonly StorageFault[],
+): Recovered {
+  const { base, runs, last } = files.log.entries;
+  const { hardState, lost } = files.term;
+  const log: RecoveredLog = { base, terms: runs, last, configurations };
+  return { identity, hardState, log, snapshot: files.pages.snapshot, lost, tornBytes, damage };
 }
 
 function show({ term, index }: EntryId): string {
@@ -140,25 +217,22 @@ function show({ term, index }: EntryId): string {
 }
 
 /** Makes `identity` durable; one with a cluster after log and hard state, which it promises. */
-export function* writeIdentity(identity: Identity, preallocateBytes: number): DiskProcedure<OpenFiles | null> {
-  const files = identity.cluster === null ? null : yield* createFiles(ownerOf(identity), preallocateBytes);
+export function* writeIdentity(identity: Identity, limits: StorageLimits): DiskProcedure<OpenFiles | null> {
+  const files = identity.cluster === null ? null : yield* createFiles(ownerOf(identity), limits);
   yield* replaceFile(IDENTITY_FILE, encodeIdentity(identity));
   return files;
 }
 
-function* createFiles(owner: Owner, preallocateBytes: number): DiskProcedure<OpenFiles> {
-  const { log, header } = newLog(owner, NO_ENTRY);
-  log.allocated = Math.ceil(LOG_HEADER_SIZE / preallocateBytes) * preallocateBytes;
-  yield* replaceFile(LOG_FILE, header, log.allocated);
+function* createFiles(owner: Owner, limits: StorageLimits): DiskProcedure<OpenFiles> {
+  const log = yield* createLog(owner, limits);
   yield* replaceFile(TERM_FILE, encodeNewTermFile(owner));
-  return { owner, log, term: FIRST_SLOT, snapshot: null };
+  return { owner, log, term: FIRST_SLOT, pages: PageSet.empty() };
 }
 
-/** Puts a file of these bytes, filled up with zeros to `size`, in the place of any before it: all of it or nothing. */
-function* replaceFile(file: string, bytes: Uint8Array, size = bytes.length): DiskProcedure<void> {
-  const unfinished = file + NEW_SUFFIX;
+/** Puts a file of these bytes in the place of any before it: all of it or nothing. */
+export function* replaceFile(file: string, bytes: Uint8Array): DiskProcedure<void> {
+  const unfinished = `${file}.new`;
   yield { type: "open", file: unfinished, create: true };
-  if (size > bytes.length) yield { type: "preallocate", file: unfinished, size };
   yield { type: "write", file: unfinished, offset: 0, bytes };
   yield { type: "sync", file: unfinished };
   yield { type: "rename", from: unfinished, to: file };
