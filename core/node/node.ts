@@ -91,6 +91,8 @@ export class Node {
       case "Send":
       case "Recovered":
       case "Reject":
+      case "DamageFound":
+      case "SpaceChanged":
       case "ConfigurationChanged":
       case "ChangeResolved":
       case "TransferResolved":
@@ -114,7 +116,11 @@ export class Node {
         return this.tellDatabase({ type: "ReadConfirmed", read: effect.read, index: effect.index });
       case "ReadRefused":
       case "TakeSnapshot":
-      case "Restore":
+      case "CutEnded":
+      case "PagesDamaged":
+      case "RestoreStarted":
+      case "PagesRestored":
+      case "RestoreFinished":
         return this.tellDatabase(effect);
       case "LeadershipChanged":
         this.effects.push(effect);
@@ -137,7 +143,7 @@ export class Node {
       case "RequestRead":
         return this.tellReplica({ type: "ReadRequested", read: effect.read });
       case "ReportApplied":
-        return this.tellReplica({ type: "Applied", index: effect.index });
+        return this.tellReplica({ type: "Applied", index: effect.index, checksum: effect.checksum });
       case "SnapshotTaken":
         return this.tellReplica(effect);
       case "SetTimer":

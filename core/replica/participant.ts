@@ -14,38 +14,49 @@
  */
 import { invariant, unreachable } from "../invariant.ts";
 import type { RaftEffect, RaftInput } from "../raft/boundary.ts";
-import { foundingConfiguration, type Configuration } from "../raft/configuration.ts";
+import { everybodyIn, foundingConfiguration, isVoter, votersOf, type Configuration } from "../raft/configuration.ts";
 import { FEATURE_VERSION } from "../raft/features.ts";
 import { checkState, checkStep, type RaftState } from "../raft/invariants.ts";
 import type { SnapshotId } from "../raft/message.ts";
 import { Raft } from "../raft/raft.ts";
-import type { Recovered, StorageEffect } from "../storage/boundary.ts";
+import type { Recovered, StorageEffect, StorageFault } from "../storage/boundary.ts";
 import type { Storage } from "../storage/storage.ts";
 import { memberIdOf, nodeOf } from "../types.ts";
-import type { Instant, MemberId, NodeId } from "../types.ts";
+import type { Entry, Instant, MemberId, NodeId } from "../types.ts";
 import type { Letter, PeerMessage } from "../wire/peer.ts";
-import type { ReplicaEffect, ReplicaInput, ReplicaOptions, Stranger } from "./boundary.ts";
+import type { HaltReason, ReplicaEffect, ReplicaInput, ReplicaOptions, Stranger } from "./boundary.ts";
 import type { Correspondence, Rejection } from "./correspondence.ts";
+import { Digests } from "./digests.ts";
 import { translateOperations } from "./member-operations.ts";
 import { Roster } from "./roster.ts";
 import { Reception } from "./reception.ts";
 
-/** What storage answers to Raft's orders. */
-const NEWS = ["Persisted", "EntriesRead", "SnapshotStored", "ChunkStored", "SnapshotRead"] as const;
+/** What storage says while Raft runs. */
+const NEWS = [
+  "Persisted", "EntriesRead", "SnapshotStored", "SnapshotAbandoned", "ChunkStored", "SnapshotRead", "SnapshotWanted",
+  "SpaceChanged", "RestoreStarted", "PagesRestored", "RestoreFinished", "CutEnded", "PagesDamaged", "DamageFound",
+  "SnapshotDamaged", "Quarantined",
+] as const;
 export type StorageNews = Extract<StorageEffect, { readonly type: (typeof NEWS)[number] }>;
 
-type StorageOrder = "Persist" | "ReadEntries" | "StoreChunk" | "ReadSnapshot" | "Compact";
-type NotForStorage = Exclude<RaftEffect, { readonly type: StorageOrder }>;
+const STORAGE_ORDERS = [
+  "Persist", "ReadEntries", "StoreChunk", "ReadSnapshot", "PinSnapshot", "ReleaseSnapshot", "Compact", "ForgetLoss",
+] as const;
+type StorageOrder = Extract<RaftEffect, { readonly type: (typeof STORAGE_ORDERS)[number] }>;
+type NotForStorage = Exclude<RaftEffect, StorageOrder>;
+
+/** How many entries lie between two states that are compared, unless told. */
+const DIGEST_EVERY = 256;
 
 /** What goes to Raft as it is. */
 type Passed = Extract<
   ReplicaInput,
-  { readonly type: "TimerFired" | "Proposed" | "RolledBack" | "ReadRequested" | "Applied" | "ClockStopped" }
+  { readonly type: "TimerFired" | "Proposed" | "RolledBack" | "ReadRequested" | "ClockStopped" }
 >;
 
 export type ParticipantInput =
   | Passed
-  | Extract<ReplicaInput, { readonly type: "SnapshotTaken" | "ChangeRequested" | "TransferRequested" }>
+  | Extract<ReplicaInput, { readonly type: "Applied" | "SnapshotTaken" | "ChangeRequested" | "TransferRequested" }>
   | StorageNews
   | { readonly type: "LetterReceived"; readonly from: NodeId; readonly letter: Letter }
   /** Hand over what can be handed over. Answered by Leave. */
@@ -70,6 +81,9 @@ export class Participant {
   private readonly raft: Raft;
   private readonly roster: Roster;
   private readonly reception: Reception;
+  private readonly digests: Digests;
+  /** What this node has to halt for, once its directory is marked; null: nothing. */
+  private quarantine: HaltReason | null = null;
   private leader: MemberId | null = null;
   /** null: Raft has not said yet what is in force. */
   private announced: { readonly configuration: Configuration; readonly isCommitted: boolean } | null = null;
@@ -83,15 +97,17 @@ export class Participant {
     const { letters, recovered, replica, seed } = options;
     const { node, incarnation, cluster } = letters.identity;
     invariant(cluster !== null, "a participant is of a cluster");
-    const { hardState, log, snapshot } = recovered;
+    const { hardState, log, snapshot, lost } = recovered;
     const { timing, limits, version = FEATURE_VERSION, leaseDriftPpm = null, roles = null } = replica;
     this.options = options;
     this.self = memberIdOf(node, incarnation);
+    this.digests = new Digests(this.self, replica.digestEvery ?? DIGEST_EVERY);
     this.roster = new Roster(cluster.founders, snapshot);
     this.reception = new Reception(cluster, this.self);
     const founding = foundingConfiguration(cluster.founders.map((one) => memberIdOf(one.node, one.incarnation)));
     this.raft = new Raft(
-      { id: this.self, founding, hardState, log, snapshot, timing, limits, version, leaseDriftPpm, roles, seed }, now,
+      { id: this.self, founding, hardState, log, snapshot, lost, timing, limits, version, leaseDriftPpm, roles, seed },
+      now,
     );
     this.now = now;
   }
@@ -123,10 +139,11 @@ export class Participant {
       case "Proposed":
       case "RolledBack":
       case "ReadRequested":
-      case "Applied":
       case "ClockStopped":
       case "LeaveRequested":
         return this.tell(input);
+      case "Applied":
+        return this.applied(input);
       case "LetterReceived":
         return this.letterReceived(input);
       case "SnapshotTaken":
@@ -135,14 +152,8 @@ export class Participant {
         return this.changeRequested(input);
       case "TransferRequested":
         return this.transferRequested(input);
-      case "Persisted":
-      case "EntriesRead":
-      case "SnapshotStored":
-      case "ChunkStored":
-      case "SnapshotRead":
-        return this.storageNews(input);
       default:
-        return unreachable(input);
+        return this.storageNews(input);
     }
   }
 
@@ -159,6 +170,9 @@ export class Participant {
       case "Founded":
       case "Admitted":
         return;
+      case "Digest":
+        this.digests.heard(sender, message, this.roster.inForce);
+        return this.judgeState();
       default: {
         if (!this.roster.isReplaced(sender, message.term)) {
           return this.tell({ type: "MessageReceived", from: sender, message });
@@ -194,30 +208,62 @@ export class Participant {
     this.effects.push({ type: "TransferResolved", request, outcome: { type: "refused", reason } });
   }
 
-  // Snapshots
+  // The state
 
-  private snapshotTaken({ index, bytes }: InputOf<"SnapshotTaken">): void {
-    const snapshot = this.raft.snapshotAt(index, bytes.length);
+  private applied({ index, checksum }: InputOf<"Applied">): void {
+    this.tell({ type: "Applied", index });
+    const digest = this.digests.applied(index, checksum);
+    if (digest === null) return;
+    for (const { id } of everybodyIn(this.roster.inForce)) if (id !== this.self) this.send(id, digest);
+    this.judgeState();
+  }
+
+  /** A majority against us is right. What we have is marked as wrong, and fetched anew by the next start. */
+  private judgeState(): void {
+    const divergence = this.quarantine === null ? this.digests.judge(this.roster.inForce) : null;
+    if (divergence === null) return;
+    const { index, ours, theirs } = divergence;
+    const detail = `the state as of entry ${index} has the checksum ${ours}, a majority of the voters has ${theirs}`;
+    this.condemn({ type: "quarantined", index, detail });
+  }
+
+  private condemn(reason: HaltReason): void {
+    this.quarantine = reason;
+    this.perform(this.options.storage.quarantine());
+  }
+
+  /** Handed out in parts that end where states are compared: so each of those is reported. */
+  private apply(entries: readonly Entry[]): void {
+    let from = 0;
+    for (const [at, { index }] of entries.entries()) {
+      if (!this.digests.isCompared(index) || at + 1 === entries.length) continue;
+      this.effects.push({ type: "Apply", entries: entries.slice(from, at + 1) });
+      from = at + 1;
+    }
+    this.effects.push({ type: "Apply", entries: from === 0 ? entries : entries.slice(from) });
+    if (this.roster.applied(entries)) this.committed();
+  }
+
+  private snapshotTaken({ index, cut }: InputOf<"SnapshotTaken">): void {
+    const point = this.raft.snapshotAt(index);
     // While it was taken, a later one has come from the leader.
-    if (snapshot === null) return;
-    this.perform(this.options.storage.storeSnapshot(snapshot, bytes));
+    if (point === null) this.effects.push({ type: "CutEnded", isStored: false });
+    else this.perform(this.options.storage.checkpoint(point, cut));
   }
 
   private restore(snapshot: SnapshotId): void {
     this.roster.restored(snapshot);
     this.committed();
-    const { entry, size } = snapshot;
-    this.perform(this.options.storage.readSnapshot({ type: "restore", entry }, size));
+    this.perform(this.options.storage.restore(snapshot));
   }
 
-  private snapshotRead({ reader, bytes }: InputOf<"SnapshotRead">): void {
-    if (reader.type === "member") {
-      const { to, entry, offset } = reader;
-      return this.tell({ type: "SnapshotRead", to, entry, offset, bytes });
-    }
-    // A later one has taken its place, and is restored next.
-    if (bytes === null) return;
-    this.effects.push({ type: "Restore", index: reader.entry.index, bytes });
+  /** Nobody else may have what a voter that is alone has lost: then its directory stays as it is. */
+  private snapshotDamaged(fault: StorageFault): void {
+    const { inForce } = this.roster;
+    const isAlone = isVoter(inForce, this.self) && votersOf(inForce).length === 1;
+    const index = this.raft.inspect().snapshot.index;
+    if (isAlone) this.effects.push({ type: "Halt", reason: { type: "storage", fault } });
+    else this.condemn({ type: "quarantined", index, detail: `the stored snapshot is damaged in ${fault.file}` });
   }
 
   // Raft and its storage
@@ -233,29 +279,34 @@ export class Participant {
   }
 
   private obey(effects: readonly RaftEffect[]): void {
-    const { storage } = this.options;
     for (const effect of effects) {
-      switch (effect.type) {
-        case "Persist":
-          this.perform(storage.persist(effect));
-          break;
-        case "ReadEntries":
-          this.perform(storage.requestRead(effect.purpose, effect.from, effect.end, effect.maxBytes));
-          break;
-        case "StoreChunk":
-          this.perform(storage.storeChunk(effect.snapshot, effect.offset, effect.bytes));
-          break;
-        case "ReadSnapshot": {
-          const { to, entry, offset, maxBytes } = effect;
-          this.perform(storage.readSnapshot({ type: "member", to, entry, offset }, maxBytes));
-          break;
-        }
-        case "Compact":
-          this.perform(storage.compact(effect.through));
-          break;
-        default:
-          this.pass(effect);
-      }
+      if (isForStorage(effect)) this.perform(this.order(effect));
+      else this.pass(effect);
+    }
+  }
+
+  private order(order: StorageOrder): readonly StorageEffect[] {
+    const { storage } = this.options;
+    switch (order.type) {
+      case "Persist":
+        return storage.persist(order);
+      case "ReadEntries":
+        return storage.requestRead(order.purpose, order.from, order.end, order.maxBytes);
+      case "StoreChunk":
+        return storage.storeChunk(order.snapshot, order.offset, order.bytes);
+      case "ReadSnapshot":
+        return storage.readSnapshot(order.to, order.snapshot, order.offset, order.maxBytes);
+      case "PinSnapshot":
+        storage.pinSnapshot(order.snapshot);
+        return [];
+      case "ReleaseSnapshot":
+        return storage.releaseSnapshot(order.snapshot);
+      case "Compact":
+        return storage.compact(order.through);
+      case "ForgetLoss":
+        return storage.forgetLoss();
+      default:
+        return unreachable(order);
     }
   }
 
@@ -264,9 +315,7 @@ export class Participant {
       case "Send":
         return this.send(effect.to, effect.message);
       case "Apply":
-        this.effects.push(effect);
-        if (this.roster.applied(effect.entries)) this.committed();
-        return;
+        return this.apply(effect.entries);
       case "Restore":
         return this.restore(effect.snapshot);
       case "LeadershipChanged": {
@@ -323,8 +372,35 @@ export class Participant {
   }
 
   private storageNews(news: StorageNews): void {
-    if (news.type === "SnapshotRead") this.snapshotRead(news);
-    else this.tell(news);
+    switch (news.type) {
+      case "Persisted":
+      case "EntriesRead":
+      case "SnapshotStored":
+      case "SnapshotAbandoned":
+      case "ChunkStored":
+      case "SnapshotRead":
+      case "SnapshotWanted":
+        return this.tell(news);
+      case "SpaceChanged":
+        this.effects.push(news);
+        return this.tell(news);
+      case "RestoreStarted":
+      case "PagesRestored":
+      case "RestoreFinished":
+      case "CutEnded":
+      case "PagesDamaged":
+      case "DamageFound":
+        this.effects.push(news);
+        return;
+      case "SnapshotDamaged":
+        return this.snapshotDamaged(news.fault);
+      case "Quarantined":
+        invariant(this.quarantine !== null, "a directory is marked where that was ordered");
+        this.effects.push({ type: "Halt", reason: this.quarantine });
+        return;
+      default:
+        return unreachable(news);
+    }
   }
 
   private finish(): readonly ParticipantEffect[] {
@@ -335,6 +411,10 @@ export class Participant {
     this.effects = [];
     return effects;
   }
+}
+
+function isForStorage(effect: RaftEffect): effect is StorageOrder {
+  return (STORAGE_ORDERS as readonly string[]).includes(effect.type);
 }
 
 function isNews(effect: StorageEffect): effect is StorageNews {

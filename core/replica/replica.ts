@@ -15,7 +15,7 @@ import { Random } from "../random.ts";
 import { MAX_ADDRESS_LENGTH } from "../raft/configuration.ts";
 import type { Recovered, StorageEffect, StorageFault } from "../storage/boundary.ts";
 import { Storage } from "../storage/storage.ts";
-import { compareNodeIds, type ClusterIdentity, type Identity, type Instant, type NodeId } from "../types.ts";
+import { afterMs, compareNodeIds, type ClusterIdentity, type Identity, type Instant, type NodeId } from "../types.ts";
 import { PEER_LIMITS } from "../wire/peer.ts";
 import { Bootstrap, drawIdentity, incarnationIn, type BootstrapEffect } from "./bootstrap.ts";
 import type { HaltReason, ReplicaEffect, ReplicaInput, ReplicaOptions, ReplicaSnapshot } from "./boundary.ts";
@@ -35,6 +35,12 @@ export class Replica {
   private readonly raftSeed: Uint8Array;
   private phase: Phase = { type: "new" };
   private now = 0 as Instant;
+  /** When Raft, or the asking of an empty node, wants to go on; null: there is none. */
+  private timerAt: Instant | null = null;
+  /** When storage is looked after; null: Raft does not run yet. */
+  private tickAt: Instant | null = null;
+  /** What the driver's timer is set to; null: to nothing. */
+  private armedFor: Instant | null = null;
   /** Of the current step. */
   private effects: ReplicaEffect[] = [];
 
@@ -58,6 +64,7 @@ export class Replica {
     if (this.phase.type === "halted") return [];
     this.effects = [];
     this.take(input);
+    if ("letters" in this.phase) this.arm();
     return this.effects;
   }
 
@@ -84,15 +91,35 @@ export class Replica {
       case "Received":
         return this.received(input);
       case "TimerFired":
-        if ("participant" in this.phase) this.tell(this.phase.participant, input);
-        if (this.phase.type === "empty") this.follow(this.phase.bootstrap.ask(this.now), this.options.id);
-        return;
+        return this.timerFired();
       case "Closing":
         return this.close();
       default:
         if ("participant" in this.phase) this.tell(this.phase.participant, input);
         else this.refuse(input);
     }
+  }
+
+  /** One timer for two: consensus, or the asking of an empty node; and storage, which looks after itself. */
+  private timerFired(): void {
+    this.armedFor = null;
+    if (this.tickAt !== null && this.tickAt <= this.now) {
+      this.tickAt = afterMs(this.now, this.options.storage.tickMs);
+      this.perform(this.storage.tick());
+    }
+    if (this.timerAt === null || this.timerAt > this.now) return;
+    this.timerAt = null;
+    if ("participant" in this.phase) this.tell(this.phase.participant, { type: "TimerFired" });
+    if (this.phase.type === "empty") this.follow(this.phase.bootstrap.ask(this.now), this.options.id);
+  }
+
+  private arm(): void {
+    const { timerAt, tickAt } = this;
+    const never = Number.POSITIVE_INFINITY;
+    const at = Math.min(timerAt ?? never, tickAt ?? never) as Instant;
+    if (at === never || (this.armedFor !== null && this.armedFor <= at)) return;
+    this.armedFor = at;
+    this.effects.push({ type: "SetTimer", at });
   }
 
   /** Without Raft nothing is appended and nobody leads: refusals are true, and nobody waits in vain. */
@@ -187,8 +214,8 @@ export class Replica {
 
   /** The identity on disk is known: report it, and go on as what it says. */
   private enter(recovered: Recovered, identity: Identity): void {
-    const { log, tornBytes } = recovered;
-    this.effects.push({ type: "Recovered", identity, last: log.last, tornBytes });
+    const { log, tornBytes, lost, damage } = recovered;
+    this.effects.push({ type: "Recovered", identity, last: log.last, tornBytes, lost, damage });
     this.become(recovered, identity);
   }
 
@@ -209,6 +236,7 @@ export class Replica {
     const { options: replica, storage, raftSeed: seed } = this;
     const participant = new Participant({ replica, letters, recovered, storage, seed }, this.now);
     this.phase = { type: "running", letters, participant };
+    this.tickAt = afterMs(this.now, replica.storage.tickMs);
     this.hand(participant.start(this.now));
   }
 
@@ -221,7 +249,7 @@ export class Replica {
           this.effects.push({ type: "Send", to: effect.to, bytes: phase.letters.to(effect.receiver, effect.message) });
           break;
         case "SetTimer":
-          this.effects.push(effect);
+          this.timerAt = effect.at;
           break;
         case "Reject":
           this.reject(from, effect);
@@ -249,7 +277,9 @@ export class Replica {
     let leaves = false;
     for (const effect of effects) {
       if (effect.type === "Leave") leaves = true;
+      else if (effect.type === "SetTimer") this.timerAt = effect.at;
       else this.effects.push(effect);
+      if (effect.type === "Halt") this.phase = { type: "halted" };
     }
     if (leaves && this.phase.type === "leaving") this.closeStorage();
   }
@@ -267,13 +297,6 @@ export class Replica {
         case "IdentityWritten":
           if (this.phase.type !== "closing") this.identityWritten(effect.identity);
           break;
-        case "Persisted":
-        case "EntriesRead":
-        case "SnapshotStored":
-        case "ChunkStored":
-        case "SnapshotRead":
-          if ("participant" in this.phase) this.tell(this.phase.participant, effect);
-          break;
         case "Closed":
           this.phase = { type: "closed" };
           this.effects.push({ type: "Closed" });
@@ -281,7 +304,7 @@ export class Replica {
         case "Failed":
           return this.halt(effect.fault);
         default:
-          unreachable(effect);
+          if ("participant" in this.phase) this.tell(this.phase.participant, effect);
       }
     }
   }
