@@ -7,15 +7,20 @@
  * on one file take effect in the order given, those on different files do not wait for each other, and syncDirectory
  * covers every earlier creation, rename and removal.
  *
- * Writes and reads are made at once (they end in the page cache); syncs run in a thread of libuv, so that a slow disk
- * does not cost a heartbeat. The system may forget a page that it failed to write and say so only once: after a
- * failed write or sync, every later operation on that file fails in the same way.
+ * A slow disk must not cost a heartbeat: everything that may have to wait for it runs in a thread of libuv. Small
+ * writes do not, they end in the page cache: made at once they cost a tenth of the way to a thread and back.
+ *
+ * The system may forget a page that it failed to write and say so only once: after a failed write or sync, every later
+ * operation on that file fails in the same way, except to remove it.
  */
 import fs from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { invariant, unreachable } from "../core/invariant.ts";
 import type { DiskAnswer, DiskFailure, DiskOperation, DiskOrder, DiskResult } from "../core/storage/disk.ts";
+import { isWantOfSpace } from "../core/storage/disk-failure.ts";
+import { Descriptors } from "./descriptors.ts";
+import { extend, readUpTo, writeInThread, writeNow } from "./file-access.ts";
 import { isSystemError } from "./system-error.ts";
 
 /** The directory itself, in the list of what an operation touches. */
@@ -23,12 +28,14 @@ const DIRECTORY = ".";
 const FILE_NAME = /^[a-z0-9][a-z0-9.-]*$/;
 const DONE: DiskResult = { type: "done" };
 
-/** Node has no fallocate, and blocks only reserved cost a metadata write at their first use: zeros are written. */
-const ZEROS = new Uint8Array(1024 * 1024);
+/** A write of so many bytes takes longer than the way to a thread and back. */
+const LARGE_BYTES = 256 * 1024;
 
 const fsync = promisify(fs.fsync);
 const fdatasync = promisify(fs.fdatasync);
-const write = promisify(fs.write);
+const rename = promisify(fs.rename);
+const unlink = promisify(fs.unlink);
+const readdir = promisify(fs.readdir);
 
 interface Waiting {
   readonly order: DiskOrder;
@@ -40,8 +47,10 @@ export class Disk {
   private readonly answer: (answer: DiskAnswer) => void;
   /** What is under way or waits, by what it touches; the first of a queue is under way, or waits in another. */
   private readonly queues = new Map<string, Waiting[]>();
-  private readonly descriptors = new Map<string, number>();
-  /** Files of which a write or a sync has failed. */
+  private readonly descriptors = new Descriptors((file) => this.pathOf(file), (file) => this.queues.has(file));
+  /** Of the directory, open from the first syncDirectory on: there may be no descriptor left when it matters. */
+  private directoryDescriptor: number | null = null;
+  /** Files of which a write or a sync has failed; the directory, too. */
   private readonly broken = new Map<string, DiskFailure>();
   private underWay = 0;
   private idle: (() => void) | null = null;
@@ -66,8 +75,9 @@ export class Disk {
   /** Waits for what is under way, then closes the files. Nothing may be ordered afterwards. */
   async close(): Promise<void> {
     if (this.underWay > 0) await new Promise<void>((resolve) => (this.idle = resolve));
-    for (const descriptor of this.descriptors.values()) fs.closeSync(descriptor);
-    this.descriptors.clear();
+    this.descriptors.closeAll();
+    if (this.directoryDescriptor !== null) fs.closeSync(this.directoryDescriptor);
+    this.directoryDescriptor = null;
   }
 
   /** A loop, not a recursion: behind one slow sync may stand any number of writes. */
@@ -96,7 +106,7 @@ export class Disk {
     }
     this.underWay--;
     if ("code" in outcome) {
-      if (operation.type === "write" || operation.type === "sync") this.broken.set(operation.file, outcome);
+      if (isLastWord(operation, outcome)) this.broken.set(nameOf(operation), outcome);
       this.answer({ type: "DiskFailed", ticket, failure: outcome });
     } else {
       this.answer({ type: "DiskDone", ticket, result: outcome });
@@ -106,9 +116,10 @@ export class Disk {
   }
 
   private attempt(operation: DiskOperation): DiskResult | DiskFailure | Promise<DiskResult | DiskFailure> {
-    const file = "file" in operation ? operation.file : operation.type === "rename" ? operation.from : null;
-    const failure = file === null ? undefined : this.broken.get(file);
+    const name = nameOf(operation);
+    const failure = operation.type === "unlink" ? undefined : this.broken.get(name);
     if (failure !== undefined) return failure;
+    const file = name === DIRECTORY ? null : name;
     try {
       const result = this.execute(operation);
       return result instanceof Promise ? result.catch((error: unknown) => failureOf(error, file)) : result;
@@ -122,27 +133,21 @@ export class Disk {
       case "open":
         return { type: "open", size: this.open(operation.file, operation.create) };
       case "write":
-        writeAll(this.descriptor(operation.file), operation.bytes, operation.offset);
-        return DONE;
+        return this.write(operation.file, operation.bytes, operation.offset);
       case "read":
-        return { type: "read", bytes: readUpTo(this.descriptor(operation.file), operation.offset, operation.length) };
+        return this.read(operation.file, operation.offset, operation.length);
       case "sync":
-        return fdatasync(this.descriptor(operation.file)).then(() => DONE);
+        return this.sync(operation.file);
       case "preallocate":
-        return this.preallocate(this.descriptor(operation.file), operation.size);
+        return this.preallocate(operation.file, operation.size);
       case "rename":
-        fs.renameSync(this.pathOf(operation.from), this.pathOf(operation.to));
-        this.forget(operation.to);
-        this.moveDescriptor(operation.from, operation.to);
-        return DONE;
+        return this.rename(operation.from, operation.to);
       case "unlink":
-        fs.unlinkSync(this.pathOf(operation.file));
-        this.forget(operation.file);
-        return DONE;
+        return this.unlink(operation.file);
       case "list":
-        return { type: "list", files: fs.readdirSync(this.directory).filter((name) => FILE_NAME.test(name)).sort() };
+        return this.list();
       case "syncDirectory":
-        return syncDirectory(this.directory).then(() => DONE);
+        return this.syncDirectory();
       default:
         return unreachable(operation);
     }
@@ -150,7 +155,7 @@ export class Disk {
 
   private open(file: string, create: boolean): number | null {
     try {
-      return fs.fstatSync(this.descriptor(file, create)).size;
+      return fs.fstatSync(this.descriptors.of(file, create)).size;
     } catch (error) {
       // Absence is an answer, not a failure.
       if (isSystemError(error) && error.code === "ENOENT" && !create) return null;
@@ -158,38 +163,60 @@ export class Disk {
     }
   }
 
-  private async preallocate(descriptor: number, size: number): Promise<DiskResult> {
-    let at = fs.fstatSync(descriptor).size;
-    while (at < size) {
-      const { bytesWritten } = await write(descriptor, ZEROS, 0, Math.min(ZEROS.length, size - at), at);
-      at += bytesWritten;
-    }
-    await fdatasync(descriptor);
+  private write(file: string, bytes: Uint8Array, offset: number): DiskResult | Promise<DiskResult> {
+    const descriptor = this.descriptors.of(file);
+    this.descriptors.written(file);
+    if (bytes.length >= LARGE_BYTES) return writeInThread(descriptor, bytes, offset).then(() => DONE);
+    writeNow(descriptor, bytes, offset);
     return DONE;
   }
 
-  private descriptor(file: string, create = false): number {
-    let descriptor = this.descriptors.get(file);
-    if (descriptor === undefined) {
-      descriptor = fs.openSync(this.pathOf(file), fs.constants.O_RDWR | (create ? fs.constants.O_CREAT : 0));
-      this.descriptors.set(file, descriptor);
-    }
-    return descriptor;
+  private async read(file: string, offset: number, length: number): Promise<DiskResult> {
+    return { type: "read", bytes: await readUpTo(this.descriptors.of(file), offset, length) };
   }
 
-  private moveDescriptor(from: string, to: string): void {
-    const descriptor = this.descriptors.get(from);
-    if (descriptor === undefined) return;
-    this.descriptors.delete(from);
-    this.descriptors.set(to, descriptor);
+  private async sync(file: string): Promise<DiskResult> {
+    await fdatasync(this.descriptors.of(file));
+    this.descriptors.synced(file);
+    return DONE;
+  }
+
+  private async preallocate(file: string, size: number): Promise<DiskResult> {
+    await extend(this.descriptors.of(file), size);
+    this.descriptors.synced(file);
+    return DONE;
+  }
+
+  private async rename(from: string, to: string): Promise<DiskResult> {
+    await rename(this.pathOf(from), this.pathOf(to));
+    await this.forget(to);
+    this.descriptors.renamed(from, to);
+    return DONE;
+  }
+
+  private async unlink(file: string): Promise<DiskResult> {
+    await unlink(this.pathOf(file));
+    await this.forget(file);
+    return DONE;
+  }
+
+  private async list(): Promise<DiskResult> {
+    const names = await readdir(this.directory);
+    return { type: "list", files: names.filter((name) => FILE_NAME.test(name)).sort() };
+  }
+
+  private async syncDirectory(): Promise<DiskResult> {
+    // Windows neither opens a directory nor needs it: NTFS journals names.
+    if (process.platform === "win32") return DONE;
+    this.directoryDescriptor ??= fs.openSync(this.directory, "r");
+    await fsync(this.directoryDescriptor);
+    return DONE;
   }
 
   /** The name stands for another file from now on, or for none. */
-  private forget(file: string): void {
-    const descriptor = this.descriptors.get(file);
-    if (descriptor !== undefined) fs.closeSync(descriptor);
-    this.descriptors.delete(file);
+  private async forget(file: string): Promise<void> {
     this.broken.delete(file);
+    await this.descriptors.forget(file);
   }
 
   private pathOf(file: string): string {
@@ -214,35 +241,19 @@ function whatIsTouched(operation: DiskOperation): readonly string[] {
   }
 }
 
+/** Whose failure it would be: a file's, or the directory's. */
+function nameOf(operation: DiskOperation): string {
+  if (operation.type === "rename") return operation.from;
+  return "file" in operation ? operation.file : DIRECTORY;
+}
+
+/** Whether nothing on that file may succeed any more. Space that was not there may be there next time. */
+function isLastWord({ type }: DiskOperation, failure: DiskFailure): boolean {
+  if (type === "preallocate") return !isWantOfSpace(failure);
+  return type === "write" || type === "sync" || type === "syncDirectory";
+}
+
 function failureOf(error: unknown, file: string | null): DiskFailure {
   if (!isSystemError(error)) throw error;
   return { code: error.code, file, message: error.message };
-}
-
-function writeAll(descriptor: number, bytes: Uint8Array, offset: number): void {
-  let from = 0;
-  while (from < bytes.length) from += fs.writeSync(descriptor, bytes, from, bytes.length - from, offset + from);
-}
-
-function readUpTo(descriptor: number, offset: number, length: number): Uint8Array {
-  // The length may exceed what is there by far; the file's size bounds what is allocated.
-  const bytes = new Uint8Array(Math.max(0, Math.min(length, fs.fstatSync(descriptor).size - offset)));
-  let count = 0;
-  while (count < bytes.length) {
-    const more = fs.readSync(descriptor, bytes, count, bytes.length - count, offset + count);
-    if (more === 0) break;
-    count += more;
-  }
-  return bytes.subarray(0, count);
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  // Windows neither opens a directory nor needs it: NTFS journals names.
-  if (process.platform === "win32") return;
-  const descriptor = fs.openSync(directory, "r");
-  try {
-    await fsync(descriptor);
-  } finally {
-    fs.closeSync(descriptor);
-  }
 }

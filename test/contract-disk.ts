@@ -78,6 +78,34 @@ export function testDiskContract(name: string, makeTwin: () => Promise<DiskTwin>
     expect(steps).toEqual([DONE, size(3_000_000), bytes([7, 0]), bytes([0]), DONE, size(3_000_000)]);
   });
 
+  contract("a large piece is written and read whole, in order with small writes around it", async (disk) => {
+    const piece = Uint8Array.from({ length: 1_000_003 }, (_, at) => at % 251);
+    await disk.results(open("pages", true));
+    const answers = await disk.answers([
+      write("pages", 0, [7]), { type: "write", file: "pages", offset: 0, bytes: piece }, write("pages", 5, [9]),
+      { type: "sync", file: "pages" }, read("pages", 0, 2_000_000),
+    ]);
+    const expected = piece.slice();
+    expected[5] = 9;
+    const last = answers.map(resultOf).at(-1)!;
+    expect(last.type === "read" && last.bytes.length).toBe(expected.length);
+    expect(last.type === "read" && last.bytes.every((byte, at) => byte === expected[at])).toBe(true);
+  });
+
+  contract("any number of files is written to, synced and read, whichever was used last", async (disk) => {
+    const names = Array.from({ length: 100 }, (_, at) => `pages-${at}`);
+    await disk.results(...names.map((name) => open(name, true)));
+    await disk.answers(names.map((name, at) => write(name, 0, [at])));
+    await disk.answers(names.map((name, at) => write(name, 1, [at])));
+    await disk.answers(names.map((file) => ({ type: "sync", file })));
+    const answers = await disk.answers(names.map((name) => read(name, 0, 9)));
+    // Across files they are answered in any order.
+    const first = answers.map((answer) => answer.ticket).sort((a, b) => a - b)[0]!;
+    for (const answer of answers) {
+      expect(resultOf(answer)).toEqual(bytes([answer.ticket - first, answer.ticket - first]));
+    }
+  });
+
   contract("a rename replaces the file of that name, and its content comes along", async (disk) => {
     await disk.results(open("old", true), write("old", 0, [1, 1]), open("new", true), write("new", 0, [2]));
     await disk.results({ type: "rename", from: "new", to: "old" });

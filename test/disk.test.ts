@@ -9,7 +9,10 @@ import type { Ticket } from "../core/types.ts";
 import { Disk } from "../io/disk.ts";
 import { lockDirectory } from "../io/lock.ts";
 import { RECORD_SIZE, writtenRecord } from "./disk-writer.ts";
+import { MAX_IDLE_DESCRIPTORS } from "../io/descriptors.ts";
+import { makeDirectory } from "../io/directory.ts";
 import { type DiskTwin, testDiskContract } from "./contract-disk.ts";
+import { SmallDisk, testWithSmallDisk } from "./small-disk.ts";
 
 function temporaryDirectory(): string {
   return fs.mkdtempSync(path.join(os.tmpdir(), "quorumlite-disk-"));
@@ -91,6 +94,128 @@ linuxTest("a preallocation that fails may be asked for again, and does not end t
   ]));
   expect(failureCodes(answers)).toEqual(["ENOSPC", "ENOSPC", null]);
   await twin.close();
+});
+
+linuxTest("what could not be written may be removed, is not renamed, and its name is free again", async () => {
+  const directory = temporaryDirectory();
+  for (const name of ["a.new", "b.new"]) fs.symlinkSync("/dev/full", path.join(directory, name));
+  const twin = realTwin(directory);
+  const bytes = Uint8Array.of(1);
+  const answers = await twin.perform(number([
+    { type: "write", file: "a.new", offset: 0, bytes }, { type: "unlink", file: "a.new" },
+    { type: "open", file: "a.new", create: true }, { type: "write", file: "a.new", offset: 0, bytes },
+    { type: "sync", file: "a.new" }, { type: "rename", from: "a.new", to: "a" },
+  ]));
+  expect(failureCodes(answers)).toEqual(["ENOSPC", null, null, null, null, null]);
+  const others = await twin.perform(number([
+    { type: "write", file: "b.new", offset: 0, bytes }, { type: "rename", from: "b.new", to: "b" },
+    { type: "rename", from: "a", to: "b.new" }, { type: "read", file: "b.new", offset: 0, length: 9 },
+  ]));
+  expect(failureCodes(others)).toEqual(["ENOSPC", "ENOSPC", null, null]);
+  expect(fs.readdirSync(directory)).toEqual(["b.new"]);
+  await twin.close();
+});
+
+testWithSmallDisk("space that is not there is not taken in part, and taken whole once it is there", async () => {
+  const small = new SmallDisk(256);
+  const directory = path.join(small.directory, "data");
+  fs.mkdirSync(directory);
+  const twin = realTwin(directory);
+  try {
+    await twin.perform(number([
+      { type: "open", file: "log.new", create: true },
+      { type: "write", file: "log.new", offset: 0, bytes: Uint8Array.of(1, 2, 3) },
+    ]));
+    const free = small.freeBytes;
+    const attempt: DiskOperation = { type: "preallocate", file: "log.new", size: 400_000 };
+    const answers = await twin.perform(number([attempt, attempt, { type: "open", file: "log.new", create: false }]));
+    expect(failureCodes(answers)).toEqual(["ENOSPC", "ENOSPC", null]);
+    expect(answers[2]).toMatchObject({ result: { size: 3 } });
+    expect(small.freeBytes).toBe(free);
+    small.grow(256);
+    const later = await twin.perform(number([attempt, { type: "read", file: "log.new", offset: 0, length: 5 }]));
+    expect(failureCodes(later)).toEqual([null, null]);
+    expect(later[1]).toMatchObject({ result: { bytes: Uint8Array.of(1, 2, 3, 0, 0) } });
+    expect(fs.statSync(path.join(directory, "log.new")).size).toBe(400_000);
+    small.fill();
+    expect(failureCodes(await twin.perform(number([
+      { type: "write", file: "log.new", offset: 100_000, bytes: new Uint8Array(300_000) },
+      { type: "sync", file: "log.new" },
+    ])))).toEqual([null, null]);
+  } finally {
+    await twin.close();
+    small.remove();
+  }
+});
+
+testWithSmallDisk("a disk that became read-only says so by the system's name for it", async () => {
+  const small = new SmallDisk(64);
+  const directory = path.join(small.directory, "data");
+  fs.mkdirSync(directory);
+  const twin = realTwin(directory);
+  try {
+    await twin.perform(number([{ type: "open", file: "log", create: true }]));
+    await twin.restart();
+    small.refuseWrites();
+    const answers = await twin.perform(number([
+      { type: "open", file: "log", create: false }, { type: "open", file: "new", create: true },
+      { type: "rename", from: "log", to: "old" }, { type: "unlink", file: "log" },
+    ]));
+    expect(failureCodes(answers)).toEqual(["EROFS", "EROFS", "EROFS", "EROFS"]);
+  } finally {
+    await twin.close().catch(() => {});
+    small.remove();
+  }
+});
+
+linuxTest("files that are removed or replaced do not stay open, and of idle ones only so many do", async () => {
+  const directory = temporaryDirectory();
+  const twin = realTwin(directory);
+  const openNames = (): string[] => fs.readdirSync("/proc/self/fd").flatMap((descriptor) => {
+    try {
+      return [fs.readlinkSync(`/proc/self/fd/${descriptor}`)];
+    } catch {
+      return [];
+    }
+  }).filter((name) => name.startsWith(directory));
+  const names = Array.from({ length: 3 * MAX_IDLE_DESCRIPTORS }, (_, at) => `log-${at}`);
+  const bytes = Uint8Array.of(1);
+  await twin.perform(number(names.flatMap((file): DiskOperation[] => [
+    { type: "open", file, create: true }, { type: "write", file, offset: 0, bytes },
+  ])));
+  // What was not synced stays open: its failure would be told to nobody else.
+  expect(openNames()).toHaveLength(names.length);
+  await twin.perform(number(names.map((file) => ({ type: "sync", file }))));
+  await twin.perform(number([{ type: "open", file: "log-new", create: true }]));
+  expect(openNames()).toHaveLength(MAX_IDLE_DESCRIPTORS);
+  await twin.perform(number([
+    { type: "rename", from: "log-new", to: names.at(-1)! },
+    ...names.slice(0, -1).map((file): DiskOperation => ({ type: "unlink", file })),
+  ]));
+  expect(openNames()).toEqual([path.join(directory, names.at(-1)!)]);
+  await twin.close();
+});
+
+test("a directory's name is synced, be it made now or by a process that was killed before it could", async () => {
+  const above = temporaryDirectory();
+  const directory = path.join(above, "x", "y");
+  const { fsyncSync } = fs;
+  let synced: number[] = [];
+  fs.fsyncSync = (descriptor) => {
+    synced.push(fs.fstatSync(descriptor).ino);
+    fsyncSync(descriptor);
+  };
+  try {
+    for (const attempt of ["made", "there already"]) {
+      synced = [];
+      makeDirectory(directory);
+      const names = [above, path.join(above, "x")].map((name) => fs.statSync(name).ino);
+      expect([attempt, names.filter((name) => !synced.includes(name))]).toEqual([attempt, []]);
+    }
+  } finally {
+    fs.fsyncSync = fsyncSync;
+  }
+  fs.rmSync(above, { recursive: true });
 });
 
 test("thousands of writes behind one sync are answered in order", async () => {

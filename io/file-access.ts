@@ -1,0 +1,54 @@
+/**
+ * Whole reads and writes of one open file: the system may do part of what it is asked, these go on until it is done or
+ * refused. They throw the system's error.
+ */
+import fs from "node:fs";
+import { promisify } from "node:util";
+
+/** Node has no fallocate, and blocks only reserved cost a metadata write at their first use: zeros are written. */
+const ZEROS = new Uint8Array(1024 * 1024);
+
+const fdatasync = promisify(fs.fdatasync);
+const ftruncate = promisify(fs.ftruncate);
+const read = promisify(fs.read);
+const write = promisify(fs.write);
+
+export function writeNow(descriptor: number, bytes: Uint8Array, offset: number): void {
+  let from = 0;
+  while (from < bytes.length) from += fs.writeSync(descriptor, bytes, from, bytes.length - from, offset + from);
+}
+
+export async function writeInThread(descriptor: number, bytes: Uint8Array, offset: number): Promise<void> {
+  for (let from = 0; from < bytes.length; ) {
+    from += (await write(descriptor, bytes, from, bytes.length - from, offset + from)).bytesWritten;
+  }
+}
+
+/** Fewer bytes than asked for only at the end of the file. */
+export async function readUpTo(descriptor: number, offset: number, length: number): Promise<Uint8Array> {
+  // The length may exceed what is there by far; the file's size bounds what is allocated.
+  const bytes = new Uint8Array(Math.max(0, Math.min(length, fs.fstatSync(descriptor).size - offset)));
+  let count = 0;
+  while (count < bytes.length) {
+    const { bytesRead } = await read(descriptor, bytes, count, bytes.length - count, offset + count);
+    if (bytesRead === 0) break;
+    count += bytesRead;
+  }
+  return bytes.subarray(0, count);
+}
+
+/** Takes space up to `size`, durably, or none: after a failure the file is as long as it was. */
+export async function extend(descriptor: number, size: number): Promise<void> {
+  const former = fs.fstatSync(descriptor).size;
+  try {
+    for (let at = former; at < size; ) {
+      at += (await write(descriptor, ZEROS, 0, Math.min(ZEROS.length, size - at), at)).bytesWritten;
+    }
+    await fdatasync(descriptor);
+  } catch (error) {
+    // What was taken would be missing elsewhere; and zeros of which the sync failed reserve nothing, though the next
+    // attempt would find them there.
+    if (fs.fstatSync(descriptor).size > former) await ftruncate(descriptor, former);
+    throw error;
+  }
+}
