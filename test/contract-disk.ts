@@ -18,8 +18,10 @@ export interface DiskTwin {
 
 const DONE: DiskResult = { type: "done" };
 
+type Contract = (rule: string, body: (disk: TicketedDisk) => Promise<void>) => void;
+
 export function testDiskContract(name: string, makeTwin: () => Promise<DiskTwin>): void {
-  const contract = (rule: string, body: (disk: TicketedDisk) => Promise<void>): void => {
+  const contract: Contract = (rule, body) => {
     test(`${name}: ${rule}`, async () => {
       const twin = await makeTwin();
       try {
@@ -29,7 +31,12 @@ export function testDiskContract(name: string, makeTwin: () => Promise<DiskTwin>
       }
     });
   };
+  testContents(contract);
+  testNames(contract);
+}
 
+/** What stands in files. */
+function testContents(contract: Contract): void {
   contract("a missing file is opened as null, and with create as empty", async (disk) => {
     expect(await disk.results(open("log", false), open("log", true), open("log", false))).toEqual([
       { type: "open", size: null }, { type: "open", size: 0 }, { type: "open", size: 0 },
@@ -105,7 +112,10 @@ export function testDiskContract(name: string, makeTwin: () => Promise<DiskTwin>
       expect(resultOf(answer)).toEqual(bytes([answer.ticket - first, answer.ticket - first]));
     }
   });
+}
 
+/** Which files there are. */
+function testNames(contract: Contract): void {
   contract("a rename replaces the file of that name, and its content comes along", async (disk) => {
     await disk.results(open("old", true), write("old", 0, [1, 1]), open("new", true), write("new", 0, [2]));
     await disk.results({ type: "rename", from: "new", to: "old" });

@@ -12,7 +12,7 @@ import { RECORD_SIZE, writtenRecord } from "./disk-writer.ts";
 import { MAX_IDLE_DESCRIPTORS } from "../io/descriptors.ts";
 import { makeDirectory } from "../io/directory.ts";
 import { type DiskTwin, testDiskContract } from "./contract-disk.ts";
-import { SmallDisk, testWithSmallDisk } from "./small-disk.ts";
+import { hasSmallDisks, SmallDisk } from "./small-disk.ts";
 
 function temporaryDirectory(): string {
   return fs.mkdtempSync(path.join(os.tmpdir(), "quorumlite-disk-"));
@@ -46,6 +46,7 @@ testDiskContract("real disk", async () => realTwin());
 
 /** /dev/full takes nothing: a disk without space. */
 const linuxTest = test.runIf(process.platform === "linux");
+const testWithSmallDisk = test.runIf(hasSmallDisks);
 
 const number = (operations: DiskOperation[]): { ticket: Ticket; operation: DiskOperation }[] =>
   operations.map((operation, at) => ({ ticket: (at + 1) as Ticket, operation }));
