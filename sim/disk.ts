@@ -1,17 +1,20 @@
 /**
- * A simulated disk: the contract of core/storage/disk.ts, broken in every way that the contract leaves open.
+ * A simulated disk: the contract of core/storage/disk.ts, broken in every way that the contract leaves open, and in
+ * those in which disks break.
  *
  * An operation takes effect and is answered at its end: late, in order within a file, in any order between files.
- * When the process dies, some of what was under way is performed all the same, from the front of each file's queue,
- * and nobody is told. A death of the process alone leaves the cache, *still unsynced*: a later loss of power may yet
- * take what recovery has read.
+ * When the process dies, some of what was under way is performed all the same, wholly or in part, from the front of
+ * each file's queue, and nobody is told. A death of the process alone leaves the cache, *still unsynced*: a later loss
+ * of power may yet take what recovery has read.
  */
 import { invariant } from "../core/invariant.ts";
 import type { Random } from "../core/random.ts";
 import type { DiskFailure, DiskOperation, DiskResult } from "../core/storage/disk.ts";
-import { SimulatedFile, type PowerLoss } from "./file.ts";
+import { Directory } from "./directory.ts";
+import { SimulatedFile } from "./file.ts";
 import { drawDelay } from "./latency.ts";
-import type { Tally } from "./tally.ts";
+import type { PowerLoss } from "./power-loss.ts";
+import type { FaultKind, Tally } from "./tally.ts";
 
 /** Mean times in microseconds. */
 export interface DiskSpeed {
@@ -29,44 +32,80 @@ export type DiskOutcome =
   | { readonly ok: true; readonly result: DiskResult }
   | { readonly ok: false; readonly failure: DiskFailure };
 
-/** A change of the directory that no syncDirectory has made durable. */
-type DirectoryChange =
-  | { readonly type: "create"; readonly file: string; readonly target: SimulatedFile }
-  | { readonly type: "rename"; readonly from: string; readonly to: string; readonly target: SimulatedFile }
-  | { readonly type: "unlink"; readonly file: string };
+/** What a disk refuses with EIO. */
+export type FailingOperation = "write" | "sync";
+
+/** Whether these bytes of a file may be read from elsewhere. */
+export type MayMisread = (file: string, from: number, end: number) => boolean;
 
 const DONE: DiskOutcome = { ok: true, result: { type: "done" } };
+/** Whole pages of the cache, as of a write that fails halfway. */
+const FAILED_SYNC: PowerLoss = { dropPercent: 40, tearPercent: 30, garblePercent: 0, unit: 4096 };
 
 export class SimulatedDisk {
   private readonly speed: DiskSpeed;
   private readonly random: Random;
   private readonly tally: Tally;
-  private names = new Map<string, SimulatedFile>();
-  private durableNames = new Map<string, SimulatedFile>();
-  private changes: DirectoryChange[] = [];
+  private readonly remembersWrites: boolean;
+  private directory = new Directory();
   private readonly underWay = new Set<PendingOperation>();
   /** When the last operation of each file ends. */
   private readonly busyUntil = new Map<string, number>();
   private slowUntil = 0;
+  private hung = false;
+  /** How many bytes fit. */
+  private quota = Infinity;
+  private quotaKind: FaultKind = "fullDisk";
+  private failing: FailingOperation | null = null;
+  private mayMisread: MayMisread | null = null;
+  /** Whether an operation of this process life has failed with EIO, and whether one met damage. */
+  hasFailed = false;
+  hasMetDamage = false;
 
-  constructor(speed: DiskSpeed, random: Random, tally: Tally) {
+  /** `remembersWrites`: writes may be misdirected. */
+  constructor(speed: DiskSpeed, random: Random, tally: Tally, remembersWrites = false) {
     this.speed = speed;
     this.random = random;
     this.tally = tally;
+    this.remembersWrites = remembersWrites;
   }
 
   /** Something that a loss of power could take away, or that is under way. */
   get isBusy(): boolean {
-    if (this.underWay.size > 0 || this.changes.length > 0) return true;
-    for (const file of this.names.values()) if (file.hasUnsynced) return true;
+    if (this.underWay.size > 0 || this.directory.hasUnsynced) return true;
+    for (const file of this.directory.files()) if (file.hasUnsynced) return true;
     return false;
+  }
+
+  /** How many bytes its files have. */
+  get used(): number {
+    let used = 0;
+    for (const file of this.directory.files()) used += file.size;
+    return used;
+  }
+
+  get isFull(): boolean {
+    return this.quota < Infinity;
+  }
+
+  /** Operations wait for the death of their process. */
+  get isHung(): boolean {
+    return this.hung;
+  }
+
+  get isFailing(): boolean {
+    return this.failing !== null;
+  }
+
+  get isMisreading(): boolean {
+    return this.mayMisread !== null;
   }
 
   /** Takes an order; whoever schedules hands it to `perform` at `doneAt`, unless the process died before. */
   begin(now: number, operation: DiskOperation): PendingOperation {
     let doneAt = now + this.drawDuration(operation);
     if (doneAt < this.slowUntil) {
-      this.tally.effect("slowDisk");
+      this.tally.effect(this.hung ? "hungDisk" : "slowDisk");
       doneAt = this.slowUntil + drawDelay(this.random, this.speed.accessUs);
     }
     for (const file of filesOf(operation)) doneAt = Math.max(doneAt, this.busyUntil.get(file) ?? 0);
@@ -81,31 +120,94 @@ export class SimulatedDisk {
     return this.execute(pending.operation);
   }
 
+  // Faults.
+
   /** Nothing ordered before `until` ends before it. */
   stall(until: number): void {
     this.tally.inject("slowDisk");
     this.slowUntil = Math.max(this.slowUntil, until);
   }
 
+  /** Nothing that is ordered from now on ends while the process lives, nor before `until`. */
+  hang(until: number): void {
+    this.tally.inject("hungDisk");
+    this.hung = true;
+    this.slowUntil = Math.max(this.slowUntil, until);
+  }
+
+  /** Every operation of this kind fails until `mend`. */
+  fail(failing: FailingOperation): void {
+    this.tally.inject(failing === "write" ? "failedWrite" : "failedSync");
+    this.failing = failing;
+  }
+
+  mend(): void {
+    this.failing = null;
+  }
+
+  /** So many bytes more fit than there are. `kind`: under which fault that is counted. */
+  limit(free: number, kind: "fullDisk" | "fullDisks"): void {
+    this.tally.inject(kind);
+    this.quota = this.used + free;
+    this.quotaKind = kind;
+  }
+
+  unlimit(): void {
+    this.quota = Infinity;
+  }
+
+  /** The next read that may be is answered with bytes from elsewhere; null: none is. */
+  misread(mayMisread: MayMisread | null): void {
+    if (mayMisread !== null) this.tally.inject("misdirectedRead");
+    this.mayMisread = mayMisread;
+  }
+
+  /** What is damaged stays so. */
   heal(): void {
     this.slowUntil = 0;
+    this.hung = false;
+    this.failing = null;
+    this.mayMisread = null;
+    this.unlimit();
+  }
+
+  /** The file as it durably is, for whoever damages it; null: there is no such file. */
+  durableFile(name: string): SimulatedFile | null {
+    return this.directory.durable(name);
   }
 
   /** The process dies. `loss`: the power fails too; null: the cache outlives it. */
   crash(loss: PowerLoss | null): void {
     this.performSomeUnanswered();
     this.busyUntil.clear();
+    if (this.hung) this.slowUntil = 0;
+    this.hung = false;
+    this.hasFailed = false;
+    this.hasMetDamage = false;
     if (loss !== null) this.losePower(loss);
   }
 
   /** The names that are there now, sorted. */
   list(): string[] {
-    return [...this.names.keys()].sort();
+    return this.directory.list();
+  }
+
+  /** The names that any loss of power would leave, sorted. */
+  listDurable(): string[] {
+    return this.directory.listDurable();
   }
 
   /** What any loss of power would leave of a file: not copied, zeros at the end may be missing; null: no such file. */
   durable(name: string): Uint8Array | null {
-    return this.durableNames.get(name)?.durable() ?? null;
+    return this.directory.durable(name)?.durable() ?? null;
+  }
+
+  /** A disk with the same files, and the same operations under way, whose crashes nobody feels or counts. */
+  fork(random: Random, tally: Tally): SimulatedDisk {
+    const fork = new SimulatedDisk(this.speed, random, tally);
+    fork.directory = this.directory.fork();
+    for (const pending of this.underWay) fork.underWay.add(pending);
+    return fork;
   }
 
   private performSomeUnanswered(): void {
@@ -113,8 +215,10 @@ export class SimulatedDisk {
     for (const { operation } of this.underWay) {
       this.tally.inject("unansweredOperation");
       const files = filesOf(operation);
-      if (files.some((file) => stopped.has(file)) || this.random.oneIn(2)) {
+      if (files.some((file) => stopped.has(file))) continue;
+      if (this.random.oneIn(2)) {
         for (const file of files) stopped.add(file);
+        if (operation.type === "write" && this.random.oneIn(3)) this.performInPart(operation);
       } else {
         if (operation.type !== "read" && operation.type !== "list") this.tally.effect("unansweredOperation");
         this.execute(operation);
@@ -123,19 +227,18 @@ export class SimulatedDisk {
     this.underWay.clear();
   }
 
+  /** A write has come so far when its process dies. */
+  private performInPart(write: Extract<DiskOperation, { readonly type: "write" }>): void {
+    if (write.bytes.length < 2) return;
+    this.tally.inject("partialWrite");
+    const { ok } = this.execute({ ...write, bytes: write.bytes.slice(0, this.random.integer(1, write.bytes.length - 1)) });
+    if (ok) this.tally.effect("partialWrite");
+  }
+
   private losePower(loss: PowerLoss): void {
-    for (const change of this.changes) {
-      if (this.random.chance(loss.dropPercent)) {
-        this.tally.inject("undoneDirectoryChange");
-        this.tally.effect("undoneDirectoryChange");
-      } else {
-        this.makeDurable(change);
-      }
-    }
-    this.changes = [];
-    // A file is settled once, under whichever name; one without a durable name is gone.
-    this.names = new Map(this.durableNames);
-    for (const file of new Set(this.names.values())) file.losePower(loss, this.random, this.tally);
+    this.directory.losePower(loss.dropPercent, this.random, this.tally);
+    // A file is settled once, under whichever name.
+    for (const file of new Set(this.directory.files())) file.losePower(loss, this.random, this.tally);
   }
 
   private execute(operation: DiskOperation): DiskOutcome {
@@ -145,54 +248,92 @@ export class SimulatedDisk {
       case "list":
         return { ok: true, result: { type: "list", files: this.list() } };
       case "syncDirectory":
-        for (const change of this.changes) this.makeDurable(change);
-        this.changes = [];
+        this.directory.sync();
         return DONE;
       case "rename":
-        return this.rename(operation.from, operation.to);
+        return this.directory.rename(operation.from, operation.to) ? DONE : missing(operation.from);
       case "unlink":
-        if (!this.names.delete(operation.file)) return missing(operation.file);
-        this.changes.push({ type: "unlink", file: operation.file });
-        return DONE;
+        return this.directory.remove(operation.file) ? DONE : missing(operation.file);
       default: {
-        const file = this.names.get(operation.file);
-        return file === undefined ? missing(operation.file) : access(file, operation);
+        const file = this.directory.find(operation.file);
+        return file === null ? missing(operation.file) : this.access(file, operation);
       }
     }
   }
 
   private open(name: string, create: boolean): DiskOutcome {
-    let file = this.names.get(name);
-    if (file === undefined && create) {
-      file = new SimulatedFile();
-      this.names.set(name, file);
-      this.changes.push({ type: "create", file: name, target: file });
+    let file = this.directory.find(name);
+    if (file === null && create) {
+      file = new SimulatedFile(this.remembersWrites);
+      this.directory.add(name, file);
     }
-    return { ok: true, result: { type: "open", size: file === undefined ? null : file.size } };
+    return { ok: true, result: { type: "open", size: file === null ? null : file.size } };
   }
 
-  private rename(from: string, to: string): DiskOutcome {
-    const file = this.names.get(from);
-    if (file === undefined) return missing(from);
-    this.names.delete(from);
-    this.names.set(to, file);
-    this.changes.push({ type: "rename", from, to, target: file });
-    return DONE;
+  private access(file: SimulatedFile, operation: DiskOperation): DiskOutcome {
+    switch (operation.type) {
+      case "read":
+        return this.read(file, operation.file, operation.offset, operation.length);
+      case "write":
+        if (this.failing === "write") return this.failed(operation.file, "failedWrite", "the write failed");
+        if (!this.fits(file, operation.offset + operation.bytes.length)) return this.noSpace(operation.file);
+        file.write(operation.offset, operation.bytes);
+        return DONE;
+      case "sync":
+        if (this.failing === "sync") {
+          // What the system could not write it forgets, and says so once.
+          file.losePower(FAILED_SYNC, this.random, this.tally);
+          return this.failed(operation.file, "failedSync", "the sync failed");
+        }
+        file.sync(this.random);
+        return DONE;
+      case "preallocate":
+        if (!this.fits(file, operation.size)) return this.noSpace(operation.file);
+        file.preallocate(operation.size);
+        return DONE;
+      default:
+        invariant(false, "an access is a read, a write, a sync or a preallocation");
+    }
   }
 
-  private makeDurable(change: DirectoryChange): void {
-    switch (change.type) {
-      case "create":
-        this.durableNames.set(change.file, change.target);
-        return;
-      case "unlink":
-        this.durableNames.delete(change.file);
-        return;
-      case "rename":
-        // The new name is there whether or not the file's creation was kept: a rename writes the name itself.
-        if (this.durableNames.get(change.from) === change.target) this.durableNames.delete(change.from);
-        this.durableNames.set(change.to, change.target);
+  private read(file: SimulatedFile, name: string, offset: number, length: number): DiskOutcome {
+    const end = Math.min(offset + length, file.size);
+    if (!file.damage.isNone) {
+      const met = file.damage.meet(offset, end);
+      for (const kind of met) this.tally.effect(kind);
+      if (file.damage.touches(offset, end)) this.hasMetDamage = true;
+      const unreadable = file.damage.unreadable(offset, end);
+      if (unreadable !== null) return ioFailure(name, `the sector at ${unreadable} cannot be read`);
     }
+    let from = offset;
+    if (offset < end && this.mayMisread?.(name, offset, end) === true) {
+      this.mayMisread = null;
+      this.tally.effect("misdirectedRead");
+      this.hasMetDamage = true;
+      // The same file, another place: what is wrong with it is no more than where it stands.
+      from = this.random.integer(0, file.size - 1);
+    }
+    const bytes = file.read(from, end - offset);
+    if (from === offset || bytes.length === end - offset) return { ok: true, result: { type: "read", bytes } };
+    const filled = new Uint8Array(end - offset);
+    filled.set(bytes);
+    return { ok: true, result: { type: "read", bytes: filled } };
+  }
+
+  /** Whether there is space for the file to grow so far. */
+  private fits(file: SimulatedFile, size: number): boolean {
+    return size <= file.size || this.quota === Infinity || this.used + size - file.size <= this.quota;
+  }
+
+  private noSpace(file: string): DiskOutcome {
+    this.tally.effect(this.quotaKind);
+    return { ok: false, failure: { code: "ENOSPC", file, message: "no space is left" } };
+  }
+
+  private failed(file: string, kind: FaultKind, message: string): DiskOutcome {
+    this.tally.effect(kind);
+    this.hasFailed = true;
+    return ioFailure(file, message);
   }
 
   private drawDuration(operation: DiskOperation): number {
@@ -201,22 +342,8 @@ export class SimulatedDisk {
   }
 }
 
-function access(file: SimulatedFile, operation: DiskOperation): DiskOutcome {
-  switch (operation.type) {
-    case "read":
-      return { ok: true, result: { type: "read", bytes: file.read(operation.offset, operation.length) } };
-    case "write":
-      file.write(operation.offset, operation.bytes);
-      return DONE;
-    case "sync":
-      file.sync();
-      return DONE;
-    case "preallocate":
-      file.preallocate(operation.size);
-      return DONE;
-    default:
-      invariant(false, "an access is a read, a write, a sync or a preallocation");
-  }
+function ioFailure(file: string, message: string): DiskOutcome {
+  return { ok: false, failure: { code: "EIO", file, message } };
 }
 
 function missing(file: string): DiskOutcome {

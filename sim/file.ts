@@ -4,88 +4,57 @@
  *
  * The hard idea: a write goes to the cache at once, and to the platter at the next sync. What lies between is a list,
  * so that a loss of power can keep, drop or tear each of its writes, in any combination. Bytes that were synced and
- * not written since are never touched: that much a disk promises.
+ * not written since are touched by nothing but `rot`, `spoil` and `misdirect`: so it is written down where they are
+ * damaged (damage.ts).
  */
+import { invariant } from "../core/invariant.ts";
 import type { Random } from "../core/random.ts";
+import { Damage } from "./damage.ts";
+import { Image } from "./image.ts";
+import { type PowerLoss, SECTOR_SIZE, settleWrite, type Write } from "./power-loss.ts";
 import type { Tally } from "./tally.ts";
 
-export const SECTOR_SIZE = 512;
-
-interface Write {
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
-
-/** What becomes of writes that were not synced, in percent; the rest is kept. */
-export interface PowerLoss {
-  readonly dropPercent: number;
-  readonly tearPercent: number;
-  /** Of the torn writes: how many leave one sector of their own as garbage. */
-  readonly garblePercent: number;
-}
-
-/** Bytes with a size of their own: what lies behind the buffer's end and before the size is zero. */
-class Image {
-  size = 0;
-  private buffer = new Uint8Array(0);
-
-  write(offset: number, bytes: Uint8Array, from: number, end: number): void {
-    const last = offset + end;
-    if (last > this.buffer.length) this.reserve(last);
-    // Whole writes need no view of a part.
-    this.buffer.set(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end), offset + from);
-    if (last > this.size) this.size = last;
-  }
-
-  read(offset: number, length: number): Uint8Array {
-    const end = Math.min(offset + length, this.size);
-    const result = new Uint8Array(Math.max(0, end - offset));
-    const stored = Math.min(end, this.buffer.length);
-    if (stored > offset) result.set(this.buffer.subarray(offset, stored));
-    return result;
-  }
-
-  /** Not copied. Zeros at the end may be missing. */
-  stored(): Uint8Array {
-    return this.buffer.subarray(0, this.size);
-  }
-
-  holds(offset: number, bytes: Uint8Array): boolean {
-    if (offset + bytes.length > this.size) return false;
-    for (let at = 0; at < bytes.length; at++) {
-      if ((this.buffer[offset + at] ?? 0) !== bytes[at]) return false;
-    }
-    return true;
-  }
-
-  copyFrom(other: Image): void {
-    this.buffer = other.buffer.slice();
-    this.size = other.size;
-  }
-
-  private reserve(size: number): void {
-    const grown = new Uint8Array(Math.max(size, 2 * this.buffer.length, 4096));
-    grown.set(this.buffer);
-    this.buffer = grown;
-  }
+/** A write of the last sync, and what it took the place of. */
+interface SyncedWrite extends Write {
+  readonly before: Uint8Array;
 }
 
 export class SimulatedFile {
-  private readonly cache = new Image();
-  private readonly platter = new Image();
+  damage = new Damage();
+  private cache = new Image();
+  private platter = new Image();
   private unsynced: Write[] = [];
+  /** null: nobody wants to know, or it has been overwritten. */
+  private lastSynced: SyncedWrite | null = null;
+  private readonly remembersWrites: boolean;
+
+  /** `remembersWrites`: writes may be misdirected. */
+  constructor(remembersWrites = false) {
+    this.remembersWrites = remembersWrites;
+  }
 
   get size(): number {
     return this.cache.size;
+  }
+
+  get durableSize(): number {
+    return this.platter.size;
   }
 
   get hasUnsynced(): boolean {
     return this.unsynced.length > 0;
   }
 
+  /** A write that has become durable and may yet turn out to have gone elsewhere; null: there is none. */
+  get misdirectable(): Write | null {
+    return this.lastSynced;
+  }
+
   write(offset: number, bytes: Uint8Array): void {
-    this.cache.write(offset, bytes, 0, bytes.length);
+    this.cache.write(offset, bytes);
     this.unsynced.push({ offset, bytes });
+    this.forgetSynced(offset, offset + bytes.length);
+    if (!this.damage.isNone) this.damage.cover(offset, offset + bytes.length);
   }
 
   read(offset: number, length: number): Uint8Array {
@@ -97,9 +66,18 @@ export class SimulatedFile {
     return this.platter.stored();
   }
 
-  sync(): void {
-    for (const write of this.unsynced) this.platter.write(write.offset, write.bytes, 0, write.bytes.length);
+  sync(random: Random): void {
+    const writes = this.unsynced;
+    if (this.remembersWrites && writes.length > 0) {
+      const { offset, bytes } = random.pick(writes);
+      this.lastSynced = { offset, bytes, before: this.platter.read(offset, bytes.length) };
+    }
+    for (const { offset, bytes } of writes) this.settle(offset, bytes, 0, bytes.length);
     this.unsynced = [];
+    // Of several writes to one place the last one stands there.
+    if (this.lastSynced !== null && !this.platter.holds(this.lastSynced.offset, this.lastSynced.bytes)) {
+      this.lastSynced = null;
+    }
   }
 
   preallocate(size: number): void {
@@ -107,43 +85,83 @@ export class SimulatedFile {
     this.platter.size = Math.max(this.platter.size, size);
   }
 
+  /** What was not synced meets its fate; the cache is that of the platter. */
   losePower(loss: PowerLoss, random: Random, tally: Tally): void {
     const written = this.unsynced;
     this.unsynced = [];
     for (const write of written) {
-      const fate = random.integer(0, 99);
-      if (fate < loss.dropPercent) {
-        tally.inject("lostWrite");
-        if (!this.platter.holds(write.offset, write.bytes)) tally.effect("lostWrite");
-      } else if (fate < loss.dropPercent + loss.tearPercent) {
-        this.tear(write, loss, random, tally);
-      } else {
-        this.platter.write(write.offset, write.bytes, 0, write.bytes.length);
-      }
+      settleWrite(write, loss, random, tally, this.platter, (bytes, from, end) => {
+        this.settle(write.offset, bytes, from, end);
+      });
     }
+    this.damage.uncover();
     this.cache.copyFrom(this.platter);
   }
 
-  /** Each sector that the write touches is there or not. */
-  private tear(write: Write, loss: PowerLoss, random: Random, tally: Tally): void {
-    tally.inject("tornWrite");
-    const garbled = random.chance(loss.garblePercent) ? random.integer(0, sectorCount(write) - 1) : -1;
-    for (let from = 0, sector = 0; from < write.bytes.length; sector++) {
-      const end = Math.min(write.bytes.length, from + SECTOR_SIZE - ((write.offset + from) % SECTOR_SIZE));
-      if (sector === garbled) {
-        tally.inject("garbledSector");
-        tally.effect("garbledSector");
-        this.platter.write(write.offset + from, random.bytes(end - from), 0, end - from);
-      } else if (random.oneIn(2)) {
-        this.platter.write(write.offset, write.bytes, from, end);
-      }
-      from = end;
-    }
-    if (!this.platter.holds(write.offset, write.bytes)) tally.effect("tornWrite");
-  }
-}
+  // Damage.
 
-function sectorCount(write: Write): number {
-  const first = Math.floor(write.offset / SECTOR_SIZE);
-  return Math.floor((write.offset + Math.max(write.bytes.length, 1) - 1) / SECTOR_SIZE) - first + 1;
+  /** Durable bits flip. */
+  rot(offset: number, mask: number): void {
+    invariant(offset < this.platter.size && mask > 0 && mask < 256, "a bit that is there flips");
+    const [byte = 0] = this.platter.read(offset, 1);
+    this.platter.write(offset, Uint8Array.of(byte ^ mask));
+    this.damage.add("bitRot", offset, offset + 1);
+    this.refresh();
+  }
+
+  /** Sectors cannot be read any more, until they are overwritten. */
+  spoil(sector: number, count: number): void {
+    const [from, end] = [sector * SECTOR_SIZE, (sector + count) * SECTOR_SIZE];
+    this.damage.add("latentError", from, end);
+    this.refresh();
+  }
+
+  /**
+   * The write that was synced last has hit another place instead, of this file or of another: its own holds what it
+   * held before.
+   */
+  misdirect(target: SimulatedFile, offset: number): void {
+    const { lastSynced } = this;
+    invariant(lastSynced !== null, "only a write that was synced has gone elsewhere");
+    const { bytes, before, offset: meant } = lastSynced;
+    this.lastSynced = null;
+    const held = new Uint8Array(bytes.length);
+    held.set(before);
+    this.platter.write(meant, held);
+    this.damage.add("misdirectedWrite", meant, meant + bytes.length);
+    const fitting = bytes.subarray(0, Math.max(0, target.platter.size - offset));
+    target.platter.write(offset, fitting);
+    target.damage.add("misdirectedWrite", offset, offset + fitting.length);
+    this.refresh();
+    if (target !== this) target.refresh();
+  }
+
+  /** As it is now, for somebody who may do with it what he likes. */
+  fork(): SimulatedFile {
+    const fork = new SimulatedFile();
+    fork.cache = this.cache.fork();
+    fork.platter = this.platter.fork();
+    fork.unsynced = [...this.unsynced];
+    fork.damage = this.damage.fork();
+    return fork;
+  }
+
+  private settle(offset: number, bytes: Uint8Array, from: number, end: number): void {
+    this.platter.write(offset, bytes, from, end);
+    if (!this.damage.isNone) this.damage.overwrite(offset + from, offset + end);
+  }
+
+  /** What is in the cache and was synced has to be read again. */
+  private refresh(): void {
+    const { size } = this.cache;
+    this.cache.copyFrom(this.platter);
+    for (const { offset, bytes } of this.unsynced) this.cache.write(offset, bytes);
+    this.cache.size = Math.max(this.cache.size, size);
+  }
+
+  private forgetSynced(from: number, end: number): void {
+    const { lastSynced } = this;
+    if (lastSynced === null || end <= lastSynced.offset || lastSynced.offset + lastSynced.bytes.length <= from) return;
+    this.lastSynced = null;
+  }
 }

@@ -11,7 +11,7 @@ import type { RoleTargets } from "../core/raft/roles.ts";
 import { Random } from "../core/random.ts";
 import type { StorageLimits } from "../core/storage/boundary.ts";
 import type { DiskSpeed } from "./disk.ts";
-import type { PowerLoss } from "./file.ts";
+import { BLOCK_SIZE, type PowerLoss, SECTOR_SIZE } from "./power-loss.ts";
 import type { NetworkWeather } from "./network.ts";
 
 /** What no plan does. What the product promises is under exactly these limits. */
@@ -178,11 +178,12 @@ function drawDiskSpeed(random: Random): DiskSpeed {
 }
 
 function drawPowerLoss(random: Random): PowerLoss {
+  const unit = random.pick([SECTOR_SIZE, BLOCK_SIZE]);
   return random.pick([
-    { dropPercent: 100, tearPercent: 0, garblePercent: 0 },
-    { dropPercent: 50, tearPercent: 0, garblePercent: 0 },
-    { dropPercent: 10, tearPercent: 80, garblePercent: 20 },
-    { dropPercent: 33, tearPercent: 33, garblePercent: 50 },
+    { dropPercent: 100, tearPercent: 0, garblePercent: 0, unit },
+    { dropPercent: 50, tearPercent: 0, garblePercent: 0, unit },
+    { dropPercent: 10, tearPercent: 80, garblePercent: 20, unit },
+    { dropPercent: 33, tearPercent: 33, garblePercent: 50, unit },
   ]);
 }
 

@@ -21,7 +21,12 @@ export const FAULT_KINDS = [
   // Whole disks. Effect: there was something on it that counted.
   "diskLoss",
   // Disks. Effect: bytes differ from what was written / a change of the directory is gone / an operation took longer.
-  "lostWrite", "tornWrite", "garbledSector", "undoneDirectoryChange", "unansweredOperation", "slowDisk",
+  "lostWrite", "tornWrite", "garbledSector", "undoneDirectoryChange", "unansweredOperation", "partialWrite", "slowDisk",
+  "hungDisk",
+  // Damage to what was durable. Effect: somebody has read it.
+  "bitRot", "latentError", "misdirectedWrite", "misdirectedRead",
+  // Disks that say no: EIO, and no space, on a few or on all. Effect: an operation failed.
+  "failedWrite", "failedSync", "fullDisk", "fullDisks",
   // Clocks. Effect: a timer fired at another time than a true clock's.
   "clockDrift",
 ] as const;

@@ -4,15 +4,15 @@ import { Random } from "../core/random.ts";
 import type { DiskAnswer, DiskOperation } from "../core/storage/disk.ts";
 import type { Ticket } from "../core/types.ts";
 import { SimulatedDisk } from "../sim/disk.ts";
-import { SECTOR_SIZE, type PowerLoss } from "../sim/file.ts";
+import { type PowerLoss, SECTOR_SIZE } from "../sim/power-loss.ts";
 import { Scheduler } from "../sim/scheduler.ts";
 import { Tally } from "../sim/tally.ts";
 import { type DiskTwin, testDiskContract } from "./contract-disk.ts";
 
-const KEEP: PowerLoss = { dropPercent: 0, tearPercent: 0, garblePercent: 0 };
-const DROP: PowerLoss = { dropPercent: 100, tearPercent: 0, garblePercent: 0 };
-const TEAR: PowerLoss = { dropPercent: 0, tearPercent: 100, garblePercent: 0 };
-const GARBLE: PowerLoss = { dropPercent: 0, tearPercent: 100, garblePercent: 100 };
+const KEEP: PowerLoss = { dropPercent: 0, tearPercent: 0, garblePercent: 0, unit: SECTOR_SIZE };
+const DROP: PowerLoss = { dropPercent: 100, tearPercent: 0, garblePercent: 0, unit: SECTOR_SIZE };
+const TEAR: PowerLoss = { dropPercent: 0, tearPercent: 100, garblePercent: 0, unit: SECTOR_SIZE };
+const GARBLE: PowerLoss = { dropPercent: 0, tearPercent: 100, garblePercent: 100, unit: SECTOR_SIZE };
 
 /** A disk with its own scheduler. */
 class Bench {
@@ -120,7 +120,7 @@ test("writes may be lost in any combination, but only the durable ones never", (
   for (let seed = 1; seed <= 100; seed++) {
     const bench = durableLog(seed);
     bench.does(write("log", 0, 2), write("log", 1, 2), write("log", 3, 2));
-    bench.disk.crash({ dropPercent: 50, tearPercent: 0, garblePercent: 0 });
+    bench.disk.crash({ dropPercent: 50, tearPercent: 0, garblePercent: 0, unit: SECTOR_SIZE });
     outcomes.add(bench.content("log")!.join(""));
   }
   expect([...outcomes].sort()).toEqual(["1111", "1112", "1211", "1212", "2111", "2112", "2211", "2212"]);
