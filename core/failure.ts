@@ -9,6 +9,8 @@ export type FailureCode =
   | "NotLeader"
   /** A queue is full, leadership is being handed over, or nobody leads who could be asked. Surely not executed. */
   | "Busy"
+  /** The leader's disk has no room for it. Surely not executed; reads go on. It mends itself when there is space. */
+  | "DiskFull"
   /** A statement, a transaction or a result exceeds its limit. Surely not executed. */
   | "TooLarge"
   /** The time ran out before the request was executed, or a read's answer did not come. Surely not executed. */
@@ -24,8 +26,10 @@ export type FailureCode =
   /** The write was proposed, or may have been: it may or may not be there. */
   | "OutcomeUnknown";
 
+/** A code's place in this list is its number on the wire. */
 export const FAILURE_CODES: readonly FailureCode[] = [
   "NotLeader", "Busy", "TooLarge", "Timeout", "Misuse", "TransactionAborted", "SqlError", "Closed", "OutcomeUnknown",
+  "DiskFull",
 ];
 
 export interface Failure {

@@ -1,7 +1,7 @@
 /**
  * The page model against real SQLite: the same random course of the workload's statements, transactions, scripts,
- * replications, discards and snapshots on both, and every answer the same. A follower of each kind applies what its
- * leader commits, or is restored from its snapshot; now and then the leader is restored itself.
+ * replications, discards and restores on both, and every answer the same. A follower of each kind applies what its
+ * leader commits, or is restored from its state; now and then the leader is restored itself.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -14,6 +14,7 @@ import { modelImageReader } from "../sim/model/image.ts";
 import {
   ACCOUNT_COUNT, literal, scriptOf, SETUP_SCRIPT, STATEMENTS, type StatementName,
 } from "../sim/workload/statements.ts";
+import { restoreInto, stateOf } from "../test/engine-state.ts";
 import { examples } from "./chance.ts";
 
 type Step =
@@ -125,9 +126,9 @@ class Pair {
   /** From the other's snapshot, which is of the same state, whatever is speculative above it. */
   private restore(engine: Engine): unknown {
     const other = engine === this.leader ? this.follower : this.leader;
-    const before = [engine.checksum(), engine.image(), engine.snapshot()];
-    const fault = engine.restore(other.snapshot(), new Uint8Array(ENGINE_SEED_SIZE).fill(3));
-    expect([engine.checksum(), engine.image(), engine.snapshot()]).toEqual(before);
+    const before = [engine.checksum(), engine.image(), stateOf(engine)];
+    const fault = restoreInto(engine, stateOf(other), new Uint8Array(ENGINE_SEED_SIZE).fill(3));
+    expect([engine.checksum(), engine.image(), stateOf(engine)]).toEqual(before);
     return fault;
   }
 }

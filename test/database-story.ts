@@ -33,8 +33,11 @@
  *     unheard INSERT ...    the same, and this node never hears of it
  *     configuration         a configuration entry is committed
  *     resign                this node leads no more, and nobody else is known to
- *     snapshot              this node's snapshot is taken, and compared with the state of the others
+ *     snapshot              a cut of this node's state is taken; compared with the state of the others
+ *     stored                the cut is on the disk; or: abandoned
+ *     damaged 1 2           pages 1 and 2 of the stored snapshot are damaged
  *     restore               the others' snapshot comes in the place of all entries so far; or: restore damaged
+ *     restore begins        the first half of it; then: restore goes on, restore ends
  *     confirm               all ReadIndex rounds asked for are confirmed; confirm 2: number 2 alone
  *     unconfirmed           all ReadIndex rounds asked for are refused
  *     close                 this node is closing
@@ -50,8 +53,10 @@ import type { ProposalOutcome, RefusalReason } from "../core/raft/boundary.ts";
 import type { Entry, EntryId, LogIndex, NodeId, ProposalNumber, ReadNumber, Term } from "../core/types.ts";
 import { decodeNodeMessage, encodeClientMessage } from "../core/wire/statement-codec.ts";
 import type { ClientMessage, ReadLevel, RequestBody } from "../core/wire/statement.ts";
+import { stateOf } from "./engine-state.ts";
 import { describeNodeMessage } from "./node-message.ts";
 import { StoryClock } from "./story-clock.ts";
+import { StorySnapshots } from "./story-snapshots.ts";
 
 const SELF = "a" as NodeId;
 
@@ -80,6 +85,7 @@ export class DatabaseStory {
   private reads: ReadNumber[] = [];
   /** Committed entries that this node has not heard of yet. */
   private readonly missed: Entry[] = [];
+  private readonly snapshots = new StorySnapshots();
   private readonly clock = new StoryClock();
   private term = 0 as Term;
   private lastIndex = 0;
@@ -150,7 +156,12 @@ export class DatabaseStory {
       case "snapshot":
         return this.step({ type: "TakeSnapshot" });
       case "restore":
-        return this.restore(rest[0] === "damaged");
+        return this.restore(rest[0]);
+      case "stored":
+      case "abandoned":
+        return this.endCut(word === "stored");
+      case "damaged":
+        return this.step({ type: "PagesDamaged", numbers: rest.map(Number) });
       case "confirm":
       case "unconfirmed":
         return this.answerReads(word === "confirm", rest[0] === undefined ? null : (number as ReadNumber));
@@ -289,10 +300,19 @@ export class DatabaseStory {
     return commit.payload;
   }
 
-  private restore(damaged: boolean): readonly string[] {
-    const bytes = this.elsewhere.snapshot();
-    if (damaged) bytes[bytes.length - 1]! ^= 1;
-    return this.step({ type: "Restore", index: this.committedIndex as LogIndex, bytes });
+  /** `what`: "damaged", "begins", "goes" (on), "ends"; undefined: all of it. */
+  private restore(what: string | undefined): readonly string[] {
+    if (what !== "goes" && what !== "ends") {
+      const entry = { term: this.term, index: this.committedIndex as LogIndex };
+      this.snapshots.comes(entry, stateOf(this.elsewhere), what === "damaged");
+    }
+    const steps = what === "begins" ? 2 : what === "goes" ? 1 : Infinity;
+    return this.snapshots.take(steps).flatMap((step) => this.step(step));
+  }
+
+  private endCut(isStored: boolean): readonly string[] {
+    this.snapshots.ended(isStored);
+    return this.step({ type: "CutEnded", isStored });
   }
 
   private lose(number: ProposalNumber): readonly string[] {
@@ -334,11 +354,12 @@ export class DatabaseStory {
         this.clock.setTimer(effect.at);
         return [];
       case "ReportApplied":
+        if (effect.index === this.committedIndex && effect.checksum !== this.elsewhere.checksum()) {
+          throw new Error(`the state at ${effect.index} is other than elsewhere`);
+        }
         return [];
-      case "SnapshotTaken": {
-        const same = Buffer.compare(effect.bytes, this.elsewhere.snapshot()) === 0;
-        return [`SnapshotTaken at ${effect.index}, ${same ? "the same as" : "other than"} elsewhere`];
-      }
+      case "SnapshotTaken":
+        return [`SnapshotTaken at ${effect.index}: ${this.snapshots.taken(effect.cut, stateOf(this.elsewhere))}`];
       case "Propose":
         this.proposals.push({ number: effect.proposal, payload: effect.payload, entry: null });
         return [`Propose ${effect.proposal} after ${effect.predecessor} term=${effect.term}`];

@@ -28,7 +28,7 @@ export class SqliteNode {
   private readonly guard: Guard;
 
   constructor({ pageSize, checkpointFrames, seed, module = SQL_JS }: NodeOptions) {
-    this.store = new PageStore({ pageSize, checkpointFrames });
+    this.store = PageStore.ofEmptyDatabase({ pageSize, checkpointFrames });
     this.guard = new Guard(module.isTrap);
     this.runtime = new Runtime({
       module,

@@ -15,7 +15,7 @@ const FRAME = 24 + PAGE;
 function setUp() {
   let end = 4096;
   const memory = new EngineMemory({ buffer: new ArrayBuffer(1 << 20) }, (size) => (end += size) - size);
-  const store = new PageStore({ pageSize: PAGE, checkpointFrames: 10 });
+  const store = PageStore.ofEmptyDatabase({ pageSize: PAGE, checkpointFrames: 10 });
   store.attach(memory);
   return { memory, store, notices: new Notices() };
 }

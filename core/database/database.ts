@@ -14,12 +14,15 @@
 import { failure, type Failure } from "../failure.ts";
 import { invariant, unreachable } from "../invariant.ts";
 import { Random } from "../random.ts";
-import { afterMs, type Entry, type Instant, type LogIndex, type ReadNumber } from "../types.ts";
+import type { RestoreStep } from "../storage/boundary.ts";
+import { afterMs, sameEntry, type Entry, type EntryId, type Instant, type LogIndex, type ReadNumber } from "../types.ts";
 import { decodeClientMessage, encodeNodeMessage } from "../wire/statement-codec.ts";
 import type { ClientMessage, NodeMessage, RequestBody } from "../wire/statement.ts";
 import { encodeResult, failed, type Answer, type Request } from "./answer.ts";
 import type { ClientId, DatabaseEffect, DatabaseInput, DatabaseLimits, DatabaseOptions } from "./boundary.ts";
-import { ENGINE_SEED_SIZE, type Engine, type SqlParameters, type StatementResult } from "./engine.ts";
+import {
+  ENGINE_SEED_SIZE, type ApplyFault, type Engine, type SqlParameters, type StatementResult,
+} from "./engine.ts";
 import { Executor, type Outlet } from "./executor.ts";
 import { Leadership } from "./leadership.ts";
 import { Queries, type QueryOutlet } from "./queries.ts";
@@ -48,6 +51,8 @@ export class Database implements Outlet, QueryOutlet {
   private now = 0 as Instant;
   /** The last entry whose effect is in the engine's applied state. */
   private lastApplied = 0 as LogIndex;
+  /** The last entry of the snapshot whose state is coming in, piece by piece; null: the applied state is whole. */
+  private restoring: EntryId | null = null;
   private lastRead = 0 as ReadNumber;
   private sweepAt: Instant | null = null;
   private closing = false;
@@ -109,9 +114,16 @@ export class Database implements Outlet, QueryOutlet {
         if (this.leadership.changed(input.term, input.leader) === "lost") this.executor.leadershipLost();
         return;
       case "TakeSnapshot":
-        return this.emit({ type: "SnapshotTaken", index: this.lastApplied, bytes: this.engine.snapshot() });
-      case "Restore":
-        return this.restore(input.index, input.bytes);
+        invariant(this.restoring === null, "a whole state is cut");
+        return this.emit({ type: "SnapshotTaken", index: this.lastApplied, cut: this.engine.cut() });
+      case "CutEnded":
+        return this.engine.endCut(input.isStored);
+      case "PagesDamaged":
+        return this.engine.touch(input.numbers);
+      case "RestoreStarted":
+      case "PagesRestored":
+      case "RestoreFinished":
+        return this.restore(input);
       case "Closing":
         this.closing = true;
         this.queries.close();
@@ -255,31 +267,60 @@ export class Database implements Outlet, QueryOutlet {
   }
 
   private committed(entries: readonly Entry[]): void {
+    invariant(this.restoring === null, "nothing is applied to a state that is not whole");
     for (const entry of entries) {
       invariant(entry.index === this.lastApplied + 1, "entries are applied in order");
       const fault = this.executor.apply(entry);
       if (fault !== null) return this.emit({ type: "Halt", index: entry.index, detail: fault.rule });
     }
-    this.emit({ type: "ReportApplied", index: this.lastApplied });
-    this.queries.applied();
+    this.reportApplied();
   }
 
   applied(index: LogIndex): void {
     this.lastApplied = index;
   }
 
-  /** Queries that wait go on: what they see is as new as they need, and no statement is open between two steps. */
-  private restore(index: LogIndex, snapshot: Uint8Array): void {
-    // It may lead by now, but then it has not caught up: its own no-op is applied on top of this.
-    invariant(!this.leadership.mayExecute, "a state that is written on is not replaced");
-    invariant(index >= this.lastApplied, "the applied index never falls");
-    const fault = this.executor.restore(index, snapshot);
-    if (fault !== null) {
-      const detail = `the snapshot breaks the rule "${fault.rule}" at byte ${fault.offset}`;
-      return this.emit({ type: "Halt", index, detail });
-    }
-    this.emit({ type: "ReportApplied", index });
+  hasApplied(index: LogIndex): boolean {
+    return this.restoring === null && index <= this.lastApplied;
+  }
+
+  private reportApplied(): void {
+    this.emit({ type: "ReportApplied", index: this.lastApplied, checksum: this.engine.checksum() });
     this.queries.applied();
+  }
+
+  /** Queries that wait go on: what they see is as new as they need, and no statement is open between two steps. */
+  private restore(step: RestoreStep): void {
+    if (step.type === "RestoreStarted") {
+      // It may lead by now, but then it has not caught up: its own no-op is applied on top of this.
+      invariant(!this.leadership.mayExecute, "a state that is written on is not replaced");
+      invariant(step.entry.index >= this.lastApplied, "the applied index never falls");
+      this.restoring = step.entry;
+    }
+    const entry = this.restoring;
+    invariant(entry !== null, "what is restored was begun");
+    const fault = this.restoreStep(step, entry);
+    if (fault === null) return;
+    this.emit({ type: "Halt", index: entry.index, detail: `the snapshot breaks the rule "${fault.rule}"` });
+  }
+
+  private restoreStep(step: RestoreStep, entry: EntryId): ApplyFault | null {
+    switch (step.type) {
+      case "RestoreStarted":
+        return this.executor.beginRestore(step.pageSize, step.pageCount);
+      case "PagesRestored":
+        return this.engine.restorePages(step.pages);
+      case "RestoreFinished": {
+        invariant(sameEntry(step.entry, entry), "the snapshot that is finished is the one that was begun");
+        const fault = this.executor.finishRestore(entry.index, step.checksum);
+        if (fault !== null) return fault;
+        this.restoring = null;
+        this.reportApplied();
+        return null;
+      }
+      default:
+        return unreachable(step);
+    }
   }
 
   // The way out.
@@ -300,7 +341,7 @@ export class Database implements Outlet, QueryOutlet {
 
   /** A refusal inside a transaction means that the transaction is over. */
   refuse(request: Request, refusal: Failure): void {
-    const over = isInside(request.body) && (refusal.code === "NotLeader" || refusal.code === "Busy");
+    const over = isInside(request.body) && endsTransaction(request.body, refusal);
     this.send(failed(request, over ? failure("TransactionAborted", refusal.message) : refusal));
   }
 
@@ -316,4 +357,9 @@ export class Database implements Outlet, QueryOutlet {
 /** Whether the request belongs to a transaction that has begun. */
 function isInside(body: RequestBody): boolean {
   return body.type === "commit" || body.type === "rollback" || (body.type === "write" && body.transaction !== 0);
+}
+
+/** Whether the refusal is of no other interest than that. Of a COMMIT it is: that there is no space is worth saying. */
+function endsTransaction(body: RequestBody, { code }: Failure): boolean {
+  return code === "NotLeader" || code === "Busy" || (code === "DiskFull" && body.type !== "commit");
 }

@@ -4,7 +4,6 @@
  * It runs ahead of replication: the engine's speculative commits are exactly the outbox's proposals in flight.
  * Everything that undoes frames goes through here, so that the open transaction is always rolled back before them.
  */
-import type { DecodeFault } from "../bytes.ts";
 import { failure, type Failure } from "../failure.ts";
 import { invariant, unreachable } from "../invariant.ts";
 import type { Random } from "../random.ts";
@@ -23,6 +22,9 @@ import { WriterQueue } from "./writer-queue.ts";
 const PARTLY = "some of the script's transactions may be committed, the others are not";
 const UNKNOWN =
   "leadership was lost, and a snapshot came in the place of the entry that would tell: read before you repeat it";
+const DISK_FULL =
+  "the leader's disk is full, or its log holds as much as it may: free some space there, or hand leadership to a node "
+  + "that has some; reads go on, and writes do as soon as there is space";
 
 /** The way out, which Database is. */
 export interface Outlet {
@@ -182,10 +184,15 @@ export class Executor {
     return null;
   }
 
-  /** Puts a snapshot's state in the place of ours, in a fresh engine. */
-  restore(index: LogIndex, snapshot: Uint8Array): DecodeFault | null {
+  /** From now on, and until it is finished, there is no state to run anything on. */
+  beginRestore(pageSize: number, pageCount: number): ApplyFault | null {
     invariant(this.queue.open === null && this.outbox.speculative === 0, "nothing is open or speculative at a restore");
-    const fault = this.engine.restore(snapshot, this.random.bytes(ENGINE_SEED_SIZE));
+    return this.engine.beginRestore(pageSize, pageCount);
+  }
+
+  /** The snapshot's state is in the place of ours, in a fresh engine. */
+  finishRestore(index: LogIndex, checksum: number): ApplyFault | null {
+    const fault = this.engine.finishRestore(checksum, this.random.bytes(ENGINE_SEED_SIZE));
     if (fault !== null) return fault;
     this.outlet.applied(index);
     this.settle(this.outbox.restored(index), this.notLeader());
@@ -290,6 +297,8 @@ export class Executor {
     switch (reason) {
       case "busy":
         return failure("Busy", "too many bytes wait to be replicated: try later");
+      case "diskFull":
+        return failure("DiskFull", DISK_FULL);
       case "transferring":
         // Surely not executed, and the next leader may do it: so a client looks for that one.
         return failure("NotLeader", "leadership is being handed to another node: try again in a moment");

@@ -27,6 +27,8 @@ type Query = ClientMessage & { readonly type: "Query" };
 /** What Queries asks of Database. */
 export interface QueryOutlet {
   readonly appliedIndex: LogIndex;
+  /** Whether there is a state to read from, with the effect of all entries up to `index`. */
+  hasApplied(index: LogIndex): boolean;
   respond(client: ClientId, message: NodeMessage): void;
   respondBytes(client: ClientId, bytes: Uint8Array): void;
   /** Begins a ReadIndex round. */
@@ -48,7 +50,7 @@ export class Queries {
   private readonly connections = new Map<ClientId, Recollection>();
   /** Those whose ReadIndex round is under way. */
   private readonly rounds = new Map<ReadNumber, Waiting>();
-  /** Those whose index has not been applied yet, in the order in which it became known. */
+  /** Those whose index has not been applied yet, or not restored, in the order in which it became known. */
   private readonly unapplied = new Map<Waiting, LogIndex>();
   private readonly lifeNumber: number;
   private executions = 0;
@@ -107,10 +109,10 @@ export class Queries {
     this.refuse(waiting, failure("Busy", "no leader is known here that could be asked: try later, or another node"));
   }
 
-  /** The applied state has moved on. */
+  /** The applied state has moved on, or is whole again. */
   applied(): void {
     for (const [waiting, index] of this.unapplied) {
-      if (index > this.outlet.appliedIndex) continue;
+      if (!this.outlet.hasApplied(index)) continue;
       this.unapplied.delete(waiting);
       this.execute(waiting);
     }
@@ -157,7 +159,7 @@ export class Queries {
   }
 
   private awaitIndex(waiting: Waiting, index: LogIndex): void {
-    if (index <= this.outlet.appliedIndex) this.execute(waiting);
+    if (this.outlet.hasApplied(index)) this.execute(waiting);
     else this.unapplied.set(waiting, index);
   }
 

@@ -2,8 +2,9 @@
  * Buffers for pages, cut from slabs and recycled. A fresh Uint8Array per page would cost more than the page's whole way
  * through SQLite.
  *
- * The rule that makes recycling safe: every buffer has exactly one owner, a frame or a place of the base image. Who
- * replaces it gives it back; nobody keeps a reference beyond the call in which it was obtained.
+ * The rule that makes recycling safe: every buffer has exactly one owner, a frame, a place of the base image, or the open
+ * cut that it has outlived them for. Who replaces it gives it back; nobody else keeps a reference beyond the call in
+ * which it was obtained.
  */
 const SLAB_BYTES = 256 * 1024;
 
@@ -29,10 +30,9 @@ export class PageBuffers {
     return slab.subarray(0, this.pageSize);
   }
 
-  /** Takes over a page that was made elsewhere; nobody else writes into it or reads it any more. */
-  adopt(page: Uint8Array): Uint8Array {
+  /** A page that was made elsewhere has got an owner here; nobody else writes into it or reads it any more. */
+  adopt(): void {
     this.outstanding += 1;
-    return page;
   }
 
   give(page: Uint8Array): void {

@@ -12,23 +12,27 @@
  *
  * A checkpoint moves the applied frames' pages into the base image, all of them or none: it waits until nobody holds a
  * lock, so SQLite always finds "0 frames backfilled", and speculative frames just move to the front.
+ *
+ * No page of a commit is ever written in place, here or by SQLite: so a cut of the applied state (cuts.ts) needs no copy
+ * of it.
  */
-import { crc32c } from "../checksum.ts";
 import { invariant } from "../invariant.ts";
-import type { Decoded, DecodeFault } from "../bytes.ts";
+import type { DecodeFault } from "../bytes.ts";
 import { decodePayload, encodePayload } from "../wal/payload.ts";
 import type { PageDigest, PageVersion, Transaction } from "../wal/payload.ts";
 import { decodeWalHeader, FRAME_HEADER_SIZE, WAL_HEADER_SIZE } from "../wal/wal-format.ts";
 import { WalChain } from "../wal/wal-chain.ts";
 import { EMPTY_CHECKSUM } from "../wal/wal-checksum.ts";
 import { BaseImage } from "./base-image.ts";
-import { markAsRollbackJournal, SCHEMA_COOKIE_AT, writeFirstPage } from "./first-page.ts";
+import { Cuts } from "./cuts.ts";
+import { markAsRollbackJournal, SCHEMA_COOKIE_AT } from "./first-page.ts";
 import { Frames } from "./frames.ts";
-import { lockBytePage, writtenPages } from "./lock-byte-page.ts";
 import { PageBuffers } from "./page-buffers.ts";
-import { RollingChecksum } from "./rolling-checksum.ts";
+import type { PageCut } from "./page-cut.ts";
+import { PageImage } from "./page-image.ts";
+import type { RollingChecksum } from "./rolling-checksum.ts";
 import type { SharedMemory } from "./shared-memory.ts";
-import { decodeSnapshot, encodeSnapshot, type PageSnapshot } from "./snapshot-format.ts";
+import { growsWithoutGaps, transactionFault } from "./transaction-rules.ts";
 import { WalIndex } from "./wal-index.ts";
 import { makeWalIndexHeader } from "./wal-index-header.ts";
 import type { WalIndexHeader } from "./wal-index-header.ts";
@@ -64,7 +68,9 @@ export class PageStore {
   checkpoints = 0;
 
   private readonly checkpointFrames: number;
-  private readonly rolling = new RollingChecksum();
+  private readonly rolling: RollingChecksum;
+  /** Not this store's own: a restored state goes on with those of the state before. */
+  private readonly cuts: Cuts;
   /** Oldest first. */
   private commits: SpeculativeCommit[] = [];
   /** How many of `commits`, from the oldest, have been taken. */
@@ -78,39 +84,31 @@ export class PageStore {
   /** The highest change counter that any header has had, so that no header is ever made twice. */
   private lastChange = 1;
 
-  /** `initial`: its pages are taken over; nobody else has them. */
-  constructor(options: PageStoreOptions, initial: PageSnapshot = emptyDatabase(options.pageSize)) {
-    invariant(initial.pageSize === options.pageSize && initial.pageCount >= 1, "a store begins with a whole database");
-    this.pageSize = options.pageSize;
-    this.checkpointFrames = options.checkpointFrames;
-    this.buffers = new PageBuffers(options.pageSize);
-    this.base = new BaseImage(this.buffers);
+  /** `image`: it is given up. What of it no stored cut has is marked in `cuts`. */
+  constructor({ pageSize, checkpointFrames }: PageStoreOptions, image: PageImage, cuts: Cuts) {
+    invariant(image.pageSize === pageSize && image.pageCount >= 1 && image.isWhole, "a store is of a whole database");
+    this.pageSize = pageSize;
+    this.checkpointFrames = checkpointFrames;
+    this.cuts = cuts;
+    this.rolling = image.rolling;
+    this.buffers = new PageBuffers(pageSize);
+    this.base = new BaseImage(this.buffers, cuts, image.pages);
     this.frames = new Frames(this.buffers);
-    for (const { number, bytes, crc } of initial.pages) {
-      this.base.place(number, this.buffers.adopt(bytes));
-      this.rolling.set(number, crc);
-    }
-    this.base.resize(initial.pageCount);
     this.applied = makeWalIndexHeader({
       change: this.lastChange,
-      pageSize: options.pageSize,
+      pageSize,
       maxFrame: 0,
-      pageCount: initial.pageCount,
+      pageCount: image.pageCount,
       frameChecksum: EMPTY_CHECKSUM,
       salt: [0, 0],
     });
     this.speculativeHeader = this.applied;
   }
 
-  /** A store in the state of a snapshot, whose bytes become its pages: they belong to it from now on. */
-  static restore(options: PageStoreOptions, snapshot: Uint8Array): Decoded<PageStore> {
-    const decoded = decodeSnapshot(snapshot);
-    if (!decoded.ok) return decoded;
-    const { pageSize, pageCount } = decoded.value;
-    const fault = (rule: string, offset: number): Decoded<PageStore> => ({ ok: false, fault: { rule, offset } });
-    if (pageSize !== options.pageSize) return fault(`the page size is ${options.pageSize}`, 4);
-    if (pageCount === 0) return fault("a database has at least one page", 8);
-    return { ok: true, value: new PageStore(options, decoded.value) };
+  /** The store with which every node begins; nothing of it is stored. */
+  static ofEmptyDatabase(options: PageStoreOptions, cuts: Cuts = new Cuts()): PageStore {
+    cuts.mark(1);
+    return new PageStore(options, PageImage.ofEmptyDatabase(options.pageSize), cuts);
   }
 
   /** An engine comes to stand on this store: its wal-index is built in its memory. */
@@ -207,16 +205,9 @@ export class PageStore {
     invariant(!this.locks.writing, "nobody is writing where a replicated transaction is applied");
     const decoded = decodePayload(payload);
     if (!decoded.ok) return decoded.fault;
-    const transaction = decoded.value;
-    if (transaction.pageSize !== this.pageSize) return { rule: `the page size is ${this.pageSize}`, offset: 4 };
-    const absent = lockBytePage(this.pageSize);
-    if (transaction.pages.some(({ number }) => number === absent)) {
-      return { rule: "SQLite's lock-byte page is never written", offset: 20 };
-    }
-    if (!this.growsWithoutGaps(transaction.pageCount, transaction.pages)) {
-      return { rule: "every page beyond the database's old size is in the payload", offset: 8 };
-    }
-    this.append(transaction);
+    const fault = transactionFault(decoded.value, this.pageSize, this.applied.pageCount);
+    if (fault !== null) return fault;
+    this.append(decoded.value);
     return null;
   }
 
@@ -236,15 +227,26 @@ export class PageStore {
     return image;
   }
 
-  /** The applied state as `restore` takes it. */
-  snapshot(): Uint8Array {
-    const pages = this.appliedPages();
-    return encodeSnapshot(this.pageSize, pages.length, (number) => {
-      const bytes = pages[number - 1];
-      const crc = this.rolling.crcOf(number);
-      invariant(bytes !== undefined && crc !== null, "every page that can be written is there, with its checksum");
-      return { bytes, crc };
+  /**
+   * What of the applied state has changed since the last cut that was stored. Its cost is that of its pages, and of a
+   * look at the frames that wait for a checkpoint.
+   */
+  cut(): PageCut {
+    const { pageSize, rolling } = this;
+    const { pageCount, maxFrame } = this.applied;
+    const newest = new Map<number, Uint8Array>();
+    for (let frame = 0; frame < maxFrame; frame++) newest.set(this.frames.pageNumber(frame), this.frames.page(frame));
+    return this.cuts.begin({
+      pageSize,
+      pageCount,
+      checksum: this.checksum(),
+      pageOf: (number) => newest.get(number) ?? this.base.page(number),
+      crcOf: (number) => rolling.crcOf(number),
     });
+  }
+
+  endCut(isStored: boolean): void {
+    for (const page of this.cuts.end(isStored)) this.buffers.give(page);
   }
 
   /** Changes whenever the schema of the speculative state does. */
@@ -303,8 +305,11 @@ export class PageStore {
     const pages: PageVersion[] = [];
     for (const [number, bytes] of newest) pages.push({ number, bytes });
     pages.sort((a, b) => a.number - b.number);
-    invariant(this.growsWithoutGaps(header.pageCount, pages), "SQLite writes every page that it adds to a database");
-    const { payload, digests } = encodePayload(this.pageSize, header.pageCount, pages);
+    const { pageSize } = this;
+    const { pageCount } = header;
+    const isWhole = growsWithoutGaps({ pageCount, pages }, pageSize, before.pageCount);
+    invariant(isWhole, "SQLite writes every page that it adds to a database");
+    const { payload, digests } = encodePayload(pageSize, pageCount, pages);
     this.frames.truncate(header.maxFrame);
     this.commits.push({ header, digests, payload });
     this.speculativeHeader = header;
@@ -344,7 +349,10 @@ export class PageStore {
 
   private setApplied(header: WalIndexHeader, digests: readonly PageDigest[]): void {
     this.applied = header;
-    for (const { number, crc } of digests) this.rolling.set(number, crc);
+    for (const { number, crc } of digests) {
+      this.rolling.set(number, crc);
+      this.cuts.mark(number);
+    }
     this.rolling.truncate(header.pageCount);
     this.checkpointIfDue();
   }
@@ -353,19 +361,4 @@ export class PageStore {
     this.lastChange += 1;
     return makeWalIndexHeader({ ...header, ...change, change: this.lastChange });
   }
-
-  private growsWithoutGaps(pageCount: number, pages: readonly { readonly number: number }[]): boolean {
-    const before = this.speculativeHeader.pageCount;
-    if (pageCount <= before) return true;
-    let added = 0;
-    for (const page of pages) if (page.number > before) added += 1;
-    return added === writtenPages(this.pageSize, pageCount) - writtenPages(this.pageSize, before);
-  }
-}
-
-/** The state in which every node begins. */
-function emptyDatabase(pageSize: number): PageSnapshot {
-  const bytes = new Uint8Array(pageSize);
-  writeFirstPage(bytes);
-  return { pageSize, pageCount: 1, pages: [{ number: 1, bytes, crc: crc32c(bytes) }] };
 }

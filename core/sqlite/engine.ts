@@ -7,7 +7,6 @@
  * committed by a statement that failed is discarded from the page store; inside, every statement that changes rows
  * runs in a savepoint.
  */
-import type { DecodeFault } from "../bytes.ts";
 import { invariant } from "../invariant.ts";
 import type {
   ApplyFault,
@@ -18,6 +17,9 @@ import type {
   StatementResult,
   View,
 } from "../database/engine.ts";
+import { Cuts } from "../pages/cuts.ts";
+import type { PageCut, StoredPage } from "../pages/page-cut.ts";
+import { PageImage } from "../pages/page-image.ts";
 import { PageStore, type PageStoreOptions, type StoreView } from "../pages/page-store.ts";
 import type { Connection, Executed, Failure, Prepared } from "./connection.ts";
 import { BUSY, FULL, resultCodeName } from "./result-code.ts";
@@ -44,7 +46,10 @@ interface Living {
 
 export class SqliteEngine implements Engine {
   private readonly options: SqliteEngineOptions;
+  private readonly cuts = new Cuts();
   private store: PageStore;
+  /** What has come of the state that is being restored; null: none is. */
+  private restoring: PageImage | null = null;
   private readonly limits: EngineLimits;
   private readonly guard: Guard;
   /** null: dead, until it is revived, or closed. */
@@ -57,7 +62,7 @@ export class SqliteEngine implements Engine {
 
   constructor(options: SqliteEngineOptions, seed: Uint8Array) {
     this.options = options;
-    this.store = new PageStore(options.pages);
+    this.store = PageStore.ofEmptyDatabase(options.pages, this.cuts);
     this.limits = options.limits;
     this.guard = options.guard;
     this.living = this.start(seed);
@@ -169,16 +174,47 @@ export class SqliteEngine implements Engine {
     this.living = this.start(seed);
   }
 
-  snapshot(): Uint8Array {
-    return this.store.snapshot();
+  cut(): PageCut {
+    invariant(this.restoring === null, "a whole state is cut");
+    return this.store.cut();
   }
 
-  restore(snapshot: Uint8Array, seed: Uint8Array): DecodeFault | null {
-    invariant(!this.transaction && this.speculative() === 0, "nothing is speculative where a snapshot is restored");
-    const restored = PageStore.restore(this.options.pages, snapshot);
-    if (!restored.ok) return restored.fault;
+  endCut(isStored: boolean): void {
+    this.store.endCut(isStored);
+  }
+
+  touch(numbers: readonly number[]): void {
+    for (const number of numbers) this.cuts.mark(number);
+  }
+
+  beginRestore(pageSize: number, pageCount: number): ApplyFault | null {
+    invariant(!this.transaction && this.speculative() === 0, "nothing is speculative where a state is replaced");
+    const { pages } = this.options;
+    if (pageSize !== pages.pageSize) return { rule: `the page size is ${pages.pageSize}` };
+    if (pageCount === 0) return { rule: "a database has at least one page" };
     this.close();
-    this.store = restored.value;
+    // An empty one stands in for what is gone: the memory of the old state is needed for the new one.
+    this.store = PageStore.ofEmptyDatabase(pages, this.cuts);
+    this.cuts.forget();
+    this.restoring = new PageImage(pageSize, pageCount);
+    return null;
+  }
+
+  restorePages(pages: readonly StoredPage[]): ApplyFault | null {
+    invariant(this.restoring !== null, "pages come while a state is being restored");
+    for (const page of pages) {
+      const fault = this.restoring.place(page);
+      if (fault !== null) return fault;
+    }
+    return null;
+  }
+
+  finishRestore(checksum: number, seed: Uint8Array): ApplyFault | null {
+    invariant(this.restoring !== null, "what is finished was begun");
+    const fault = this.restoring.fault(checksum);
+    if (fault !== null) return fault;
+    this.store = new PageStore(this.options.pages, this.restoring, this.cuts);
+    this.restoring = null;
     this.living = this.start(seed);
     return null;
   }

@@ -39,7 +39,7 @@ export function sqliteEngineFactory(module: SqlJsModule): EngineFactory {
 }
 
 function examine(module: SqlJsModule, trampoline: WasmLinker): Capabilities {
-  const store = new PageStore(PAGES);
+  const store = PageStore.ofEmptyDatabase(PAGES);
   const guard = new Guard(module.isTrap);
   const seed = new Uint8Array(ENGINE_SEED_SIZE);
   const options = { module, trampoline, guard, store, limits: EXAMINATION_LIMITS, capabilities: NO_CAPABILITIES, seed };

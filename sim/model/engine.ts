@@ -3,12 +3,12 @@
  * what replication rests on: pages, transactions over them, speculative commits, payloads of the product's own format,
  * rolling checksums. What is not there is SQL. fuzz/ compares it with real SQLite, statement by statement.
  */
-import type { DecodeFault } from "../../core/bytes.ts";
 import { Random, SEED_SIZE } from "../../core/random.ts";
 import { invariant } from "../../core/invariant.ts";
 import type {
   ApplyFault, Commit, Engine, EngineFactory, EngineLimits, SqlParameters, StatementResult, View,
 } from "../../core/database/engine.ts";
+import type { PageCut, StoredPage } from "../../core/pages/page-cut.ts";
 import { ACCOUNT_COUNT, SETUP_SCRIPT } from "../workload/statements.ts";
 import { PageSpace } from "./page-space.ts";
 import { execute, recognise, recogniseLiteral, type Recognised } from "./statements.ts";
@@ -111,13 +111,29 @@ export class ModelEngine implements Engine {
     this.random = new Random(seed.subarray(0, SEED_SIZE));
   }
 
-  snapshot(): Uint8Array {
-    return this.space.snapshot();
+  cut(): PageCut {
+    return this.space.cut();
   }
 
-  restore(snapshot: Uint8Array, seed: Uint8Array): DecodeFault | null {
+  endCut(isStored: boolean): void {
+    this.space.endCut(isStored);
+  }
+
+  touch(numbers: readonly number[]): void {
+    this.space.mark(numbers);
+  }
+
+  beginRestore(pageSize: number, pageCount: number): ApplyFault | null {
+    return this.space.beginRestore(pageSize, pageCount);
+  }
+
+  restorePages(pages: readonly StoredPage[]): ApplyFault | null {
+    return this.space.restorePages(pages);
+  }
+
+  finishRestore(checksum: number, seed: Uint8Array): ApplyFault | null {
     this.random = new Random(seed.subarray(0, SEED_SIZE));
-    return this.space.replace(snapshot);
+    return this.space.finishRestore(checksum);
   }
 
   checksum(): number {

@@ -6,9 +6,11 @@
  * states and every commit share pages freely, and undoing is putting references back.
  */
 import { invariant, InvariantError } from "../../core/invariant.ts";
-import type { DecodeFault } from "../../core/bytes.ts";
+import type { ApplyFault } from "../../core/database/engine.ts";
+import { Cuts } from "../../core/pages/cuts.ts";
+import type { PageCut, StoredPage } from "../../core/pages/page-cut.ts";
+import { PageImage } from "../../core/pages/page-image.ts";
 import { RollingChecksum } from "../../core/pages/rolling-checksum.ts";
-import { decodeSnapshot, encodeSnapshot } from "../../core/pages/snapshot-format.ts";
 import { decodePayload, encodePayload, type PageDigest, payloadSize } from "../../core/wal/payload.ts";
 
 export const MODEL_PAGE_SIZE = 4096;
@@ -38,7 +40,10 @@ export class PageSpace {
   private readonly commits: SpeculativeCommit[] = [];
   /** Pages that the open transaction has touched, as they were; null: none is open. */
   private touched: Map<number, Uint8Array | undefined> | null = null;
-  private readonly rolling = new RollingChecksum();
+  private rolling = new RollingChecksum();
+  private readonly cuts = new Cuts();
+  /** What has come of the state that is being restored; null: none is. */
+  private restoring: PageImage | null = null;
 
   readonly reader: Pages;
   readonly writer: Pages;
@@ -93,7 +98,7 @@ export class PageSpace {
     const commit = this.commits.shift();
     invariant(commit !== undefined, "there is a speculative commit to advance over");
     for (const [number, page] of commit.after) this.applied[number - 1] = page;
-    for (const { number, crc } of commit.digests) this.rolling.set(number, crc);
+    for (const { number, crc } of commit.digests) this.changed(number, crc);
   }
 
   discard(keep: number): void {
@@ -113,35 +118,56 @@ export class PageSpace {
       if (number > this.applied.length + 1) return "a new page follows the last one";
       this.applied[number - 1] = bytes;
       this.speculative[number - 1] = bytes;
-      this.rolling.set(number, crc);
+      this.changed(number, crc);
     }
     return this.applied.length === pageCount ? null : "a transaction brings all new pages";
   }
 
-  snapshot(): Uint8Array {
-    return encodeSnapshot(MODEL_PAGE_SIZE, this.applied.length, (number) => {
-      const crc = this.rolling.crcOf(number);
-      invariant(crc !== null, "the checksum of every page is known");
-      return { bytes: pageOf(this.applied, number), crc };
+  cut(): PageCut {
+    invariant(this.restoring === null, "a whole state is cut");
+    const { rolling } = this;
+    return this.cuts.begin({
+      pageSize: MODEL_PAGE_SIZE,
+      pageCount: this.applied.length,
+      checksum: this.checksum(),
+      pageOf: (number) => this.applied[number - 1],
+      crcOf: (number) => rolling.crcOf(number),
     });
   }
 
-  /** null: done. Pages are not copied: none is written in place. */
-  replace(snapshot: Uint8Array): DecodeFault | null {
+  endCut(isStored: boolean): void {
+    this.cuts.end(isStored);
+  }
+
+  mark(numbers: readonly number[]): void {
+    for (const number of numbers) this.cuts.mark(number);
+  }
+
+  beginRestore(pageSize: number, pageCount: number): ApplyFault | null {
     const idle = this.commits.length === 0 && this.touched === null;
-    invariant(idle, "nothing is speculative where a snapshot is restored");
-    const decoded = decodeSnapshot(snapshot);
-    if (!decoded.ok) return decoded.fault;
-    const { pageSize, pages } = decoded.value;
-    if (pageSize !== MODEL_PAGE_SIZE) return { rule: `a page of the model has ${MODEL_PAGE_SIZE} bytes`, offset: 4 };
-    this.applied.length = pages.length;
-    this.speculative.length = pages.length;
-    this.rolling.truncate(0);
-    for (const { number, crc, bytes } of pages) {
-      this.applied[number - 1] = bytes;
-      this.speculative[number - 1] = bytes;
-      this.rolling.set(number, crc);
+    invariant(idle, "nothing is speculative where a state is replaced");
+    if (pageSize !== MODEL_PAGE_SIZE) return { rule: `a page of the model has ${MODEL_PAGE_SIZE} bytes` };
+    this.cuts.forget();
+    this.become(new PageImage(pageSize, 0));
+    this.restoring = new PageImage(pageSize, pageCount);
+    return null;
+  }
+
+  restorePages(pages: readonly StoredPage[]): ApplyFault | null {
+    invariant(this.restoring !== null, "pages come while a state is being restored");
+    for (const page of pages) {
+      const fault = this.restoring.place(page);
+      if (fault !== null) return fault;
     }
+    return null;
+  }
+
+  finishRestore(checksum: number): ApplyFault | null {
+    invariant(this.restoring !== null, "what is finished was begun");
+    const fault = this.restoring.fault(checksum);
+    if (fault !== null) return fault;
+    this.become(this.restoring);
+    this.restoring = null;
     return null;
   }
 
@@ -153,6 +179,22 @@ export class PageSpace {
     const image = new Uint8Array(this.applied.length * MODEL_PAGE_SIZE);
     for (const [at, page] of this.applied.entries()) image.set(page, at * MODEL_PAGE_SIZE);
     return image;
+  }
+
+  private become({ pages, rolling }: PageImage): void {
+    this.applied.length = pages.length;
+    this.speculative.length = pages.length;
+    for (const at of pages.keys()) {
+      const page = pageOf(pages, at + 1);
+      this.applied[at] = page;
+      this.speculative[at] = page;
+    }
+    this.rolling = rolling;
+  }
+
+  private changed(number: number, crc: number): void {
+    this.rolling.set(number, crc);
+    this.cuts.mark(number);
   }
 
   private touch(number: number): Uint8Array {
@@ -190,7 +232,7 @@ export function pagesOver(pages: readonly Uint8Array[], write: (number: number) 
   };
 }
 
-function pageOf(pages: readonly Uint8Array[], number: number): Uint8Array {
+function pageOf(pages: readonly (Uint8Array | undefined)[], number: number): Uint8Array {
   const page = pages[number - 1];
   invariant(page !== undefined, "a page of the database exists");
   return page;

@@ -44,7 +44,7 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
     "kin: etcd until read index requests waited for the applied index",
     "The leader has named the index as of which the state is new enough; the node answers before it has applied that.",
     "core/database/queries.ts",
-    "    if (index <= this.outlet.appliedIndex) this.execute(waiting);",
+    "    if (this.outlet.hasApplied(index)) this.execute(waiting);",
     "    if (index >= 0) this.execute(waiting);",
   ),
   mutant(
