@@ -25,8 +25,13 @@
  *   change a put=d:standby,e remove=b        the configuration is asked to change; without a role: a voter
  *   transfer a b                   a is asked to hand over to b           transfer a (to whoever suits best)
  *   leave a                        a's process is about to stop
+ *   lose b 3                       b, which has crashed, has lost all above 3 of its disk      lose b 3 end=unknown
+ *   space a full                   a's disk has no room for proposals            space a free
  *   snapshot a size=10             the snapshot that a has ordered is stored, as of what it has applied
- *   chunk b                        the oldest piece of a snapshot is written     piece a (is read, to be sent)
+ *   abandon a                      it is not, there was no room for it           want a 3 (a's disk wants one)
+ *   merge a size=9 checksum=2      a's stored snapshot is written down in another way
+ *   chunk b                        the oldest piece of a snapshot is written     chunk b end=9 (jumps)    chunk b full
+ *   piece a                        it is read, to be sent                        piece a gone (it cannot be read)
  *   restored b                     b's state is that of the snapshot
  *   clock a                        a's clock stood still
  *   forge a→b AppendEntries term=1 prev=0/0 entries=[1/1] commit=1    b receives this, whoever sent it
@@ -100,6 +105,17 @@ export class Interaction implements StoryTeller {
       case "wipe":
         host.crash();
         return host.wipe();
+      case "lose":
+        return host.lose(Number(detail) as LogIndex, values.get("end") !== "unknown");
+      case "space":
+        return this.step(host, { type: "SpaceChanged", hasSpace: detail === "free" });
+      case "want":
+        return this.step(host, { type: "SnapshotWanted", through: Number(detail) as LogIndex });
+      case "abandon":
+        host.wantsSnapshot = false;
+        return this.step(host, { type: "SnapshotAbandoned" });
+      case "merge":
+        return this.merge(host, Number(values.get("size") ?? 10), Number(values.get("checksum") ?? 0));
       case "restart":
         host.version = Number(values.get("version") ?? host.version);
         this.restart(host);
@@ -134,11 +150,11 @@ export class Interaction implements StoryTeller {
       case "leave":
         return this.step(host, { type: "LeaveRequested" });
       case "snapshot":
-        return this.snapshot(host, Number(values.get("size") ?? 10));
+        return this.snapshot(host, Number(values.get("size") ?? 10), Number(values.get("checksum") ?? 0));
       case "chunk":
-        return this.chunk(host);
+        return this.chunk(host, detail === "full" ? null : Number(values.get("end") ?? 0));
       case "piece":
-        return this.piece(host);
+        return this.piece(host, detail === "gone");
       case "restored":
         return this.restored(host);
       case "clock":
@@ -210,6 +226,9 @@ export class Interaction implements StoryTeller {
     else if (effect.type === "StoreChunk") host.chunks.push(effect);
     else if (effect.type === "ReadSnapshot") host.pieces.push(effect);
     else if (effect.type === "Restore") host.restores.push(effect);
+    else if (effect.type === "PinSnapshot") host.pin(effect.snapshot);
+    else if (effect.type === "ReleaseSnapshot") host.release(effect.snapshot);
+    else if (effect.type === "ForgetLoss") host.forgetLoss();
     else if (effect.type === "TakeSnapshot") host.wantsSnapshot = true;
     else if (effect.type === "Compact") host.compact(effect.through);
     else if (effect.type === "SetTimer") host.timerAt = effect.at;
@@ -261,32 +280,42 @@ export class Interaction implements StoryTeller {
     this.step(host, { type: "EntriesRead", ...read });
   }
 
-  private snapshot(host: Host, size: number): void {
+  private snapshot(host: Host, size: number, checksum: number): void {
     const { raft } = host;
     invariant(raft !== null && host.wantsSnapshot, "a snapshot that is stored was ordered");
     host.wantsSnapshot = false;
-    const snapshot = raft.snapshotAt(raft.inspect().lastApplied, size);
-    if (snapshot === null) return;
+    const point = raft.snapshotAt(raft.inspect().lastApplied);
+    if (point === null) return;
+    const snapshot = { ...point, size, checksum };
     host.store(snapshot);
     this.answer.push(`${host.id} SnapshotStored ${notation.showId(snapshot.entry)}`);
     this.step(host, { type: "SnapshotStored", snapshot });
   }
 
-  private chunk(host: Host): void {
-    const chunk = host.chunks.shift();
-    invariant(chunk !== undefined, "a chunk that is written was ordered");
-    const end = chunk.offset + chunk.bytes.length;
-    this.answer.push(`${host.id} ChunkStored ${end}`);
-    this.step(host, { type: "ChunkStored", entry: chunk.snapshot.entry, end });
+  /** The same state, written down in another way. */
+  private merge(host: Host, size: number, checksum: number): void {
+    invariant(host.snapshot !== null, "what is merged is stored");
+    host.store({ ...host.snapshot, size, checksum });
+    this.step(host, { type: "SnapshotStored", snapshot: host.snapshot });
   }
 
-  private piece(host: Host): void {
+  /** @param end where to go on, if that is farther than the chunk reaches; null: there was no room for it */
+  private chunk(host: Host, end: number | null): void {
+    const chunk = host.chunks.shift();
+    invariant(chunk !== undefined, "a chunk that is written was ordered");
+    const { snapshot, offset, bytes } = chunk;
+    const stored = end === null ? null : Math.max(end, offset + bytes.length);
+    this.answer.push(`${host.id} ChunkStored ${stored ?? "full"}`);
+    this.step(host, { type: "ChunkStored", snapshot, end: stored });
+  }
+
+  private piece(host: Host, isGone: boolean): void {
     const piece = host.pieces.shift();
     invariant(piece !== undefined, "a piece that is read was ordered");
-    const { to, entry, offset } = piece;
-    const bytes = host.pieceFor(piece);
+    const { to, snapshot, offset } = piece;
+    const bytes = isGone ? null : host.pieceFor(piece);
     this.answer.push(`${host.id} SnapshotRead ${bytes?.length ?? "gone"}`);
-    this.step(host, { type: "SnapshotRead", to, entry, offset, bytes });
+    this.step(host, { type: "SnapshotRead", to, snapshot, offset, bytes });
   }
 
   private restored(host: Host): void {
@@ -323,8 +352,8 @@ export class Interaction implements StoryTeller {
       for (const host of hosts) {
         for (; host.writes.length > 0; busy = true) this.disk(host);
         for (; host.reads.length > 0; busy = true) this.fetch(host);
-        for (; host.chunks.length > 0; busy = true) this.chunk(host);
-        for (; host.pieces.length > 0; busy = true) this.piece(host);
+        for (; host.chunks.length > 0; busy = true) this.chunk(host, 0);
+        for (; host.pieces.length > 0; busy = true) this.piece(host, false);
         for (; host.restores.length > 0; busy = true) this.restored(host);
       }
       for (const name of names) for (; this.link(name).length > 0; busy = true) this.deliver(name, 1, false);

@@ -1,16 +1,16 @@
 /**
  * One node of a protocol story: what runs, what its disk holds, and what its driver owes it. The disk is what a crash
- * leaves: hard state, a base, entries, a snapshot. Nothing happens in it that is not commanded.
+ * leaves: hard state, a base, entries, a snapshot, what it has lost. Nothing happens in it that is not commanded.
  */
 import { invariant } from "../core/invariant.ts";
 import type { RaftEffect, RaftLimits, ReadPurpose } from "../core/raft/boundary.ts";
 import type { Configuration } from "../core/raft/configuration.ts";
-import type { SnapshotId } from "../core/raft/message.ts";
+import { isSameSnapshot, type SnapshotId } from "../core/raft/message.ts";
 import { Raft } from "../core/raft/raft.ts";
 import type { RoleTargets } from "../core/raft/roles.ts";
 import { Random } from "../core/random.ts";
 import { NO_ENTRY, sameEntry } from "../core/types.ts";
-import type { Entry, EntryId, HardState, Instant, MemberId } from "../core/types.ts";
+import type { Entry, EntryId, HardState, Instant, LogIndex, MemberId } from "../core/types.ts";
 import { DEFAULT_TIMING } from "../core/raft/boundary.ts";
 import { recoveredLog } from "./raft-notation.ts";
 
@@ -49,7 +49,10 @@ export class Host {
   private hardState: HardState;
   private base: EntryId = NO_ENTRY;
   private entries: readonly Entry[];
-  private snapshot: SnapshotId | null = null;
+  snapshot: SnapshotId | null = null;
+  /** What is being sent, whatever has taken its place. */
+  private pinned: readonly SnapshotId[] = [];
+  private lost: EntryId | null = null;
 
   constructor(id: MemberId, number: number, entries: readonly Entry[]) {
     this.id = id;
@@ -61,11 +64,12 @@ export class Host {
   /** A process on what the disk holds. */
   start(now: Instant, options: StoryOptions): Raft {
     this.reconcile();
-    const { id, hardState, snapshot, version } = this;
+    const { id, hardState, snapshot, version, lost } = this;
     // Another one in each life, as drivers do it: numbers that are drawn must not come again.
     const seed = Random.fromNumber(this.number + FIRST_SEED_OF_NEXT_LIFE * this.lives++).bytes(16);
     const log = recoveredLog(this.entries, this.base);
-    this.raft = new Raft({ ...options, id, seed, hardState, snapshot, version, log, timing: DEFAULT_TIMING }, now);
+    const found = { id, seed, hardState, snapshot, version, log, lost };
+    this.raft = new Raft({ ...options, ...found, timing: DEFAULT_TIMING }, now);
     return this.raft;
   }
 
@@ -77,6 +81,7 @@ export class Host {
     this.chunks = [];
     this.pieces = [];
     this.restores = [];
+    this.pinned = [];
     this.wantsSnapshot = false;
     this.timerAt = null;
     this.lastProposal = 0;
@@ -91,12 +96,27 @@ export class Host {
     this.entries = [];
   }
 
+  /** All above `keep` is unreadable. @param isKnown whether the disk can say how far the log had come */
+  lose(keep: LogIndex, isKnown: boolean): void {
+    const { index, term } = this.entries[this.entries.length - 1] ?? this.base;
+    const end = Number.MAX_SAFE_INTEGER as LogIndex;
+    this.lost = isKnown ? { term, index } : { term: this.hardState.currentTerm, index: end };
+    if (keep < this.base.index) this.base = NO_ENTRY;
+    if (keep < (this.snapshot?.entry.index ?? 0)) this.snapshot = null;
+    this.entries = this.entries.slice(0, Math.max(0, keep - this.base.index));
+  }
+
+  forgetLoss(): void {
+    this.lost = null;
+  }
+
   /** The disk of a node that lost it. */
   wipe(): void {
     this.hardState = { currentTerm: NO_ENTRY.term, votedFor: null };
     this.base = NO_ENTRY;
     this.entries = [];
     this.snapshot = null;
+    this.lost = null;
   }
 
   /** Carries out the oldest write. */
@@ -122,10 +142,21 @@ export class Host {
     this.reads.push({ purpose, entries });
   }
 
-  /** The piece that a member is to get; null: another snapshot has taken the place of that one. */
-  pieceFor({ entry, offset, maxBytes }: EffectOf<"ReadSnapshot">): Uint8Array | null {
-    if (this.snapshot === null || this.snapshot.entry.index !== entry.index) return null;
-    return new Uint8Array(Math.min(maxBytes, this.snapshot.size - offset));
+  pin(snapshot: SnapshotId): void {
+    invariant(!this.pinned.some((one) => isSameSnapshot(one, snapshot)), "a snapshot is pinned once");
+    this.pinned = [...this.pinned, snapshot];
+  }
+
+  release(snapshot: SnapshotId): void {
+    invariant(this.pinned.some((one) => isSameSnapshot(one, snapshot)), "what is released was pinned");
+    this.pinned = this.pinned.filter((one) => !isSameSnapshot(one, snapshot));
+  }
+
+  /** The piece that a member is to get; null: that snapshot is not there. */
+  pieceFor({ snapshot, offset, maxBytes }: EffectOf<"ReadSnapshot">): Uint8Array | null {
+    const readable = [...this.pinned, ...(this.snapshot === null ? [] : [this.snapshot])];
+    if (!readable.some((one) => isSameSnapshot(one, snapshot))) return null;
+    return new Uint8Array(Math.min(maxBytes, snapshot.size - offset));
   }
 
   store(snapshot: SnapshotId): void {

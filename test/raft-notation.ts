@@ -46,6 +46,11 @@ export function showId({ term, index }: EntryId): string {
   return `${term}/${index}`;
 }
 
+/** `2/end`: nobody knows how far the log had come. */
+function showLost(lost: EntryId): string {
+  return lost.index === Number.MAX_SAFE_INTEGER ? `${lost.term}/end` : showId(lost);
+}
+
 function showEntries(entries: readonly Entry[]): string {
   return `[${entries.map((one) => `${showId(one)}${one.kind === "configuration" ? "*" : ""}`).join(" ")}]`;
 }
@@ -74,21 +79,23 @@ export function showMessage(message: Message): string {
         ["round", message.round, 0],
       );
     case "AppendEntriesReply":
-      return head + showResult(message.result) + pairs(["round", message.round, 0], ["version", message.version, 1]);
+      return head + showResult(message.result) + pairs(["round", message.round, 0], ["version", message.version, 1])
+        + (message.hasSpace ? "" : " full") + (message.hasLost ? " lost" : "");
     case "InstallSnapshot": {
-      const { snapshot: { entry: last, configuration, size }, offset, bytes } = message;
+      const { snapshot: { entry: last, configuration, size, checksum }, offset, bytes } = message;
       const place = pairs(["snapshot", showId(last)], ["offset", offset], ["bytes", bytes.length], ["size", size]);
-      return `${head}${place} config=${showConfiguration(configuration)}`;
+      return `${head}${place}${pairs(["checksum", checksum, 0])} config=${showConfiguration(configuration)}`;
     }
     case "InstallSnapshotReply": {
-      const { entry: last, received, installed } = message;
-      return head + pairs(["snapshot", showId(last)], ["received", received]) + (installed ? " installed" : "");
+      const { entry: last, checksum, received, installed } = message;
+      const place = pairs(["snapshot", showId(last)], ["received", received], ["checksum", checksum, 0]);
+      return head + place + (installed ? " installed" : "");
     }
     case "TimeoutNow":
     case "Leaving":
       return head;
     case "ReadIndex":
-      return `${head} request`;
+      return `${head} request${message.hasLost ? " lost" : ""}`;
     case "ReadIndexReply":
       return head + pairs(["index", message.index ?? "none"]);
     default:
@@ -150,9 +157,13 @@ export function showEffect(node: string, effect: RaftEffect, now: Instant): stri
     }
     case "Leave":
     case "TakeSnapshot":
+    case "ForgetLoss":
       return `${node} ${effect.type}`;
     case "Restore":
       return `${node} Restore ${showId(effect.snapshot.entry)}`;
+    case "PinSnapshot":
+    case "ReleaseSnapshot":
+      return `${node} ${effect.type} ${showId(effect.snapshot.entry)}${pairs(["checksum", effect.snapshot.checksum, 0])}`;
     case "Compact":
       return `${node} Compact through=${showId(effect.through)}`;
     case "StoreChunk":
@@ -177,6 +188,8 @@ export function showState(state: RaftState, founding: Configuration): string {
   const configuration = showConfiguration(state.configuration);
   return `${state.id} ${state.role} term=${state.currentTerm}` + pairs(
     ["vote", state.votedFor, null],
+    ["lost", state.lost === null ? null : showLost(state.lost), null],
+    ["full", state.hasSpace ? null : true, null],
     ["leader", state.role === "leader" ? null : state.leader, null],
     ["config", configuration, showConfiguration(founding)],
     ["snapshot", showId(state.snapshot), "0/0"],
@@ -233,16 +246,17 @@ export function parseMessage(text: string): Message {
       const size = number("size");
       const voters = (values.get("config") ?? "[a]").slice(1, -1).split(" ");
       const configuration = foundingConfiguration(voters as MemberId[]);
-      const snapshot = { entry: id("snapshot"), configuration, size };
+      const snapshot = { entry: id("snapshot"), configuration, size, checksum: number("checksum") };
       const bytes = new Uint8Array(number("bytes"));
       return { type: "InstallSnapshot", term, snapshot, offset: number("offset"), bytes };
     }
     case "InstallSnapshotReply": {
       const installed = words[1] === "installed";
-      return { type: "InstallSnapshotReply", term, entry: id("snapshot"), received: number("received"), installed };
+      const [received, checksum] = [number("received"), number("checksum")];
+      return { type: "InstallSnapshotReply", term, entry: id("snapshot"), checksum, received, installed };
     }
     case "ReadIndex":
-      return { type: "ReadIndex", term, request: number("request") };
+      return { type: "ReadIndex", term, request: number("request"), hasLost: words.includes("lost") };
     case "ReadIndexReply":
       return { type: "ReadIndexReply", term, request: number("request"), index: number("index") as LogIndex };
     case "AppendEntries": {
@@ -255,7 +269,8 @@ export function parseMessage(text: string): Message {
       const result: AppendEntriesReply["result"] = values.has("match")
         ? { accepted: true, matchIndex: number("match") as LogIndex }
         : { accepted: false, rejected: number("rejected") as LogIndex, hint: id("hint") };
-      return { type: "AppendEntriesReply", term, round: number("round"), version: 1, result };
+      const [hasSpace, hasLost] = [!words.includes("full"), words.includes("lost")];
+      return { type: "AppendEntriesReply", term, round: number("round"), version: 1, hasSpace, hasLost, result };
     }
     default:
       invariant(false, `a message begins with its name: ${text}`);

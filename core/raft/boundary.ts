@@ -69,6 +69,11 @@ export type RaftInput =
    * where this disk has what follows already. null: it could not be kept, begin anew.
    */
   | { readonly type: "ChunkStored"; readonly snapshot: SnapshotId; readonly end: number | null }
+  /**
+   * Store the state as soon as everything up to `through` is applied (0: anything at all), though none is due, and
+   * compact at least through it, whatever lags behind: it is unreadable on our disk, or there is no room for it.
+   */
+  | { readonly type: "SnapshotWanted"; readonly through: LogIndex }
   /** Whether this disk has room for proposals. At the start: it has. */
   | { readonly type: "SpaceChanged"; readonly hasSpace: boolean }
   /** The clock stood still for a time that nobody knows: no lease from before is worth anything. */
@@ -120,7 +125,10 @@ export type ChangeOutcome =
 export type TransferOutcome =
   /** This member leads no more. */
   | { readonly type: "done" }
-  /** `noTarget`: nobody else may lead. `notVoter`: the target is a stranger or does not vote. */
+  /**
+   * `noTarget`: nobody else may lead: nobody is there who has space and has lost nothing. `notVoter`: the target is a
+   * stranger or does not vote.
+   */
   | { readonly type: "refused"; readonly reason: "notLeader" | "noTarget" | "notVoter" | "pending" }
   /** It did not come about in time: this member leads on and takes proposals again. */
   | { readonly type: "aborted" };
@@ -180,7 +188,7 @@ export type RaftEffect =
    * SnapshotAbandoned; one at a time.
    */
   | { readonly type: "TakeSnapshot" }
-  /** Keep this snapshot readable, whatever takes its place, until it is released. */
+  /** Keep this snapshot readable, whatever takes its place, until it is released: once, and each is. */
   | { readonly type: "PinSnapshot"; readonly snapshot: SnapshotId }
   | { readonly type: "ReleaseSnapshot"; readonly snapshot: SnapshotId }
   /** What the disk had lost is there again: from now on this member may vote and stand as any other. Not answered. */
@@ -225,8 +233,8 @@ export interface RaftLimits {
   readonly maxCachedBytes: number;
   readonly maxPayloadBytes: number;
   /**
-   * A snapshot is taken after so many payload bytes, or after so many entries, have been applied since the last: for a
-   * large one later (compaction.ts).
+   * A snapshot is taken after so many payload bytes, or after so many entries, have been applied since the last: so much
+   * is applied again after a restart. What it costs depends on what has changed.
    */
   readonly snapshotBytes: number;
   readonly snapshotEntries: number;
@@ -249,7 +257,7 @@ export const DEFAULT_LIMITS: RaftLimits = {
   maxUncommittedBytes: 128 * MIB,
   maxCachedBytes: 64 * MIB,
   maxPayloadBytes: 64 * MIB,
-  snapshotBytes: 256 * MIB,
+  snapshotBytes: 16 * MIB,
   snapshotEntries: 65_536,
   maxTrailingEntries: 8_192,
   maxTrailingBytes: 16 * MIB,

@@ -12,7 +12,10 @@ export interface Voter {
   readonly currentTerm: Term;
   /** The candidate that has our vote in currentTerm; null: none yet. */
   readonly votedFor: MemberId | null;
-  /** The last entry of the whole log in memory, durable or not: all of it may yet be needed. */
+  /**
+   * The last entry of the whole log in memory, durable or not: all of it may yet be needed. What the disk has lost
+   * counts as if it were there (loss.ts).
+   */
   readonly lastLog: EntryId;
 }
 

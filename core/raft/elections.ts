@@ -66,10 +66,12 @@ export class Elections {
 
   /**
    * Whether this node may stand: it votes, or the configuration by which it does not may yet be taken back. Such a one
-   * must stand too (thesis §4.2.2): its log may be the longest that there is, and so it votes for nobody.
+   * must stand too (thesis §4.2.2): its log may be the longest that there is, and so it votes for nobody. One whose
+   * disk has lost entries does not (loss.ts).
    */
   get mayStand(): boolean {
-    const { configurations, delivery, id, currentTerm } = this.node;
+    const { configurations, delivery, id, currentTerm, loss } = this.node;
+    if (loss.entry !== null) return false;
     // Behind the last term that can be written down there is none to stand in.
     return currentTerm < Number.MAX_SAFE_INTEGER && configurations.mayCount(id, delivery.commitIndex);
   }
@@ -166,8 +168,8 @@ export class Elections {
   }
 
   private voter() {
-    const { currentTerm, votedFor, log } = this.node;
-    return { currentTerm, votedFor, lastLog: log.last };
+    const { currentTerm, votedFor, log, loss } = this.node;
+    return { currentTerm, votedFor, lastLog: loss.upTo(log.last) };
   }
 
   private isAlone(): boolean {
@@ -176,7 +178,8 @@ export class Elections {
   }
 
   private drawDeadline(): Instant {
-    const { now, options, random, configuration, id } = this.node;
-    return electionDeadline(now, options.timing, random, isPreferred(configuration, id));
+    const { now, options, random, configuration, id, hasSpace } = this.node;
+    // Who could take no proposal lets others try first, too.
+    return electionDeadline(now, options.timing, random, hasSpace && isPreferred(configuration, id));
   }
 }

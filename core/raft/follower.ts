@@ -2,16 +2,18 @@
  * What the leader's messages do to this node's log: AppendEntries and InstallSnapshot, receiver's side (figure 2, §7).
  * That they come from the leader of this term has been judged before.
  *
- * A snapshot arrives in chunks; each is answered when it is written, so our disk sets the pace. When the last one is
+ * A snapshot arrives in chunks; each is answered when it is written, so our disk sets the pace; what it has from
+ * elsewhere (pages that did not change since its own snapshot) it skips, and says so. When the last one is
  * written the snapshot takes the place of the log, at once in memory, and the acknowledgement waits for the disk as any
  * other. One whose entry we hold needs no installing: we have all that is in it.
  */
-import { unreachable } from "../invariant.ts";
-import { NO_ENTRY, sameEntry, type EntryId, type LogIndex, type MemberId, type Term } from "../types.ts";
+import { invariant, unreachable } from "../invariant.ts";
+import { NO_ENTRY, type LogIndex, type MemberId, type Term } from "../types.ts";
 import { judgeAppend, type AppendVerdict } from "./append.ts";
 import { followerCommitIndex } from "./commit.ts";
 import type { Configuration } from "./configuration.ts";
 import { decodeConfiguration } from "./configuration-codec.ts";
+import { isSameSnapshot } from "./message.ts";
 import type { AppendEntries, AppendEntriesReply, InstallSnapshot, SnapshotId } from "./message.ts";
 import type { NodeState } from "./node-state.ts";
 
@@ -72,11 +74,20 @@ export class Follower {
     this.node.effects.push({ type: "StoreChunk", snapshot: reception.snapshot, offset, bytes });
   }
 
-  /** @param leader whom we follow now; null: nobody to be told, the next one asks */
-  chunkStored(entry: EntryId, end: number, leader: MemberId | null): void {
+  /**
+   * @param end where to go on; null: there was no room for it
+   * @param leader whom we follow now; null: nobody to be told, the next one asks
+   */
+  chunkStored(snapshot: SnapshotId, end: number | null, leader: MemberId | null): void {
     const { reception } = this;
     // Another snapshot has come between, and what was written before is discarded.
-    if (reception === null || reception.storing !== end || !sameEntry(reception.snapshot.entry, entry)) return;
+    if (reception === null || reception.storing === null || !isSameSnapshot(reception.snapshot, snapshot)) return;
+    if (end === null) {
+      // The leader asks again in a while: by then there may be room.
+      this.reception = null;
+      return;
+    }
+    invariant(end >= reception.storing && end <= snapshot.size, "what is stored reaches to the end of the chunk");
     reception.storing = null;
     reception.received = end;
     if (leader !== null) this.goOn(leader, reception);
@@ -89,6 +100,7 @@ export class Follower {
     // While it was written the log itself may have come as far.
     if (this.needsNot(snapshot)) return this.haveAlready(leader, snapshot);
     this.node.install(snapshot);
+    this.node.verify(snapshot.entry.index);
     this.replyInstalled(leader, snapshot);
   }
 
@@ -120,6 +132,7 @@ export class Follower {
     node.commit(followerCommitIndex(node.delivery.commitIndex, request));
     // What was verified, not how far our log goes: its end may be a deposed leader's. Our base is committed.
     const verified = Math.max(request.prevLog.index + request.entries.length, node.log.base.index) as LogIndex;
+    node.verify(verified);
     if (request.entries.length > 0) {
       this.tells(request, verified);
       return this.replyToAppend(from, request, { accepted: true, matchIndex: verified });
@@ -153,6 +166,7 @@ export class Follower {
     }
     // All before an entry that both logs hold agrees, and what a snapshot holds is committed.
     if (entry.index > node.delivery.commitIndex) node.commit(entry.index);
+    node.verify(Math.max(entry.index, node.log.base.index) as LogIndex);
     this.replyInstalled(from, snapshot);
   }
 
@@ -162,22 +176,17 @@ export class Follower {
   }
 
   private appendReply({ round }: AppendEntries, result: AppendEntriesReply["result"]): AppendEntriesReply {
-    const { currentTerm: term, options: { version } } = this.node;
-    return { type: "AppendEntriesReply", term, round, version, result };
+    const { currentTerm: term, options: { version }, hasSpace, loss } = this.node;
+    return { type: "AppendEntriesReply", term, round, version, hasSpace, hasLost: loss.entry !== null, result };
   }
 
-  private replyToChunk(to: MemberId, { entry }: SnapshotId, received: number): void {
+  private replyToChunk(to: MemberId, { entry, checksum }: SnapshotId, received: number): void {
     const { currentTerm: term } = this.node;
-    this.node.post(to, { type: "InstallSnapshotReply", term, entry, received, installed: false }, "term");
+    this.node.post(to, { type: "InstallSnapshotReply", term, entry, checksum, received, installed: false }, "term");
   }
 
-  private replyInstalled(to: MemberId, { entry, size }: SnapshotId): void {
+  private replyInstalled(to: MemberId, { entry, checksum, size: received }: SnapshotId): void {
     const { currentTerm: term } = this.node;
-    this.node.post(to, { type: "InstallSnapshotReply", term, entry, received: size, installed: true }, "log");
+    this.node.post(to, { type: "InstallSnapshotReply", term, entry, checksum, received, installed: true }, "log");
   }
-}
-
-/** By Log Matching one entry is one state; the size shows whether both leaders wrote it down in the same way. */
-function isSameSnapshot(a: SnapshotId, b: SnapshotId): boolean {
-  return sameEntry(a.entry, b.entry) && a.size === b.size;
 }

@@ -8,10 +8,12 @@
 import {
   afterMs, NO_ENTRY, type Entry, type EntryId, type Instant, type LogIndex, type MemberId, type Term,
 } from "../types.ts";
+import type { RaftInput } from "./boundary.ts";
 import { everybodyIn, isVoter, type MemberRole } from "./configuration.ts";
 import { limitBatch } from "./log.ts";
-import type { AppendEntriesReply, InstallSnapshotReply } from "./message.ts";
+import { isSameSnapshot, type AppendEntriesReply, type InstallSnapshotReply, type SnapshotId } from "./message.ts";
 import type { NodeState } from "./node-state.ts";
+import { Pins } from "./pins.ts";
 import { Progress } from "./progress.ts";
 import type { ReadOrder } from "./read-back.ts";
 import type { Standing } from "./roles.ts";
@@ -28,6 +30,7 @@ const LEAVING_TIMEOUTS = 2;
 const CAUGHT_UP_ENTRIES = 128;
 
 const NO_ENTRIES: readonly Entry[] = [];
+const NOTHING_SENT: readonly SnapshotId[] = [];
 
 export class Followers {
   /** Everybody in the configuration in force but ourselves, sorted by id. */
@@ -43,6 +46,9 @@ export class Followers {
   private readonly rounds: Rounds;
   private readonly term: Term;
   private readonly byId = new Map<MemberId, Progress>();
+  private readonly pins = new Pins();
+  /** Who has lost what it acknowledged: the number of its question, and the latest round when we heard of it. */
+  private readonly takenBack = new Map<MemberId, { readonly request: number; readonly round: number }>();
   /** Those that the configuration in force leaves behind, or makes spares of, and that have not been told so. */
   private dismissed: Progress[] = [];
   /** Of the configurations that `all` was made from. */
@@ -68,7 +74,7 @@ export class Followers {
     const progress = this.byId.get(id);
     if (progress === undefined) return { isAlive: false, isDead: false, isCaughtUp: false };
     const lag = this.node.log.last.index - progress.matchIndex;
-    const isCaughtUp = progress.phase.type === "replicate" && lag <= CAUGHT_UP_ENTRIES;
+    const isCaughtUp = progress.phase.type === "replicate" && lag <= CAUGHT_UP_ENTRIES && !progress.hasLost;
     // Before there has been time to hear it in this term, who is silent is not dead, and not alive either.
     const isDead = !this.isAlive(progress);
     return { isAlive: !isDead && progress.version > 0, isDead, isCaughtUp };
@@ -78,6 +84,11 @@ export class Followers {
     const { leavingAt } = progress;
     if (leavingAt !== null && this.isWithin(leavingAt, LEAVING_TIMEOUTS)) return false;
     return this.isWithin(progress.heardAt, DEAD_AFTER_TIMEOUTS);
+  }
+
+  /** Whether leadership may be given to it: it is there, could take proposals, and may stand at all. */
+  mayLead(progress: Progress): boolean {
+    return this.standingOf(progress.id).isAlive && progress.hasSpace && !progress.hasLost;
   }
 
   /** Follows the configuration in force. */
@@ -128,16 +139,35 @@ export class Followers {
   }
 
   /** A reply of this term. From a stranger, or about what was never sent, it is dropped. */
-  replied(from: MemberId, { round, version, result }: AppendEntriesReply): void {
+  replied(from: MemberId, reply: AppendEntriesReply): void {
+    const { round, result } = reply;
     const progress = this.byId.get(from);
     if (progress === undefined || round > this.rounds.latest) return;
     if (result.accepted && result.matchIndex > this.node.log.last.index) return;
     this.goOn(progress);
     progress.heardAt = this.node.now;
-    progress.version = version;
+    progress.version = reply.version;
+    progress.hasSpace = reply.hasSpace;
+    progress.hasLost = reply.hasLost;
     if (round > progress.round) progress.round = round;
-    if (result.accepted) progress.accepted(result.matchIndex);
-    else progress.rejected(result, this.node.log);
+    if (!result.accepted) return progress.rejected(result, this.node.log);
+    // The answer to a message of before may have been given before what it speaks of was lost.
+    if (round > (this.takenBack.get(from)?.round ?? -1)) progress.accepted(result.matchIndex);
+  }
+
+  /**
+   * A member has lost what it acknowledged in this term: nothing of it counts any more. Said again, under the same
+   * number, it is no news. Whether we know that member.
+   */
+  takeBack(from: MemberId, request: number): boolean {
+    const progress = this.byId.get(from);
+    if (progress === undefined) return false;
+    progress.hasLost = true;
+    if (this.takenBack.get(from)?.request === request) return true;
+    this.takenBack.set(from, { request, round: this.rounds.latest });
+    progress.takeBack();
+    this.goOn(progress);
+    return true;
   }
 
   /** An empty message to each: keeps them from standing, carries the round, and finds out what was lost. */
@@ -197,13 +227,35 @@ export class Followers {
     else transfer.replied(reply, now, options, effects);
   }
 
-  snapshotRead(to: MemberId, entry: EntryId, offset: number, bytes: Uint8Array | null): void {
+  snapshotRead({ to, snapshot, offset, bytes }: RaftInput & { readonly type: "SnapshotRead" }): void {
     const progress = this.byId.get(to);
-    if (progress?.phase.type !== "snapshot") return;
+    if (progress?.phase.type !== "snapshot" || !progress.phase.transfer.awaits(snapshot, offset)) return;
     this.goOn(progress);
-    // It has been replaced: begin again, with the one that took its place.
-    if (bytes === null) progress.probe((progress.matchIndex + 1) as LogIndex);
-    else progress.phase.transfer.read(entry, offset, bytes, this.node.effects);
+    progress.phase.transfer.read(bytes, this.node.effects);
+    // It cannot be read: begin again, with the one that has taken its place. Until there is one, it is tried again.
+    if (bytes === null && !this.isStored(snapshot)) progress.probe((progress.matchIndex + 1) as LogIndex);
+  }
+
+  /** The number under which it has said that it has lost what it acknowledged; 0: it has not. */
+  takenBackOf(id: MemberId): number {
+    return this.takenBack.get(id)?.request ?? 0;
+  }
+
+  private isStored(snapshot: SnapshotId): boolean {
+    const stored = this.node.snapshot;
+    return stored !== null && isSameSnapshot(stored, snapshot);
+  }
+
+  /** Ends a step: what is being sent stays readable, and nothing else. */
+  pinTransfers(): void {
+    let sent = NOTHING_SENT;
+    for (const { phase } of this.byId.values()) if (phase.type === "snapshot") sent = [...sent, phase.transfer.snapshot];
+    this.pins.keep(sent, this.node.effects);
+  }
+
+  /** Leadership is lost. */
+  endTransfers(): void {
+    this.pins.keep(NOTHING_SENT, this.node.effects);
   }
 
   /** With each heartbeat: transfers go on after a loss; those to the dead make room for others. */

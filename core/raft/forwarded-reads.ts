@@ -28,7 +28,8 @@ export class ForwardedReads {
   private waiting: ReadNumber[] = [];
   private asked: Question | null = null;
   private lastRequest: number;
-  private readonly patienceMs: number;
+  /** For so long an answer is waited for. */
+  readonly patienceMs: number;
 
   constructor(random: Random, { electionTimeoutMs }: RaftTiming) {
     this.lastRequest = random.integer(1, MAX_FIRST_REQUEST);

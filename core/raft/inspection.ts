@@ -23,6 +23,8 @@ export function inspect(node: NodeState, elections: Elections, leader: Leader | 
     lastApplied: delivery.lastApplied,
     base: log.base,
     snapshot: node.snapshot?.entry ?? NO_ENTRY,
+    lost: node.loss.entry,
+    hasSpace: node.hasSpace,
     last: log.last,
     durable: writes.durable,
     terms: log.runs,
@@ -36,5 +38,7 @@ export function inspect(node: NodeState, elections: Elections, leader: Leader | 
 }
 
 function describeFollowers({ followers }: Leader): readonly FollowerState[] {
-  return followers.all.map(({ id, role, matchIndex, phase }) => ({ id, role, matchIndex, phase: phase.type }));
+  return followers.all.map(({ id, role, matchIndex, phase, hasSpace, hasLost }) => {
+    return { id, role, matchIndex, phase: phase.type, hasSpace, hasLost, takenBack: followers.takenBackOf(id) };
+  });
 }

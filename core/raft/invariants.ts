@@ -4,6 +4,7 @@
  */
 import { invariant } from "../invariant.ts";
 import { sameEntry, type EntryId, type LogIndex, type MemberId, type Term } from "../types.ts";
+import { isAtLeastAsUpToDate } from "./election.ts";
 import { faultOf, isVoter, type Configuration, type MemberRole } from "./configuration.ts";
 import { Quorum } from "./quorum.ts";
 import type { ProgressPhase } from "./progress.ts";
@@ -33,6 +34,10 @@ export interface RaftState {
   readonly last: EntryId;
   /** The last entry that is both on disk and in the log; below the base: nothing of it is. */
   readonly durable: EntryId;
+  /** The highest entry that the disk has lost and that is not there again; null: there is none (loss.ts). */
+  readonly lost: EntryId | null;
+  /** Whether the disk has room for proposals. */
+  readonly hasSpace: boolean;
   /** Where each run of equal terms begins, above the base. */
   readonly terms: readonly EntryId[];
   /** The first entry whose payload is in memory; last.index + 1: none is. */
@@ -53,6 +58,11 @@ export interface FollowerState {
   readonly role: MemberRole;
   readonly matchIndex: LogIndex;
   readonly phase: ProgressPhase["type"];
+  /** As it said last. */
+  readonly hasSpace: boolean;
+  readonly hasLost: boolean;
+  /** Changes when it says that it has lost what it acknowledged; 0: it never has in this term. */
+  readonly takenBack: number;
 }
 
 export function checkState(state: RaftState): void {
@@ -70,6 +80,7 @@ export function checkState(state: RaftState): void {
   invariant(snapshot.index <= Math.max(commitIndex, base.index), "only what is committed is in a snapshot");
   invariant(faultOf(state.configuration.members) === null, "what is in force is a configuration");
   invariant(state.configurationIndex <= Math.max(last.index, snapshot.index), "what is in force stands in the log");
+  invariant(state.lost === null || state.role === "follower", "who has lost entries does not stand");
   switch (state.role) {
     case "follower":
       invariant(state.leader !== state.id, "a follower does not think that it leads");
@@ -126,6 +137,7 @@ export function checkStep(before: RaftState, after: RaftState): void {
   const committed = logOf(before).idAt(before.commitIndex);
   const isKept = committed.index < after.base.index || logOf(after).holds(committed);
   invariant(isKept, "a committed entry never changes");
+  checkLoss(before, after);
   const isWinner = before.role === "candidate" && before.currentTerm === after.currentTerm;
   if (after.role === "leader" && before.role !== "leader") invariant(isWinner, "only a candidate becomes a leader");
   if (before.currentTerm !== after.currentTerm) return;
@@ -140,6 +152,17 @@ export function checkStep(before: RaftState, after: RaftState): void {
   }
 }
 
+/** It may turn out to be less than the disk could say; it never comes back in a process life. */
+function checkLoss(before: RaftState, after: RaftState): void {
+  if (before.lost === after.lost) return;
+  invariant(before.lost !== null, "what is lost is known at the start");
+  const isLess = after.lost === null || isAtLeastAsUpToDate(before.lost, after.lost);
+  invariant(isLess, "what is lost never becomes more");
+  // In the very step it may have turned out to be less: but not to end before its term does.
+  const isThere = after.lost !== null || after.durable.term >= before.lost.term;
+  invariant(isThere, "a loss is forgotten when the durable log is as far again");
+}
+
 function checkLeaderStep(before: RaftState, after: RaftState): void {
   invariant(before.last.index <= after.last.index, "a leader never shortens its log");
   const isKept = logOf(after).holds(before.last) || before.last.index < after.base.index;
@@ -150,9 +173,10 @@ function checkLeaderStep(before: RaftState, after: RaftState): void {
   invariant(!advanced || committedTerm === after.currentTerm, "a leader counts only for entries of its own term");
   const isChanged = after.configurationIndex > before.configurationIndex;
   invariant(!isChanged || before.configurationIndex <= after.commitIndex, "configurations change one at a time");
-  const matches = new Map(after.followers.map(({ id, matchIndex }) => [id, matchIndex]));
-  for (const { id, matchIndex } of before.followers) {
-    const now = matches.get(id);
-    invariant(now === undefined || now >= matchIndex, "a match index never falls within a term");
+  const followers = new Map(after.followers.map((follower) => [follower.id, follower]));
+  for (const { id, matchIndex, takenBack } of before.followers) {
+    const now = followers.get(id);
+    const isKept = now === undefined || now.matchIndex >= matchIndex || now.takenBack !== takenBack;
+    invariant(isKept, "a match index never falls within a term, unless the member has lost what it acknowledged");
   }
 }

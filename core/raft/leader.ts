@@ -10,7 +10,6 @@ import { unreachable } from "../invariant.ts";
 import { afterMs, type Instant, type LogIndex, type MemberId, type RequestNumber } from "../types.ts";
 import type { RaftInput, TransferOutcome } from "./boundary.ts";
 import { leaderCommitIndex } from "./commit.ts";
-import { isPreferred } from "./election.ts";
 import { Followers } from "./followers.ts";
 import { bestTarget, Handover, isIncomingVoter } from "./handover.ts";
 import { leaseEnd } from "./lease.ts";
@@ -20,11 +19,10 @@ import type { NodeState } from "./node-state.ts";
 import type { Progress } from "./progress.ts";
 import { Reads, type ReadOrigin } from "./reads.ts";
 import { Rounds } from "./rounds.ts";
+import { Succession } from "./succession.ts";
 
 /** So many election timeouts without an answer of a quorum, and a leader resigns. */
 const RESIGN_AFTER_TIMEOUTS = 2;
-/** After so many election timeouts a leader hands over to one with a higher priority; twice as many after each try. */
-const PREFER_AFTER_TIMEOUTS = 10;
 
 export class Leader {
   readonly followers: Followers;
@@ -33,10 +31,8 @@ export class Leader {
   private readonly node: NodeState;
   private readonly rounds: Rounds;
   private readonly reads = new Reads();
+  private readonly succession: Succession;
   private heartbeatDeadline: Instant;
-  /** When to look for one that should rather lead. */
-  private preferAt: Instant;
-  private preferAfterMs: number;
   /** The first round that may make a lease; null: none does in this term any more. */
   private leaseFrom: number | null = 1;
 
@@ -47,8 +43,7 @@ export class Leader {
     this.followers = new Followers(node, this.rounds);
     this.membership = new Membership(node, this.followers);
     this.heartbeatDeadline = afterMs(node.now, node.options.timing.heartbeatMs);
-    this.preferAfterMs = PREFER_AFTER_TIMEOUTS * node.options.timing.electionTimeoutMs;
-    this.preferAt = afterMs(node.now, this.preferAfterMs);
+    this.succession = new Succession(node, this.followers);
   }
 
   /** When something is to be done though nothing happens. */
@@ -79,7 +74,8 @@ export class Leader {
     this.followers.heartbeat();
     this.followers.tendTransfers();
     this.membership.tend();
-    if (now >= this.preferAt) this.handOverToPreferred();
+    const successor = this.handover === null ? this.succession.successor() : null;
+    if (successor !== null) this.handOver(null, successor.id);
   }
 
   /** A reply of this term, or a request to its leader. */
@@ -103,6 +99,11 @@ export class Leader {
     this.reads.request(origin);
   }
 
+  /** A member has lost what it acknowledged, and hears when that is taken back. Whether it is one that we know. */
+  takeBack(from: MemberId, request: number): boolean {
+    return this.followers.takeBack(from, request);
+  }
+
   clockStopped(): void {
     // Not "begun since": the round may have begun at this very instant, before the clock stopped.
     if (this.leaseFrom !== null) this.leaseFrom = this.rounds.latest + 1;
@@ -117,6 +118,7 @@ export class Leader {
     this.serveReads();
     this.askTarget();
     this.followers.replicate();
+    this.followers.pinTransfers();
     if (this.membership.isUnseated) this.leaveToBest();
   }
 
@@ -134,11 +136,12 @@ export class Leader {
   /** Whether there is somebody to hand over to. */
   handOver(request: RequestNumber | null, target: MemberId | null): boolean {
     const { configuration, now, options, proposals } = this.node;
-    const { all } = this.followers;
-    const chosen = target === null
-      ? bestTarget(configuration, all, (progress) => this.followers.standingOf(progress.id).isAlive)
-      : this.followers.progressOf(target);
-    if (chosen === null) return false;
+    const { followers } = this;
+    const mayLead = (progress: Progress): boolean => followers.mayLead(progress);
+    const named = target === null ? null : followers.progressOf(target);
+    const chosen = target === null ? bestTarget(configuration, followers.all, mayLead) : named;
+    // Whoever is named may be silent just now; but not one that has said that it cannot.
+    if (chosen === null || (chosen.version > 0 && (!chosen.hasSpace || chosen.hasLost))) return false;
     this.handover = new Handover(request, chosen, now, options.timing.electionTimeoutMs);
     proposals.isPaused = true;
     return true;
@@ -152,29 +155,15 @@ export class Leader {
       if (origin.type === "own") effects.push({ type: "ReadRefused", read: origin.read });
     }
     this.membership.abandon();
+    this.followers.endTransfers();
     if (this.handover !== null) this.endHandover({ type: "done" });
-  }
-
-  /** A voter with a higher priority than ours, that is there and up to date, should lead. */
-  private handOverToPreferred(): void {
-    const { configuration, id, now } = this.node;
-    this.preferAt = afterMs(now, this.preferAfterMs);
-    if (this.handover !== null || isPreferred(configuration, id)) return;
-    const isReady = (progress: Progress): boolean => {
-      const { isAlive, isCaughtUp } = this.followers.standingOf(progress.id);
-      const isThere = isAlive && isCaughtUp && this.followers.isHeard(progress);
-      return isThere && isPreferred(configuration, progress.id);
-    };
-    const target = bestTarget(configuration, this.followers.all, isReady);
-    if (target === null || !this.handOver(null, target.id)) return;
-    // Should it not come about, proposals have waited for nothing: it is not tried so soon again.
-    this.preferAfterMs *= 2;
-    this.preferAt = afterMs(now, this.preferAfterMs);
   }
 
   private askTarget(): void {
     const { handover, node } = this;
     if (handover === null || handover.isAsked || handover.target.matchIndex < node.log.last.index) return;
+    // It would not stand, or could take no proposal: it has said so only now.
+    if (handover.target.hasLost || !handover.target.hasSpace) return;
     handover.isAsked = true;
     this.askToStand(handover.target);
   }
@@ -183,7 +172,7 @@ export class Leader {
   private leaveToBest(): void {
     const { configuration, delivery } = this.node;
     const isReady = (progress: Progress): boolean => {
-      return this.followers.isAlive(progress) && progress.matchIndex >= delivery.commitIndex;
+      return this.followers.mayLead(progress) && progress.matchIndex >= delivery.commitIndex;
     };
     const target = bestTarget(configuration, this.followers.all, isReady);
     if (target !== null) this.askToStand(target);

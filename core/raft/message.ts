@@ -12,10 +12,11 @@
  *   InstallSnapshot      the sender's term
  *   InstallSnapshotReply installed: the snapshot. Otherwise: nothing
  *   TimeoutNow           the sender's term
- *   ReadIndex, Leaving   nothing
+ *   ReadIndex            hasLost: the sender has not got what it acknowledged. Otherwise: nothing
+ *   Leaving              nothing
  *   ReadIndexReply       a quorum has confirmed the sender's term since it was asked
  */
-import type { Entry, EntryId, LogIndex, Term } from "../types.ts";
+import { sameEntry, type Entry, type EntryId, type LogIndex, type Term } from "../types.ts";
 import type { Configuration } from "./configuration.ts";
 
 /** "Would you vote for me in the next term?" Nothing is promised and nothing changes (thesis §9.6). */
@@ -64,6 +65,10 @@ export interface AppendEntriesReply {
   readonly round: number;
   /** The highest feature version that the sender understands (features.ts). */
   readonly version: number;
+  /** Whether its disk has room for proposals: who has none does not lead. */
+  readonly hasSpace: boolean;
+  /** Whether it still lacks what its disk has lost: until it has that again it does not lead. */
+  readonly hasLost: boolean;
   readonly result:
     | { readonly accepted: true; readonly matchIndex: LogIndex }
     /**
@@ -89,6 +94,11 @@ export interface SnapshotId extends SnapshotPoint {
   readonly checksum: number;
 }
 
+/** Whether it is the same stream of bytes: what has arrived of the one is a beginning of the other. */
+export function isSameSnapshot(a: SnapshotId, b: SnapshotId): boolean {
+  return sameEntry(a.entry, b.entry) && a.size === b.size && a.checksum === b.checksum;
+}
+
 /** A piece of a snapshot (§7). */
 export interface InstallSnapshot {
   readonly type: "InstallSnapshot";
@@ -103,7 +113,9 @@ export interface InstallSnapshotReply {
   readonly type: "InstallSnapshotReply";
   readonly term: Term;
   readonly entry: EntryId;
-  /** Where to go on: all before it is there. */
+  /** Of the stream that has been received: of another one of the same entry nothing is there. */
+  readonly checksum: number;
+  /** Where to go on: all before it is there. It may jump over what the member's disk has from elsewhere. */
   readonly received: number;
   /** Whether the snapshot, or a longer log that agrees with it, is durably in force. */
   readonly installed: boolean;
@@ -121,6 +133,11 @@ export interface ReadIndex {
   readonly term: Term;
   /** Never used before by this member, not in an earlier process life either. */
   readonly request: number;
+  /**
+   * "My disk has lost entries: take back whatever I have acknowledged to you in this term" (loss.ts). The answer then
+   * says, too, that this has been done before that index was committed.
+   */
+  readonly hasLost: boolean;
 }
 
 export interface ReadIndexReply {

@@ -12,6 +12,7 @@ import { encodeConfiguration } from "./configuration-codec.ts";
 import { Configurations } from "./configurations.ts";
 import { Delivery } from "./delivery.ts";
 import { Log } from "./log.ts";
+import { Loss } from "./loss.ts";
 import type { Message, SnapshotId } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import { Proposals } from "./proposals.ts";
@@ -29,17 +30,20 @@ export class NodeState {
   readonly readBack = new ReadBack();
   readonly delivery: Delivery;
   readonly configurations: Configurations;
+  readonly loss: Loss;
   currentTerm: Term;
   /** The candidate that we voted for in currentTerm; null: none yet. */
   votedFor: MemberId | null;
   /** The stored one; null: none has ever been. */
   snapshot: SnapshotId | null;
+  /** Whether our disk has room for proposals. */
+  hasSpace = true;
   now: Instant;
   /** Of the current step, besides Persist and the news, which stand before them. */
   effects: RaftEffect[] = [];
 
   constructor(options: RaftOptions, now: Instant) {
-    const { log, snapshot, hardState, founding } = options;
+    const { log, snapshot, hardState, founding, lost } = options;
     this.options = options;
     this.id = options.id;
     this.random = new Random(options.seed);
@@ -52,6 +56,7 @@ export class NodeState {
     this.configurations = new Configurations(base, log.configurations.filter((record) => record.index > index));
     this.currentTerm = hardState.currentTerm;
     this.votedFor = hardState.votedFor;
+    this.loss = new Loss(lost, hardState.currentTerm, this.random, now);
     this.snapshot = snapshot;
     this.now = now;
     invariant(this.log.last.term <= this.currentTerm, "recovery finds no entry of a later term than the hard state's");
@@ -118,6 +123,11 @@ export class NodeState {
     this.log.compact(entry);
     this.configurations.compact(through);
     this.effects.push({ type: "Compact", through: entry });
+  }
+
+  /** The leader of the current term holds our log up to `index`, too. */
+  verify(index: LogIndex): void {
+    this.loss.verify(this.currentTerm, index);
   }
 
   commit(index: LogIndex): void {

@@ -33,7 +33,7 @@ export function brokenRule(message: Message): string | null {
       return brokenBySnapshot(message);
     case "InstallSnapshotReply":
       if (!isEntryId(message.entry) || message.entry.index === 0) return NO_ENTRY_ID;
-      return isCount(message.received) ? null : NO_COUNT;
+      return isCount(message.received) && isCount(message.checksum) ? null : NO_COUNT;
     case "ReadIndex":
       return isCount(message.request) ? null : NO_COUNT;
     case "ReadIndexReply":
@@ -74,10 +74,10 @@ function brokenByReply({ round, version, result, term }: AppendEntriesReply): st
 }
 
 function brokenBySnapshot({ term, snapshot, offset, bytes }: InstallSnapshot): string | null {
-  const { entry, configuration, size } = snapshot;
+  const { entry, configuration, size, checksum } = snapshot;
   if (!isEntryId(entry) || entry.index === 0) return NO_ENTRY_ID;
   if (entry.term > term) return LATER_TERM;
-  if (!isCount(size) || size === 0 || !isCount(offset)) return NO_COUNT;
+  if (!isCount(size) || size === 0 || !isCount(checksum) || !isCount(offset)) return NO_COUNT;
   if (faultOf(configuration.members) !== null) return "a snapshot carries a configuration";
   return offset + bytes.length <= size ? null : "a chunk lies within its snapshot";
 }

@@ -39,7 +39,7 @@ export class Progress {
   /** A spare is told who leads and sent no entries. */
   role: MemberRole;
   phase: ProgressPhase;
-  /** The last entry that the member has durably and in agreement with us. Never falls. */
+  /** The last entry that the member has durably and in agreement with us. Falls only if the member has lost it. */
   matchIndex = 0 as LogIndex;
   /** The latest round that it has answered in this term; 0: none. Never falls. */
   round = 0;
@@ -47,6 +47,9 @@ export class Progress {
   commitSent = 0 as LogIndex;
   /** The highest feature version that it understands; 0: not heard yet. */
   version = 0;
+  /** Whether its disk has room for proposals, and whether it lacks what its disk has lost: as it said last. */
+  hasSpace = false;
+  hasLost = false;
   /** It has answered in this step, or what it needs has come: it may be sent more. */
   mayGoOn = false;
   /** When it was heard last in this term; before that: when it was first spoken to. */
@@ -119,6 +122,13 @@ export class Progress {
     // Our entries of later terms than the hint's cannot be in the follower's log up to there.
     const agreed = Math.max(this.matchIndex, log.lastAtMost(hint.index, hint.term).index);
     this.probe((agreed + 1) as LogIndex);
+  }
+
+  /** It has lost what it acknowledged: whatever it has is found out anew. */
+  takeBack(): void {
+    const next = (this.matchIndex + 1) as LogIndex;
+    this.matchIndex = 0 as LogIndex;
+    if (this.phase.type !== "snapshot") this.probe(next);
   }
 
   /** Begins to send a snapshot: the log lacks what is needed. */

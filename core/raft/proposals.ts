@@ -7,7 +7,7 @@
  * proposal's index does, and that may become known much later, and from another leader.
  */
 import { invariant } from "../invariant.ts";
-import type { EntryId, LogIndex, ProposalNumber, Term } from "../types.ts";
+import type { EntryId, Instant, LogIndex, ProposalNumber, Term } from "../types.ts";
 import type { RaftEffect, RaftInput, RaftLimits, RefusalReason } from "./boundary.ts";
 
 type Proposed = RaftInput & { readonly type: "Proposed" };
@@ -16,6 +16,13 @@ interface Open {
   readonly proposal: ProposalNumber;
   readonly entry: EntryId;
   readonly size: number;
+}
+
+/** What of this node's own disk bears on whether something may be proposed. */
+export interface DiskCondition {
+  readonly hasSpace: boolean;
+  /** Payload bytes that wait for it: the others may commit without it, and then memory alone has them. */
+  readonly unwrittenBytes: number;
 }
 
 const NONE = 0 as ProposalNumber;
@@ -31,6 +38,8 @@ export class Proposals {
   private ledTerm: Term | null = null;
   /** Leadership is being handed over: nothing is accepted until that has come about or failed. */
   isPaused = false;
+  /** Since when proposals are refused because our own disk is behind; null: it is not, or nobody proposes. */
+  heldUpSince: Instant | null = null;
   /** By index; several where entries of ours were replaced and we led again. */
   private readonly open = new Map<LogIndex, Open[]>();
 
@@ -51,21 +60,24 @@ export class Proposals {
     this.lastAccepted = NONE;
     this.awaitingRollback = false;
     this.isPaused = false;
+    this.heldUpSince = null;
     this.uncommittedBytes = 0;
   }
 
-  /**
-   * Why it cannot be appended; null: it can. A refusal within the term being led breaks the chain.
-   *
-   * @param unwrittenBytes what waits for our own disk: the others may commit without it, and then memory alone has it
-   */
-  judge(input: Proposed, limits: RaftLimits, unwrittenBytes: number): RefusalReason | null {
+  /** Why it cannot be appended; null: it can. A refusal within the term being led breaks the chain. */
+  judge(input: Proposed, limits: RaftLimits, disk: DiskCondition, now: Instant): RefusalReason | null {
     invariant(input.proposal > this.lastProposed, "each proposal has a higher number than the one before");
     this.lastProposed = input.proposal;
     if (input.term !== this.ledTerm) return "notLeader";
-    const reason = this.refusal(input, limits, unwrittenBytes);
+    const reason = this.refusal(input, limits, disk);
     if (reason !== null) this.awaitingRollback = true;
+    if (reason === "busy" && disk.unwrittenBytes > this.uncommittedBytes) this.heldUpSince ??= now;
     return reason;
+  }
+
+  /** Our own disk holds more: while it is far behind it goes on to hold proposals up. */
+  written({ maxUncommittedBytes }: RaftLimits, unwrittenBytes: number): void {
+    if (unwrittenBytes <= maxUncommittedBytes / 2) this.heldUpSince = null;
   }
 
   accept(proposal: ProposalNumber, entry: EntryId, size: number): void {
@@ -104,14 +116,13 @@ export class Proposals {
     }
   }
 
-  private refusal(
-    { predecessor, payload }: Proposed, limits: RaftLimits, unwrittenBytes: number,
-  ): RefusalReason | null {
+  private refusal({ predecessor, payload }: Proposed, limits: RaftLimits, disk: DiskCondition): RefusalReason | null {
     if (this.awaitingRollback || predecessor !== this.lastAccepted) return "outOfOrder";
     if (this.isPaused) return "transferring";
+    if (!disk.hasSpace) return "diskFull";
     if (payload.length > limits.maxPayloadBytes) return "tooLarge";
     // One is always admitted: a transaction that the limits allow must be able to commit.
-    const waiting = Math.max(this.uncommittedBytes, unwrittenBytes);
+    const waiting = Math.max(this.uncommittedBytes, disk.unwrittenBytes);
     return waiting > 0 && waiting + payload.length > limits.maxUncommittedBytes ? "busy" : null;
   }
 }

@@ -25,7 +25,7 @@ import { ForwardedReads } from "./forwarded-reads.ts";
 import { inspect } from "./inspection.ts";
 import type { RaftState } from "./invariants.ts";
 import { Leader } from "./leader.ts";
-import type { AppendEntries, InstallSnapshot, Message, SnapshotId } from "./message.ts";
+import type { AppendEntries, InstallSnapshot, Message, ReadIndex, SnapshotId, SnapshotPoint } from "./message.ts";
 import { NodeState } from "./node-state.ts";
 import { brokenRule } from "./plausibility.ts";
 import { isAnswerTo } from "./read-back.ts";
@@ -86,11 +86,11 @@ export class Raft {
   }
 
   /**
-   * What the applied state as of `index`, of so many bytes, is to be stored as; null: it is not wanted any more.
-   * Asked by whoever carries out TakeSnapshot.
+   * What the applied state as of `index` is to be stored as; null: it is not wanted any more, and TakeSnapshot is not
+   * to be answered. Asked by whoever carries that out.
    */
-  snapshotAt(index: LogIndex, size: number): SnapshotId | null {
-    return this.compaction.snapshotAt(index, size);
+  snapshotAt(index: LogIndex): SnapshotPoint | null {
+    return this.compaction.snapshotAt(index);
   }
 
   /** For invariants, oracles and operators. */
@@ -141,10 +141,17 @@ export class Raft {
         return;
       case "SnapshotStored":
         return this.compaction.stored(input.snapshot, this.leader);
+      case "SnapshotAbandoned":
+        return this.compaction.abandoned();
+      case "SnapshotWanted":
+        return this.compaction.want(input.through);
       case "SnapshotRead":
-        return this.leader?.followers.snapshotRead(input.to, input.entry, input.offset, input.bytes);
+        return this.leader?.followers.snapshotRead(input);
       case "ChunkStored":
-        return this.follower.chunkStored(input.entry, input.end, this.elections.leader);
+        return this.follower.chunkStored(input.snapshot, input.end, this.elections.leader);
+      case "SpaceChanged":
+        node.hasSpace = input.hasSpace;
+        return;
       case "ClockStopped":
         return this.leader?.clockStopped();
       default:
@@ -180,8 +187,9 @@ export class Raft {
         if (message.term === node.currentTerm) this.elections.timeoutNow(from);
         return;
       case "ReadIndex":
-        return this.readIndexAsked(from, message.request);
+        return this.readIndexAsked(from, message);
       case "ReadIndexReply":
+        node.loss.answered(message);
         return this.forwarded.answered(message, node.effects);
       case "AppendEntriesReply":
       case "InstallSnapshotReply":
@@ -212,9 +220,11 @@ export class Raft {
     else this.forwarded.request(read);
   }
 
-  private readIndexAsked(from: MemberId, request: number): void {
-    if (this.leader !== null) return this.leader.requestRead({ type: "member", to: from, request });
-    const { currentTerm: term } = this.node;
+  private readIndexAsked(from: MemberId, { request, hasLost, term: asked }: ReadIndex): void {
+    const { leader, node: { currentTerm: term } } = this;
+    // Of an earlier term nothing has been counted here.
+    const isTakenBack = !hasLost || (asked === term && leader?.takeBack(from, request) === true);
+    if (leader !== null && isTakenBack) return leader.requestRead({ type: "member", to: from, request });
     this.node.post(from, { type: "ReadIndexReply", term, request, index: null }, "term");
   }
 
@@ -258,7 +268,8 @@ export class Raft {
   private proposed(input: InputOf<"Proposed">): void {
     const { node } = this;
     const { proposal, payload } = input;
-    const reason = node.proposals.judge(input, node.options.limits, node.writes.pendingBytes);
+    const disk = { hasSpace: node.hasSpace, unwrittenBytes: node.writes.pendingBytes };
+    const reason = node.proposals.judge(input, node.options.limits, disk, node.now);
     if (reason !== null) {
       node.effects.push({ type: "Resolve", proposal, outcome: { type: "refused", reason } });
       return;
@@ -271,6 +282,7 @@ export class Raft {
   private persisted(ticket: Ticket): void {
     const { node, installing } = this;
     node.writes.done(ticket);
+    node.proposals.written(node.options.limits, node.writes.pendingBytes);
     if (installing?.ticket !== ticket) return;
     this.installing = null;
     node.effects.push({ type: "Restore", snapshot: installing.snapshot });
@@ -299,11 +311,12 @@ export class Raft {
     if (this.elections.isElected) this.becomeLeader();
     if (this.departure !== null) this.depart(this.departure);
     if (this.leader !== null) this.lead(this.leader);
-    else this.askToRead();
+    else this.askLeader();
     if (node.proposals.hasOpen && this.leader === null && this.isLeftOut) {
       node.proposals.skippedTo(node.log.last.index, node.effects);
     }
-    this.compaction.takeIfDue(this.leader);
+    if (node.loss.isMadeGood(log, writes.durable, node.currentTerm)) node.effects.push({ type: "ForgetLoss" });
+    this.compaction.takeIfDue();
     log.evict(Math.min(delivery.spared, writes.durable.index) as LogIndex, options.limits.maxCachedBytes);
     const write = writes.take();
     if (write?.type === "Persist" && write.snapshot !== null) {
@@ -325,11 +338,15 @@ export class Raft {
     return member === null || member.role === "spare";
   }
 
-  private askToRead(): void {
-    const { node, elections } = this;
-    const request = this.forwarded.ask(elections.leader, node.now, node.effects);
-    if (request === null || elections.leader === null) return;
-    node.post(elections.leader, { type: "ReadIndex", term: node.currentTerm, request }, "term");
+  /** As of which index may be read, and to take back what our disk has lost. */
+  private askLeader(): void {
+    const { node, elections: { leader }, forwarded } = this;
+    const { currentTerm: term, now } = node;
+    const request = forwarded.ask(leader, now, node.effects);
+    if (leader === null) return;
+    if (request !== null) node.post(leader, { type: "ReadIndex", term, request, hasLost: false }, "term");
+    const told = node.loss.tell(term, now, forwarded.patienceMs);
+    if (told !== null) node.post(leader, { type: "ReadIndex", term, request: told, hasLost: true }, "term");
   }
 
   /** The write first, then the news of leadership: a proposer rolls back before it applies what another committed. */

@@ -3,13 +3,12 @@
  * sent, written to the member's disk, answered. So the slowest of them sets the pace, and heartbeats go on beside it.
  *
  * It begins with a chunk without bytes: the answer tells how much the member has of this very snapshot, be it from a
- * transfer that broke off or from another leader. What is not answered in time is asked again in the same way.
+ * transfer that broke off or from another leader. What is not answered in time is asked again in the same way. A member
+ * that has some of it from elsewhere says to go on behind that.
  */
-import type { EntryId, Instant, MemberId } from "../types.ts";
-import { afterMs } from "../types.ts";
+import { afterMs, type Instant, type MemberId, type Term } from "../types.ts";
 import type { RaftEffect, RaftOptions } from "./boundary.ts";
-import type { InstallSnapshot, InstallSnapshotReply, SnapshotId } from "./message.ts";
-import { sameEntry, type Term } from "../types.ts";
+import { isSameSnapshot, type InstallSnapshot, type InstallSnapshotReply, type SnapshotId } from "./message.ts";
 
 /** So many election timeouts without another chunk, and a transfer has stalled. */
 const STALLED_AFTER_TIMEOUTS = 10;
@@ -52,6 +51,8 @@ export class SnapshotTransfer {
   /** The member says how far it is: read on from there, unless that is under way already. */
   replied(reply: InstallSnapshotReply, now: Instant, options: RaftOptions, effects: RaftEffect[]): void {
     const { received } = reply;
+    // Of another way in which the same state was written down.
+    if (reply.checksum !== this.snapshot.checksum) return;
     if (received > this.furthest) {
       this.furthest = received;
       this.movedAt = now;
@@ -62,17 +63,20 @@ export class SnapshotTransfer {
     this.offset = received;
     this.isReading = true;
     this.deadline = afterMs(now, options.timing.electionTimeoutMs);
-    const { entry } = this.snapshot;
     const maxBytes = options.limits.snapshotChunkBytes;
-    effects.push({ type: "ReadSnapshot", to: this.to, entry, offset: received, maxBytes });
+    effects.push({ type: "ReadSnapshot", to: this.to, snapshot: this.snapshot, offset: received, maxBytes });
   }
 
-  /** A piece came from our own disk. Whether it was what was asked for. */
-  read(entry: EntryId, offset: number, bytes: Uint8Array, effects: RaftEffect[]): boolean {
-    if (!this.isReading || offset !== this.offset || !sameEntry(entry, this.snapshot.entry)) return false;
+  /** Whether a piece that came from our own disk was asked for. */
+  awaits(snapshot: SnapshotId, offset: number): boolean {
+    return this.isReading && offset === this.offset && isSameSnapshot(snapshot, this.snapshot);
+  }
+
+  /** The piece that is awaited; null: it cannot be read. Then it is asked for again in a while. */
+  read(bytes: Uint8Array | null, effects: RaftEffect[]): void {
     this.isReading = false;
-    effects.push({ type: "Send", to: this.to, message: this.chunk(offset, bytes) });
-    return true;
+    if (bytes === null || this.offset === null) return;
+    effects.push({ type: "Send", to: this.to, message: this.chunk(this.offset, bytes) });
   }
 
   private chunk(offset: number, bytes: Uint8Array): InstallSnapshot {

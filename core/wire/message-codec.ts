@@ -54,13 +54,13 @@ export function writeMessage(writer: ByteWriter, message: Message): void {
     case "InstallSnapshot":
       return writeInstallSnapshot(writer, message);
     case "InstallSnapshotReply":
-      writeEntryId(writer, message.entry).u64(message.received).u8(message.installed ? 1 : 0);
+      writeEntryId(writer, message.entry).u64(message.checksum).u64(message.received).u8(message.installed ? 1 : 0);
       return;
     case "TimeoutNow":
     case "Leaving":
       return;
     case "ReadIndex":
-      writer.u64(message.request);
+      writer.u64(message.request).u8(message.hasLost ? 1 : 0);
       return;
     case "ReadIndexReply":
       writer.u64(message.request).u8(message.index === null ? 0 : 1);
@@ -96,7 +96,7 @@ export function readMessage(reader: ByteReader, type: Message["type"]): Message 
     case "Leaving":
       return { type, term };
     case "ReadIndex":
-      return { type, term, request: reader.u64() };
+      return { type, term, request: reader.u64(), hasLost: readFlag(reader) };
     case "ReadIndexReply":
       return readReadIndexReply(reader, term);
     default:
@@ -171,8 +171,9 @@ function maxPayloadBytes(kind: EntryKind): number {
   return kind === "payload" ? PEER_LIMITS.maxPayloadBytes : PEER_LIMITS.maxConfigurationBytes;
 }
 
-function writeAppendEntriesReply(writer: ByteWriter, { round, version, result }: AppendEntriesReply): void {
-  writer.u64(round).u32(version);
+function writeAppendEntriesReply(writer: ByteWriter, reply: AppendEntriesReply): void {
+  const { round, version, hasSpace, hasLost, result } = reply;
+  writer.u64(round).u32(version).u8(hasSpace ? 1 : 0).u8(hasLost ? 1 : 0);
   if (result.accepted) writer.u8(1).u64(result.matchIndex);
   else writeEntryId(writer.u8(0).u64(result.rejected), result.hint);
 }
@@ -181,14 +182,18 @@ function readAppendEntriesReply(reader: ByteReader, term: Term): AppendEntriesRe
   const round = reader.u64();
   const version = reader.u32();
   reader.demand(version >= 1, "a feature version is positive", 56);
-  if (readFlag(reader)) {
-    const matchIndex = reader.u64() as LogIndex;
-    return { type: "AppendEntriesReply", term, round, version, result: { accepted: true, matchIndex } };
-  }
+  const hasSpace = readFlag(reader);
+  const hasLost = readFlag(reader);
+  const result = readResult(reader);
+  return { type: "AppendEntriesReply", term, round, version, hasSpace, hasLost, result };
+}
+
+function readResult(reader: ByteReader): AppendEntriesReply["result"] {
+  if (readFlag(reader)) return { accepted: true, matchIndex: reader.u64() as LogIndex };
   const rejected = reader.u64() as LogIndex;
   const hint = readEntryId(reader);
-  reader.demand(hint.index < rejected || hint.index === 0, "the hint is below what was rejected", 77);
-  return { type: "AppendEntriesReply", term, round, version, result: { accepted: false, rejected, hint } };
+  reader.demand(hint.index < rejected || hint.index === 0, "the hint is below what was rejected", 79);
+  return { accepted: false, rejected, hint };
 }
 
 // Snapshots
@@ -197,18 +202,20 @@ function writeInstallSnapshot(writer: ByteWriter, { snapshot, offset, bytes }: I
   const configuration = encodeConfiguration(snapshot.configuration);
   invariant(configuration.length <= PEER_LIMITS.maxConfigurationBytes, "a configuration keeps to the format's limit");
   invariant(offset + bytes.length <= snapshot.size, "a piece lies within its snapshot");
-  writeEntryId(writer, snapshot.entry).u64(snapshot.size).u64(offset).blob(configuration).blob(bytes);
+  const { entry, size, checksum } = snapshot;
+  writeEntryId(writer, entry).u64(size).u64(checksum).u64(offset).blob(configuration).blob(bytes);
 }
 
 function readInstallSnapshot(reader: ByteReader, term: Term): InstallSnapshot {
   const entry = readSomeEntryId(reader);
   reader.demand(entry.term <= term, "no entry's term is above its leader's", 48);
   const size = reader.u64();
+  const checksum = reader.u64();
   const offset = reader.u64();
   const configuration = judgeConfiguration(reader, reader.blob(PEER_LIMITS.maxConfigurationBytes));
   const bytes = reader.blob(PEER_LIMITS.maxPayloadBytes);
-  reader.demand(offset + bytes.length <= size, "a piece lies within its snapshot", 72);
-  return { type: "InstallSnapshot", term, snapshot: { entry, configuration, size }, offset, bytes };
+  reader.demand(offset + bytes.length <= size, "a piece lies within its snapshot", 80);
+  return { type: "InstallSnapshot", term, snapshot: { entry, configuration, size, checksum }, offset, bytes };
 }
 
 /** The bytes have just been read: they have to be a configuration, and its members disks of nodes. */
@@ -228,7 +235,9 @@ function judgeConfiguration(reader: ByteReader, bytes: Uint8Array): Configuratio
 
 function readInstallSnapshotReply(reader: ByteReader, term: Term): InstallSnapshotReply {
   const entry = readSomeEntryId(reader);
-  return { type: "InstallSnapshotReply", term, entry, received: reader.u64(), installed: readFlag(reader) };
+  const checksum = reader.u64();
+  const received = reader.u64();
+  return { type: "InstallSnapshotReply", term, entry, checksum, received, installed: readFlag(reader) };
 }
 
 // Fields

@@ -1,8 +1,8 @@
 /**
- * A peer message as bytes, format version 2. Little-endian; u64 up to 2^53-1; term 0 and index 0 mean "none", together.
+ * A peer message as bytes, format version 3. Little-endian; u64 up to 2^53-1; term 0 and index 0 mean "none", together.
  *
  *    0   4  CRC-32C of everything behind it; in every version
- *    4   1  format version: 2; in every version
+ *    4   1  format version: 3; in every version
  *    5   1  type, see below
  *    6   2  zero
  *    8  16  cluster id; zeros: the sender belongs to none yet
@@ -17,20 +17,22 @@
  *    5 AppendEntries         48 prevLog.term u64 | 56 prevLog.index u64 | 64 leaderCommit u64
  *                            72 round u64 | 80 count u32 | 84 per entry: term u64,
  *                            kind u8 (1 noop, 2 payload, 3 configuration), length u32, payload
- *    6 AppendEntriesReply    48 round u64 | 56 feature version u32 | 60 accepted u8
- *                            accepted 1: 61 matchIndex u64
- *                            accepted 0: 61 rejected u64 | 69 hint.term u64 | 77 hint.index u64
- *    7 InstallSnapshot       48 entry.term u64 | 56 entry.index u64 | 64 size u64 | 72 offset u64
- *                            80 length u32, configuration (core/raft/configuration-codec.ts)
+ *    6 AppendEntriesReply    48 round u64 | 56 feature version u32 | 60 hasSpace u8 | 61 hasLost u8 | 62 accepted u8
+ *                            accepted 1: 63 matchIndex u64
+ *                            accepted 0: 63 rejected u64 | 71 hint.term u64 | 79 hint.index u64
+ *    7 InstallSnapshot       48 entry.term u64 | 56 entry.index u64 | 64 size u64 | 72 checksum u64 | 80 offset u64
+ *                            88 length u32, configuration (core/raft/configuration-codec.ts)
  *                               length u32, the bytes from `offset` on
- *    8 InstallSnapshotReply  48 entry.term u64 | 56 entry.index u64 | 64 received u64 | 72 installed u8
+ *    8 InstallSnapshotReply  48 entry.term u64 | 56 entry.index u64 | 64 checksum u64 | 72 received u64
+ *                            80 installed u8
  *    9 TimeoutNow
- *   10 ReadIndex             48 request u64
+ *   10 ReadIndex             48 request u64 | 56 hasLost u8
  *   11 ReadIndexReply        48 request u64 | 56 known u8; known 1: 57 index u64
  *   12 Leaving
  *   13 Empty                 40 count u8 | per node: length u8, its name; sorted | address: length u32, UTF-8
  *   14 Founded               40 count u8 | per founder: length u8, its name, incarnation 8; sorted by name
  *   15 Admitted              as Founded
+ *   16 Digest                40 index u64 | 48 checksum u64
  *
  * The checksum is here although a frame around the message has one too: it goes from one Replica to the other, through
  * queues, drivers and proxies that a frame's does not cover. It is the same in every version and judged first, so that
@@ -38,7 +40,7 @@
  *
  * Payloads are views into the bytes given, so whoever passes bytes to the decoder gives them up.
  */
-import type { ClusterId, Incarnation, Founder, NodeId } from "../types.ts";
+import type { ClusterId, Incarnation, Founder, LogIndex, NodeId } from "../types.ts";
 import { compareNodeIds, isNodeId } from "../types.ts";
 import { ByteReader, ByteWriter, type DecodeFault } from "../bytes.ts";
 import { crc32c } from "../checksum.ts";
@@ -46,9 +48,9 @@ import { invariant } from "../invariant.ts";
 import { MAX_ADDRESS_LENGTH } from "../raft/configuration.ts";
 import { encodeUtf8 } from "../utf8.ts";
 import { bodyCapacity, readMessage, writeMessage } from "./message-codec.ts";
-import { PEER_LIMITS, type Empty, type Letter, type PeerMessage } from "./peer.ts";
+import { PEER_LIMITS, type Digest, type Empty, type Letter, type PeerMessage } from "./peer.ts";
 
-export const PEER_FORMAT_VERSION = 2;
+export const PEER_FORMAT_VERSION = 3;
 
 const HEADER_SIZE = 40;
 const NO_CLUSTER = "0".repeat(32);
@@ -60,7 +62,7 @@ const MAX_ADDRESS_BYTES = 3 * MAX_ADDRESS_LENGTH;
 const TYPES: readonly PeerMessage["type"][] = [
   "RequestPreVote", "RequestPreVoteReply", "RequestVote", "RequestVoteReply", "AppendEntries", "AppendEntriesReply",
   "InstallSnapshot", "InstallSnapshotReply", "TimeoutNow", "ReadIndex", "ReadIndexReply", "Leaving",
-  "Empty", "Founded", "Admitted",
+  "Empty", "Founded", "Admitted", "Digest",
 ];
 
 export type DecodedLetter =
@@ -119,9 +121,16 @@ function malformed({ fault }: ByteReader): DecodedLetter {
 }
 
 function capacityOf(message: PeerMessage): number {
-  return message.type === "Empty" || message.type === "Founded" || message.type === "Admitted"
-    ? 256
-    : bodyCapacity(message);
+  switch (message.type) {
+    case "Empty":
+    case "Founded":
+    case "Admitted":
+      return 256;
+    case "Digest":
+      return 16;
+    default:
+      return bodyCapacity(message);
+  }
 }
 
 function writeBody(writer: ByteWriter, message: PeerMessage): void {
@@ -139,6 +148,9 @@ function writeBody(writer: ByteWriter, message: PeerMessage): void {
       writer.u8(message.founders.length);
       for (const founder of message.founders) writeNode(writer, founder.node).hex(founder.incarnation);
       return;
+    case "Digest":
+      writer.u64(message.index).u64(message.checksum);
+      return;
     default:
       return writeMessage(writer, message);
   }
@@ -151,9 +163,17 @@ function readBody(reader: ByteReader, type: PeerMessage["type"]): PeerMessage {
     case "Founded":
     case "Admitted":
       return { type, founders: readFounders(reader) };
+    case "Digest":
+      return readDigest(reader);
     default:
       return readMessage(reader, type);
   }
+}
+
+function readDigest(reader: ByteReader): Digest {
+  const index = reader.u64() as LogIndex;
+  reader.demand(index > 0, "a digest is of a state that something was applied to", HEADER_SIZE);
+  return { type: "Digest", index, checksum: reader.u64() };
 }
 
 function readEmpty(reader: ByteReader): Empty {
