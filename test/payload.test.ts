@@ -1,7 +1,7 @@
 /** The payload of a transaction, byte by byte. */
 import { expect, test } from "vitest";
 import { crc32c } from "../core/checksum.ts";
-import { decodePayload, encodePayload, payloadSize } from "../core/wal/payload.ts";
+import { decodePayload, encodePayload, payloadSize, saysJust } from "../core/wal/payload.ts";
 
 const PAGES = [
   { number: 1, bytes: new Uint8Array(512).fill(0x11) },
@@ -89,4 +89,15 @@ test("a payload without pages is one", () => {
     ok: true,
     value: { pageSize: 512, pageCount: 5, pages: [] },
   });
+});
+
+test("what a leader has encoded is held against what the transaction did", () => {
+  const { payload, digests } = encodePayload(512, 9, PAGES);
+  expect(saysJust(payload, 512, 9, digests)).toBe(true);
+  expect(saysJust(payload.subarray(1), 512, 9, digests)).toBe(false);
+  expect(saysJust(payload, 1024, 9, digests)).toBe(false);
+  expect(saysJust(payload, 512, 8, digests)).toBe(false);
+  expect(saysJust(payload, 512, 9, digests.slice(1))).toBe(false);
+  expect(saysJust(payload, 512, 9, digests.toReversed())).toBe(false);
+  expect(saysJust(payload, 512, 9, digests.map((digest) => ({ ...digest, crc: 0 })))).toBe(false);
 });

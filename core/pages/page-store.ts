@@ -18,7 +18,7 @@
  */
 import { invariant } from "../invariant.ts";
 import type { DecodeFault } from "../bytes.ts";
-import { decodePayload, encodePayload } from "../wal/payload.ts";
+import { decodePayload, encodePayload, saysJust } from "../wal/payload.ts";
 import type { PageDigest, PageVersion, Transaction } from "../wal/payload.ts";
 import { decodeWalHeader, FRAME_HEADER_SIZE, WAL_HEADER_SIZE } from "../wal/wal-format.ts";
 import { WalChain } from "../wal/wal-chain.ts";
@@ -310,6 +310,8 @@ export class PageStore {
     const isWhole = growsWithoutGaps({ pageCount, pages }, pageSize, before.pageCount);
     invariant(isWhole, "SQLite writes every page that it adds to a database");
     const { payload, digests } = encodePayload(pageSize, pageCount, pages);
+    // It would reach every disk before anybody looked at it again.
+    invariant(saysJust(payload, pageSize, pageCount, digests), "a payload says what the transaction did");
     this.frames.truncate(header.maxFrame);
     this.commits.push({ header, digests, payload });
     this.speculativeHeader = header;
