@@ -8,6 +8,7 @@ import type { Engine } from "../core/database/engine.ts";
 import { lockBytePage, writtenPages } from "../core/pages/lock-byte-page.ts";
 import type { StoredPage } from "../core/pages/page-cut.ts";
 import { PageImage } from "../core/pages/page-image.ts";
+import { PageOverlay } from "../core/pages/page-overlay.ts";
 import { encodePayload } from "../core/wal/payload.ts";
 import { modelEngineFactory } from "../sim/model/engine.ts";
 import { SETUP_SCRIPT } from "../sim/workload/statements.ts";
@@ -253,6 +254,35 @@ test("an image is brought forward by payloads to the bytes and the checksum that
   }
   const query = await openUnmodified(Buffer.concat([...images[0]!.filePages()]));
   expect(query("PRAGMA integrity_check")).toEqual([["ok"]]);
+  engine.close();
+});
+
+test("what payloads make of a database lies over its pages as they were", () => {
+  const engine = makeEngine(1);
+  const fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) "
+    + "INSERT INTO t SELECT i, randomblob(3000) FROM n";
+  write(engine, "CREATE TABLE t(id INTEGER PRIMARY KEY, body)");
+  write(engine, fill);
+  replicate(engine);
+  const base = stateOf(engine);
+  const overlay = new PageOverlay(PAGE_SIZE, base.pageCount);
+  const course = ["UPDATE t SET body = 'x' WHERE id = 30", "DELETE FROM t WHERE id > 5", "VACUUM", "DELETE FROM t", fill];
+  for (const sql of course) {
+    write(engine, sql);
+    for (const { payload } of engine.takeCommits()) {
+      engine.advance();
+      expect(overlay.apply(payload)).toBe(null);
+    }
+    const { pageCount, pages } = stateOf(engine);
+    expect(overlay.pageCount).toBe(pageCount);
+    expect(Math.max(...overlay.pages.keys())).toBeLessThanOrEqual(pageCount);
+    const seen = pages.map(({ number }) => overlay.pages.get(number) ?? base.pages[number - 1]!);
+    expect(seen.map(({ number, crc }) => [number, crc])).toEqual(pages.map(({ number, crc }) => [number, crc]));
+    expectSameBytes(Buffer.concat(seen.map(({ bytes }) => bytes)), Buffer.concat(pages.map(({ bytes }) => bytes)));
+  }
+  expect(overlay.apply(new Uint8Array(3))?.rule).toBe("a payload begins with a header of 20 bytes");
+  const { payload } = encodePayload(512, 1, [{ number: 1, bytes: new Uint8Array(512) }]);
+  expect(overlay.apply(payload)?.rule).toBe("the page size is 4096");
   engine.close();
 });
 
