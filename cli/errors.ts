@@ -6,6 +6,7 @@ import type { Failure, FailureCode } from "../core/failure.ts";
 import { unreachable } from "../core/invariant.ts";
 import type { HaltReason } from "../core/replica/boundary.ts";
 import type { StorageFault } from "../core/storage/boundary.ts";
+import { describeHalt } from "./fault-text.ts";
 
 /**
  * A call that failed.
@@ -79,18 +80,18 @@ export class OpenError extends Error {
 export function openErrorOf(reason: HaltReason, directory: string): OpenError {
   switch (reason.type) {
     case "storage":
-      return storageError(reason.fault, directory);
+      return storageError(reason.fault, describeHalt(reason, directory));
     case "disk":
       return new OpenError("DiskFailed", "directory", describeHalt(reason, directory));
     case "divergence":
+    case "quarantined":
       return new OpenError("CorruptData", "directory", describeHalt(reason, directory));
     default:
       return unreachable(reason);
   }
 }
 
-function storageError(fault: StorageFault, directory: string): OpenError {
-  const message = describeFault(fault, directory);
+function storageError(fault: StorageFault, message: string): OpenError {
   switch (fault.type) {
     case "corrupt":
       return new OpenError("CorruptData", "directory", message);
@@ -100,43 +101,6 @@ function storageError(fault: StorageFault, directory: string): OpenError {
       return new OpenError("WrongDirectory", "directory", message);
     case "diskFailed":
       return new OpenError("DiskFailed", "directory", message);
-    default:
-      return unreachable(fault);
-  }
-}
-
-/** Why a node must not go on, in one sentence. */
-export function describeHalt(reason: HaltReason, directory: string): string {
-  switch (reason.type) {
-    case "storage":
-      return describeFault(reason.fault, directory);
-    case "disk": {
-      const file = reason.file === null ? directory : `${directory}/${reason.file}`;
-      return `the disk failed at ${file} (${reason.code}: ${reason.detail}): repair it, then start the node again`;
-    }
-    case "divergence": {
-      const what = `entry ${reason.index} of ${directory} cannot be applied (${reason.detail})`;
-      return `${what}: this is a bug, please report it`;
-    }
-    default:
-      return unreachable(reason);
-  }
-}
-
-function describeFault(fault: StorageFault, directory: string): string {
-  const file = fault.file === null ? directory : `${directory}/${fault.file}`;
-  switch (fault.type) {
-    case "corrupt":
-      return `${file} is damaged at offset ${fault.offset}: ${fault.detail}. The node does not start, ` +
-        "so that it cannot vote for less than it once acknowledged; the other nodes hold its data";
-    case "wrongVersion":
-      return `${file} has format version ${fault.found}, this program reads ${fault.expected}: ` +
-        "use the version of quorumlite that wrote it";
-    case "wrongIdentity":
-      return `${file} is of ${fault.found}, not of ${fault.expected}: check the directory and the id: ` +
-        "a node keeps its name for life";
-    case "diskFailed":
-      return `the disk failed at ${file} (${fault.code}: ${fault.detail})`;
     default:
       return unreachable(fault);
   }

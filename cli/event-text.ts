@@ -1,17 +1,19 @@
 /** A node's events as lines for people, one each, in the words of docs and errors. */
 import { unreachable } from "../core/invariant.ts";
-import { nodeOf } from "../core/types.ts";
+import { type EntryId, nodeOf } from "../core/types.ts";
 import { formatAddress } from "../io/address.ts";
-import { describeHalt } from "./errors.ts";
+import { describeFault, describeHalt } from "./fault-text.ts";
 import type { NodeEvent } from "./options.ts";
 
 export function describeEvent(event: NodeEvent, id: string, directory: string): string {
   switch (event.type) {
     case "Recovered": {
-      const { last, tornBytes, identity } = event;
+      const { last, tornBytes, identity, damage, lost } = event;
       const torn = tornBytes === 0 ? "" : `, ${tornBytes} bytes of a torn write cut`;
       const cluster = identity.cluster === null ? "of no cluster yet" : `of cluster ${identity.cluster.id}`;
-      return `recovered ${directory}: ${cluster}, last entry ${last.index} of term ${last.term}${torn}`;
+      const found = damage.map((fault) => `; DAMAGED: ${describeFault(fault, directory)}`).join("");
+      const refill = lost === null ? "" : `; ${describeLoss(lost)}`;
+      return `recovered ${directory}: ${cluster}, last entry ${last.index} of term ${last.term}${torn}${found}${refill}`;
     }
     case "Listening":
       return `listens on ${formatAddress(event.address)}`;
@@ -35,6 +37,12 @@ export function describeEvent(event: NodeEvent, id: string, directory: string): 
     case "MessageRejected":
       if (event.reason === "notAdmitted") return `${event.from} asks to be let in: addMember does that, on the leader`;
       return `dropped a message of ${event.from} (${event.reason}): ${event.detail}`;
+    case "DamageFound":
+      return `DAMAGED: ${describeFault(event.fault, directory)}: ${event.remedy}`;
+    case "SpaceChanged":
+      return event.hasSpace ? "there is space again: writes go on" : `no space in ${directory}: writes are refused`;
+    case "Restarting":
+      return `starts again: ${describeHalt(event.reason, directory)}`;
     case "Halted":
       return `HALTED: ${describeHalt(event.reason, directory)}`;
     case "Closed":
@@ -42,4 +50,10 @@ export function describeEvent(event: NodeEvent, id: string, directory: string): 
     default:
       return unreachable(event);
   }
+}
+
+/** An entry beyond all numbers stands for an end that is not known. */
+function describeLoss({ index }: EntryId): string {
+  const what = index === Number.MAX_SAFE_INTEGER ? "entries" : `entries up to ${index}`;
+  return `${what} may be missing: neither leads nor votes for less until the others have sent them`;
 }

@@ -27,11 +27,12 @@ const SUCCESSOR_KNOWN_MS = 3000;
 const PASSING: readonly ChangeRefusalReason[] = ["notReady", "pending"];
 
 export class Membership {
-  private readonly driver: Driver;
+  private readonly driverNow: () => Driver;
   private readonly options: CheckedOptions;
 
-  constructor(driver: Driver, options: CheckedOptions) {
-    this.driver = driver;
+  /** @param driverNow a node that was quarantined goes on with another one */
+  constructor(driverNow: () => Driver, options: CheckedOptions) {
+    this.driverNow = driverNow;
     this.options = options;
   }
 
@@ -92,6 +93,10 @@ export class Membership {
     const until = performance.now() + SUCCESSOR_KNOWN_MS;
     const isUnknown = (): boolean => this.driver.status().leader === null && !this.driver.hasEnded;
     while (isUnknown() && performance.now() < until) await pause(RETRY_MS / 10);
+  }
+
+  private get driver(): Driver {
+    return this.driverNow();
   }
 
   private async promote(id: NodeId, until: number): Promise<void> {

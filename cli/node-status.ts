@@ -2,7 +2,7 @@
 import type { Configuration, Member } from "../core/raft/configuration.ts";
 import { nodeOf } from "../core/types.ts";
 import { formatAddress } from "../io/address.ts";
-import type { Driver } from "../io/driver.ts";
+import type { Driver, StorageStatus } from "../io/driver.ts";
 import type { Role } from "./member-fields.ts";
 import type { CheckedOptions } from "./options.ts";
 
@@ -21,6 +21,7 @@ export interface NodeStatus {
   readonly lastIndex: number;
   readonly commitIndex: number;
   readonly appliedIndex: number;
+  readonly storage: StorageStatus;
   /** All members of the cluster, this node included, as far as it knows; sorted by id. Empty: it is in none yet. */
   readonly members: readonly MemberStatus[];
   /** Nodes that have asked this one to be let in: `addMember` does it. */

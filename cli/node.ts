@@ -1,6 +1,6 @@
 /**
- * A node as the application sees it: a Driver (io/) that runs a core Node, the client of its own database, and what
- * can be asked about both, and of the cluster (membership.ts). open.ts makes it.
+ * A node as the application sees it: the Driver (io/) that runs a core Node in its present life (lives.ts), the client
+ * of its own database, and what can be asked about both, and of the cluster (membership.ts). open.ts makes it.
  */
 import { randomBytes } from "node:crypto";
 import { DEFAULT_DATABASE_LIMITS } from "../core/database/boundary.ts";
@@ -12,12 +12,14 @@ import type { HaltReason } from "../core/replica/boundary.ts";
 import { DEFAULT_STORAGE_LIMITS } from "../core/storage/boundary.ts";
 import type { NodeId } from "../core/types.ts";
 import { formatAddress, type Address } from "../io/address.ts";
-import { ClientDriver, type ClientDriverOptions } from "../io/client-driver.ts";
+import { ClientDriver, type ClientDriverOptions, type LocalConnection } from "../io/client-driver.ts";
 import { BEAT_MS } from "../io/connection.ts";
-import { Driver, MAX_CLIENT_FRAME_BYTES, MAX_QUEUED_BYTES, type StartResult } from "../io/driver.ts";
+import { MAX_CLIENT_FRAME_BYTES, MAX_QUEUED_BYTES, type DriverOptions, type StartResult } from "../io/driver.ts";
 import type { DirectoryLock } from "../io/lock.ts";
 import { Database } from "./database.ts";
-import { describeHalt, QuorumliteError } from "./errors.ts";
+import { QuorumliteError } from "./errors.ts";
+import { describeHalt } from "./fault-text.ts";
+import { Lives } from "./lives.ts";
 import type { MemberChange, NewMember, Role } from "./member-fields.ts";
 import { Membership } from "./membership.ts";
 import { nodeStatus, type NodeStatus } from "./node-status.ts";
@@ -30,7 +32,7 @@ const ATTEMPT_TIMEOUT_MS = 500;
 export class Node {
   private readonly options: CheckedOptions;
   private readonly lock: DirectoryLock;
-  private readonly driver: Driver;
+  private readonly lives: Lives;
   private readonly membership: Membership;
   private client: ClientDriver | null = null;
   private databaseOfNode: Database | null = null;
@@ -43,14 +45,8 @@ export class Node {
   constructor(options: CheckedOptions, lock: DirectoryLock, engine: EngineFactory) {
     this.options = options;
     this.lock = lock;
-    const { id, nodes: cluster, directory, address, peers, roles } = options;
-    const node = {
-      id, cluster, roles, address: address === null ? "" : formatAddress(address),
-      timing: DEFAULT_TIMING, limits: DEFAULT_LIMITS, storage: DEFAULT_STORAGE_LIMITS,
-      engine, database: DEFAULT_DATABASE_LIMITS, seed: randomBytes(SEED_SIZE),
-    };
-    this.driver = new Driver({ node, directory, address, peers }, (event) => this.onEvent(event));
-    this.membership = new Membership(this.driver, options);
+    this.lives = new Lives(() => driverOptions(options, engine), (event) => this.onEvent(event));
+    this.membership = new Membership(() => this.lives.driver, options);
   }
 
   /**
@@ -59,7 +55,7 @@ export class Node {
    * @internal
    */
   async start(): Promise<StartResult> {
-    const result = await this.driver.start();
+    const result = await this.lives.start();
     if (result.ok && result.address !== null) this.address = formatAddress(result.address);
     return result;
   }
@@ -73,7 +69,8 @@ export class Node {
   database(): Database {
     if (this.databaseOfNode !== null) return this.databaseOfNode;
     const { id, callTimeoutMs } = this.options;
-    const connectTo = (received: (bytes: Uint8Array) => void) => this.driver.connectLocally(received);
+    const connectTo = (received: (bytes: Uint8Array) => void): LocalConnection | null =>
+      this.lives.living?.connectLocally(received) ?? null;
     const local = { endpoint: id, connect: connectTo };
     this.client = new ClientDriver({ ...clientOptions(callTimeoutMs), addresses: this.peerAddresses(), local });
     this.databaseOfNode = new Database(this.client);
@@ -90,7 +87,7 @@ export class Node {
   ready(): Promise<void> {
     const over = this.overReason();
     if (over !== null) return Promise.reject(over);
-    if (this.driver.status().leader !== null) return Promise.resolve();
+    if (this.lives.driver.status().leader !== null) return Promise.resolve();
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 
@@ -102,7 +99,7 @@ export class Node {
    */
   status(): NodeStatus {
     const halted = this.halted === null ? null : describeHalt(this.halted, this.options.directory);
-    return nodeStatus(this.driver, this.options, this.address, halted);
+    return nodeStatus(this.lives.driver, this.options, this.address, halted);
   }
 
   /**
@@ -182,7 +179,7 @@ export class Node {
 
   private async closeOnce(): Promise<void> {
     if (this.halted === null) await this.client?.settled();
-    await this.driver.close();
+    await this.lives.close();
     this.client?.close("the node is closed");
     this.rejectWaiting();
     await this.lock.release();
@@ -195,6 +192,7 @@ export class Node {
       this.client?.close(describeHalt(event.reason, this.options.directory));
       this.rejectWaiting();
     }
+    if (event.type === "Restarting") this.client?.localLost();
     if (event.type === "ConfigurationChanged") this.client?.follow(this.peerAddresses());
     if (event.type === "LeadershipChanged" && event.leader !== null) {
       for (const { resolve } of this.waiting.splice(0)) resolve();
@@ -226,8 +224,19 @@ export class Node {
   }
 
   private peerAddresses(): ReadonlyMap<NodeId, Address> {
-    return new Map([...this.driver.status().peers].map(([peer, { address }]) => [peer, address]));
+    return new Map([...this.lives.driver.status().peers].map(([peer, { address }]) => [peer, address]));
   }
+}
+
+/** Of one life of the node. */
+function driverOptions(options: CheckedOptions, engine: EngineFactory): DriverOptions {
+  const { id, nodes: cluster, directory, address, peers, roles } = options;
+  const node = {
+    id, cluster, roles, address: address === null ? "" : formatAddress(address),
+    timing: DEFAULT_TIMING, limits: DEFAULT_LIMITS, storage: DEFAULT_STORAGE_LIMITS,
+    engine, database: DEFAULT_DATABASE_LIMITS, seed: randomBytes(SEED_SIZE),
+  };
+  return { node, directory, address, peers };
 }
 
 /** What every ClientDriver of this package is given. */

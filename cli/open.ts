@@ -12,6 +12,7 @@ import { type DirectoryLock, lockDirectory } from "../io/lock.ts";
 import { isSystemError } from "../io/system-error.ts";
 import { Database } from "./database.ts";
 import { OpenError, openErrorOf } from "./errors.ts";
+import { adviceOn } from "./fault-text.ts";
 import { clientOptions, Node } from "./node.ts";
 import { checkConnectOptions, checkOpenOptions, type CheckedOptions, type OpenOptions } from "./options.ts";
 import { loadSqlJs } from "./sqljs.ts";
@@ -97,7 +98,8 @@ async function takeDirectory(directory: string): Promise<DirectoryLock> {
     throw new OpenError("DirectoryInUse", "directory", `directory ${shown} is in use by ${which}: ${advice}`);
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    const message = `directory ${shown} cannot be used: ${error.message}`;
+    const advice = adviceOn(error.code);
+    const message = `directory ${shown} cannot be used: ${error.message}${advice === null ? "" : `: ${advice}`}`;
     throw new OpenError("DirectoryUnusable", "directory", message, error);
   }
 }

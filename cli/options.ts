@@ -6,8 +6,8 @@ import { MAX_MEMBERS } from "../core/raft/configuration.ts";
 import type { RoleTargets } from "../core/raft/roles.ts";
 import { compareNodeIds, isNodeId, type NodeId } from "../core/types.ts";
 import { formatAddress, parseAddress, sameAddress, type Address } from "../io/address.ts";
-import type { DriverEvent } from "../io/driver.ts";
 import { OpenError } from "./errors.ts";
+import type { LifeEvent } from "./lives.ts";
 
 export interface OpenOptions {
   /** Where this node keeps its data; made if it is missing. One node at a time. */
@@ -35,7 +35,7 @@ export interface OpenOptions {
 }
 
 /** What happens to a node, for logs. */
-export type NodeEvent = DriverEvent;
+export type NodeEvent = LifeEvent;
 
 /** The name of a node that was given none. */
 const ONLY_NODE = "node" as NodeId;

@@ -17,8 +17,8 @@ import { Call } from "./dialer.ts";
 /** A way to the node of this very process. */
 export interface LocalNode {
   readonly endpoint: Endpoint;
-  /** `received` is called with each answer; the connection stands until it is closed. */
-  connect(received: (bytes: Uint8Array) => void): LocalConnection;
+  /** `received` is called with each answer. The connection stands until it is closed; null: the node is not up. */
+  connect(received: (bytes: Uint8Array) => void): LocalConnection | null;
 }
 
 export interface LocalConnection {
@@ -53,7 +53,7 @@ export class ClientDriver {
   private addresses: ReadonlyMap<Endpoint, Address>;
   private readonly timer = new Timer(() => this.input({ type: "TimerFired" }));
   private readonly lines = new Map<Endpoint, Line>();
-  private readonly local: LocalConnection | null;
+  private local: LocalConnection | null = null;
   private readonly returns = new Map<CallNumber, (result: CallResult) => void>();
   private readonly inputs: ClientInput[] = [];
   private isStepping = false;
@@ -62,12 +62,20 @@ export class ClientDriver {
   private lastCall = 0;
 
   constructor(options: ClientDriverOptions) {
-    const { addresses, local, attemptTimeoutMs, callTimeoutMs, seed } = options;
+    const { addresses, attemptTimeoutMs, callTimeoutMs, seed } = options;
     this.options = options;
     this.addresses = addresses;
     const endpoints = this.endpoints();
     this.client = new Client({ endpoints, attemptTimeoutMs, callTimeoutMs, seed });
-    this.local = local?.connect((bytes) => this.input({ type: "Received", from: local.endpoint, bytes })) ?? null;
+  }
+
+  /** The node of this process has ended. When it is up again it is connected to again. */
+  localLost(): void {
+    const { local } = this.options;
+    if (local === null || this.local === null) return;
+    this.local.close();
+    this.local = null;
+    this.input({ type: "ConnectionLost", endpoint: local.endpoint });
   }
 
   /** From now on nodes listen there, and nowhere else. */
@@ -149,16 +157,21 @@ export class ClientDriver {
   }
 
   private send(to: Endpoint, bytes: Uint8Array): void {
-    if (to === this.options.local?.endpoint) {
-      this.local?.send(bytes);
-      return;
-    }
+    const { local } = this.options;
+    if (local !== null && to === local.endpoint) return this.sendLocally(local, bytes);
     const address = this.addresses.get(to);
     // It has left while something was under way to it.
     if (address === undefined) return this.input({ type: "ConnectionLost", endpoint: to });
     const line = this.lines.get(to) ?? this.connect(to, address);
     if (line.call.isAccepted) line.call.send(bytes);
     else line.waiting.push(bytes);
+  }
+
+  private sendLocally(local: LocalNode, bytes: Uint8Array): void {
+    const { endpoint } = local;
+    this.local ??= local.connect((answer) => this.input({ type: "Received", from: endpoint, bytes: answer }));
+    if (this.local === null) this.input({ type: "ConnectionLost", endpoint });
+    else this.local.send(bytes);
   }
 
   private connect(endpoint: Endpoint, address: Address): Line {

@@ -15,6 +15,7 @@ import { everybodyIn, type Configuration } from "../core/raft/configuration.ts";
 import type {
   HaltReason, MemberChangeOutcome, MemberOperation, RejectReason, Stranger,
 } from "../core/replica/boundary.ts";
+import type { StorageFault } from "../core/storage/boundary.ts";
 import {
   NO_ENTRY, nodeOf, type EntryId, type Identity, type LogIndex, type NodeId, type RequestNumber, type Term,
 } from "../core/types.ts";
@@ -52,7 +53,7 @@ export interface DriverOptions {
 
 /** What operators may want to know. Nothing depends on it. */
 export type DriverEvent =
-  | { readonly type: "Recovered"; readonly identity: Identity; readonly last: EntryId; readonly tornBytes: number }
+  | Extract<NodeEffect, { readonly type: "Recovered" }>
   | { readonly type: "Listening"; readonly address: Address }
   | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
   /** Another configuration is in force here, or is now known to be committed. */
@@ -64,6 +65,10 @@ export type DriverEvent =
   /** We did not hear, or no longer hear, a caller. */
   | { readonly type: "CallerRefused"; readonly caller: string; readonly detail: string }
   | { readonly type: "MessageRejected"; readonly from: NodeId; readonly reason: RejectReason; readonly detail: string }
+  /** Scrubbing has found damage on the disk, and says what is being done about it. */
+  | { readonly type: "DamageFound"; readonly fault: StorageFault; readonly remedy: string }
+  /** Whether there is room for writes: on the disk, and within what the log may keep. */
+  | { readonly type: "SpaceChanged"; readonly hasSpace: boolean }
   | { readonly type: "Halted"; readonly reason: HaltReason }
   | { readonly type: "Closed" };
 
@@ -81,10 +86,24 @@ export interface DriverStatus {
   readonly appliedIndex: LogIndex;
   /** In force; null: this node is of no cluster yet. */
   readonly configuration: Configuration | null;
+  readonly storage: StorageStatus;
   /** Empty nodes that have asked this one for admission. */
   readonly strangers: readonly Stranger[];
   /** Whom this node calls. */
   readonly peers: ReadonlyMap<NodeId, PeerLinkStatus>;
+}
+
+/** What can be said of the disk of a node. */
+export interface StorageStatus {
+  /**
+   * The highest entry that the disk may have lost: until the others have sent what is missing, this node does not lead,
+   * and votes for nobody who has less. null: nothing is lost.
+   */
+  readonly lost: EntryId | null;
+  /** Whether there is room for writes. Where there is none they are refused, and reads go on. */
+  readonly hasSpace: boolean;
+  /** Up to which entry the database stands in files of its own, beside the log; 0: in none. */
+  readonly snapshotIndex: LogIndex;
 }
 
 export class Driver {
@@ -112,6 +131,7 @@ export class Driver {
   private term = 0 as Term;
   private leader: NodeId | null = null;
   private configuration: Configuration | null = null;
+  private hasSpace = true;
   private recovered: ((halt: HaltReason | null) => void) | null = null;
   private closed: (() => void) | null = null;
   private stopped: Promise<void> | null = null;
@@ -181,6 +201,9 @@ export class Driver {
       commitIndex: raft?.commitIndex ?? NO_ENTRY.index,
       appliedIndex: raft?.lastApplied ?? NO_ENTRY.index,
       configuration: this.configuration,
+      storage: {
+        lost: raft?.lost ?? null, hasSpace: this.hasSpace, snapshotIndex: raft?.snapshot.index ?? NO_ENTRY.index,
+      },
       strangers,
       peers: this.links.status(),
     };
@@ -293,6 +316,11 @@ export class Driver {
       case "Recovered":
         this.report(effect);
         return this.recovered?.(null);
+      case "DamageFound":
+        return this.report(effect);
+      case "SpaceChanged":
+        this.hasSpace = effect.hasSpace;
+        return this.report(effect);
       case "LeadershipChanged":
         this.term = effect.term;
         this.leader = effect.leader;

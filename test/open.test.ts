@@ -126,25 +126,6 @@ test("once founded, a cluster is who its log says, whatever the options list", a
   expect(again.status()).toMatchObject({ cluster, leader: "a", members: [member] });
 });
 
-test("a log damaged in the middle is refused with file and offset, each time, and not changed", async () => {
-  const directory = temporaryDirectory();
-  const node = await open({ directory });
-  await node.database().exec("CREATE TABLE kv (k)");
-  for (let k = 0; k < 10; k++) await node.database().run("INSERT INTO kv VALUES (?)", [k]);
-  await node.close();
-  const log = path.join(directory, "log");
-  const bytes = fs.readFileSync(log);
-  const offset = 9000;
-  bytes[offset] = bytes[offset]! ^ 0xff;
-  fs.writeFileSync(log, bytes);
-  for (let attempt = 0; attempt < 2; attempt++) {
-    const error = await refusal(open({ directory }));
-    expect(error.code).toBe("CorruptData");
-    expect(error.message).toMatch(new RegExp(`^${log} is damaged at offset \\d+: .*`));
-  }
-  expect(Buffer.compare(fs.readFileSync(log), bytes)).toBe(0);
-});
-
 test("files of another version are refused by name", async () => {
   const directory = temporaryDirectory();
   await (await open({ directory })).close();
@@ -252,31 +233,6 @@ test("calls after close are refused, and open ones end first", async () => {
   }
 });
 
-const linuxTest = test.runIf(process.platform === "linux");
-
-linuxTest("a disk that fails ends the node, and every call with what is known", async () => {
-  const directory = temporaryDirectory();
-  const node = await openForTest({ directory });
-  const db = node.database();
-  await db.exec("CREATE TABLE t (v)");
-  // From now on the log's place takes nothing.
-  const descriptors = node["driver"]["disk"]["descriptors"];
-  fs.closeSync(descriptors.get("log")!);
-  descriptors.set("log", fs.openSync("/dev/full", "r+"));
-  expect((await failureOf(db.run("INSERT INTO t VALUES (1)"))).code).toBe("OutcomeUnknown");
-  const sentence = new RegExp(`the disk failed at ${directory}/log \\(ENOSPC: .*\\): repair it, then start`);
-  for (const call of [db.run("INSERT INTO t VALUES (2)"), db.get("SELECT * FROM t"), node.ready()]) {
-    const error = await failureOf(call);
-    expect(error.code).toBe("Closed");
-    expect(error.message).toMatch(sentence);
-  }
-  expect(node.status().halted).toMatch(sentence);
-  await node.close();
-  // What was durable is there.
-  const again = await openForTest({ directory });
-  expect(await again.database().all("SELECT * FROM t")).toEqual([]);
-});
-
 test("a node closes though the application goes on calling", async () => {
   const node = await open({ directory: temporaryDirectory() });
   const db = node.database();
@@ -331,7 +287,7 @@ test("a node without its majority says so in time, and its status why", async ()
 test("a machine that slept is noticed, and said before anything else", async () => {
   const node = await openForTest({ directory: temporaryDirectory() });
   await node.ready();
-  const { clock, trace } = node["driver"] as unknown as { clock: { wallMs: number }; trace: readonly string[] };
+  const { clock, trace } = node["lives"].driver as unknown as { clock: { wallMs: number }; trace: readonly string[] };
   expect(trace).not.toContain("ClockStopped");
   // By the wall clock a minute has gone by that the other one knows nothing of.
   clock.wallMs -= 60_000;

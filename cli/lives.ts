@@ -1,0 +1,102 @@
+/**
+ * One node over its lives. A life is a Driver (io/) over the data directory. One that ends because the node was
+ * *quarantined* (a majority has another state than it: what its disk holds is wrong) is followed by the next, which
+ * discards what is wrong and fetches it from the others; every other end is final. The directory's lock and the
+ * application's database outlive them all.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import type { HaltReason } from "../core/replica/boundary.ts";
+import type { Address } from "../io/address.ts";
+import { Driver, type DriverEvent, type DriverOptions, type StartResult } from "../io/driver.ts";
+import { isSystemError } from "../io/system-error.ts";
+
+/** Before the second life at once; before each further one so much longer, up to the most. */
+const PAUSE_STEP_MS = 5000;
+const MAX_PAUSE_MS = 60_000;
+const LISTEN_RETRY_MS = 500;
+const WAKE_MS = 20;
+
+export type LifeEvent =
+  | DriverEvent
+  /** The node ends and begins anew by itself, in this process. */
+  | { readonly type: "Restarting"; readonly reason: HaltReason };
+
+export class Lives {
+  /** Of the present life, or of the last. */
+  driver: Driver;
+  private readonly optionsOf: () => DriverOptions;
+  private readonly report: (event: LifeEvent) => void;
+  /** Where it listens in every life, with the port that the first one got. */
+  private address: Address | null = null;
+  private isUp = false;
+  private isClosing = false;
+  private count = 0;
+  private reviving: Promise<void> = Promise.resolve();
+
+  /** @param optionsOf is asked for each life anew: no two have the same seed */
+  constructor(optionsOf: () => DriverOptions, report: (event: LifeEvent) => void) {
+    this.optionsOf = optionsOf;
+    this.report = report;
+    this.driver = this.makeDriver();
+  }
+
+  /** Rejects with the system's error if it cannot listen. */
+  async start(): Promise<StartResult> {
+    const result = await this.begin();
+    if (result.ok) this.address = result.address;
+    return result;
+  }
+
+  /** null: it is between two lives, or ended. */
+  get living(): Driver | null {
+    return this.isUp && !this.driver.hasEnded ? this.driver : null;
+  }
+
+  async close(): Promise<void> {
+    this.isClosing = true;
+    await this.reviving;
+    await this.driver.close();
+  }
+
+  private makeDriver(): Driver {
+    const options = this.optionsOf();
+    return new Driver({ ...options, address: this.address ?? options.address }, (event) => this.onEvent(event));
+  }
+
+  private async begin(): Promise<StartResult> {
+    this.isUp = false;
+    const result = await this.driver.start();
+    this.isUp = result.ok;
+    return result;
+  }
+
+  private onEvent(event: DriverEvent): void {
+    if (event.type !== "Halted" || event.reason.type !== "quarantined" || this.isClosing) return this.report(event);
+    const { reason } = event;
+    this.report({ type: "Restarting", reason });
+    this.reviving = this.revive();
+  }
+
+  private async revive(): Promise<void> {
+    await this.driver.close();
+    await this.wait(Math.min(PAUSE_STEP_MS * this.count++, MAX_PAUSE_MS));
+    while (!this.isClosing) {
+      this.driver = this.makeDriver();
+      try {
+        // Where recovery refuses the directory, that is the end, and the driver has said so.
+        await this.begin();
+        return;
+      } catch (error) {
+        if (!isSystemError(error)) throw error;
+        // Another program listens there, or no descriptor is left: that may pass.
+        await this.driver.close();
+        await this.wait(LISTEN_RETRY_MS);
+      }
+    }
+  }
+
+  private async wait(ms: number): Promise<void> {
+    const until = performance.now() + ms;
+    while (!this.isClosing && performance.now() < until) await pause(WAKE_MS);
+  }
+}
