@@ -4,26 +4,50 @@ import path from "node:path";
 import { promisify } from "node:util";
 
 const fdatasync = promisify(fs.fdatasync);
-const SIZE = 4096;
+export const PROBE_BYTES = 4096;
 const FILE_SIZE = 8 * 1024 * 1024;
 
-/** Overwrites blocks that are there, as the log does in its preallocated part. Per second. */
-export async function probeDisk(directory: string, seconds: number): Promise<number> {
-  const file = path.join(directory, "probe");
-  const descriptor = fs.openSync(file, "w+");
-  fs.writeSync(descriptor, new Uint8Array(FILE_SIZE));
-  fs.fsyncSync(descriptor);
-  const block = new Uint8Array(SIZE).fill(120);
-  const from = performance.now();
-  let count = 0;
-  while (performance.now() - from < seconds * 1000) {
-    fs.writeSync(descriptor, block, 0, SIZE, (count * SIZE) % FILE_SIZE);
-    await fdatasync(descriptor);
-    count++;
+/** Overwrites blocks that are there, one after the other, as the log does in its preallocated part. */
+export class DiskProbe {
+  private readonly file: string;
+  private readonly descriptor: number;
+  private readonly block = new Uint8Array(PROBE_BYTES).fill(120);
+  private count = 0;
+
+  constructor(directory: string) {
+    this.file = path.join(directory, "probe");
+    this.descriptor = fs.openSync(this.file, "w+");
+    fs.writeSync(this.descriptor, new Uint8Array(FILE_SIZE));
+    fs.fsyncSync(this.descriptor);
   }
-  const rate = count / ((performance.now() - from) / 1000);
-  fs.closeSync(descriptor);
-  fs.rmSync(file);
+
+  /** As often as it can. The milliseconds that each time took. */
+  async run(seconds: number): Promise<number[]> {
+    const latencies: number[] = [];
+    const end = performance.now() + seconds * 1000;
+    for (let from = performance.now(); from < end; ) {
+      fs.writeSync(this.descriptor, this.block, 0, PROBE_BYTES, (this.count++ * PROBE_BYTES) % FILE_SIZE);
+      await fdatasync(this.descriptor);
+      const now = performance.now();
+      latencies.push(now - from);
+      from = now;
+    }
+    return latencies;
+  }
+
+  close(): void {
+    fs.closeSync(this.descriptor);
+    fs.rmSync(this.file);
+  }
+}
+
+/** Per second. */
+export async function probeDisk(directory: string, seconds: number): Promise<number> {
+  const probe = new DiskProbe(directory);
+  const from = performance.now();
+  const { length } = await probe.run(seconds);
+  const rate = length / ((performance.now() - from) / 1000);
+  probe.close();
   return rate;
 }
 

@@ -1,7 +1,9 @@
 /**
- * `npm run bench -- [--rounds 3] [--seconds 2] [--failovers 5] [--only core|cluster|simulator] [--json]`
+ * `npm run bench -- [--rounds 3] [--seconds 2] [--failovers 5] [--only core|storage|cluster|simulator]
+ * [--large] [--json]`
  *
- * In three parts. *core*: consensus alone, in memory (core.ts). *cluster*: three processes on this machine with real
+ * In four parts. *core*: consensus alone, in memory (core.ts). *storage*: storage alone, on the disk of `--directory`
+ * (storage.ts); with a database of a gigabyte, too, if `--large`. *cluster*: three processes on this machine with real
  * disks, and a client in a fourth, beside a probe of the disk before and after. *simulator*: how fast it runs. Rounds
  * are interleaved and medians printed, because disks and machines have moods: compare figures only with those of the
  * same run. Nothing here is asserted.
@@ -17,9 +19,10 @@ import { bytesWritten, probeDisk } from "./disk-probe.ts";
 import { measureCore, printCore, type CoreReport } from "./core.ts";
 import { CREATE_TABLE, failoverMs, insertFor, type LoadResult } from "./load.ts";
 import { median } from "./quantile.ts";
+import { measureStorage, printStorage, type StorageReport } from "./storage.ts";
 
 const CLI = path.join(import.meta.dirname, "../cli");
-const PARTS = ["core", "cluster", "simulator"];
+const PARTS = ["core", "storage", "cluster", "simulator"];
 const WRITERS = [1, 64];
 const PROBE_SECONDS = 1;
 const WARM_UP_SECONDS = 3;
@@ -33,6 +36,8 @@ interface Options {
   readonly failovers: number;
   /** Which part is measured; null: all. */
   readonly only: string | null;
+  /** Storage is measured with a large database, too: minutes. */
+  readonly large: boolean;
   readonly json: boolean;
   /** Where the nodes keep their data: the disk that is measured. */
   readonly directory: string;
@@ -46,6 +51,7 @@ interface Measured extends LoadResult {
 interface Report {
   /** null, here and below: not measured. */
   readonly core: CoreReport | null;
+  readonly storage: StorageReport | null;
   readonly cluster: ClusterReport | null;
   /** By the simulator's database. */
   readonly simulator: Readonly<Record<string, SimulatorSpeeds>> | null;
@@ -117,8 +123,9 @@ function simulate(database: string): SimulatorSpeeds {
   }));
 }
 
-function print({ core, cluster, simulator }: Report): void {
+function print({ core, storage, cluster, simulator }: Report): void {
   if (core !== null) printCore(core);
+  if (storage !== null) printStorage(storage);
   if (cluster !== null) printCluster(cluster);
   if (simulator !== null) printSimulator(simulator);
 }
@@ -160,25 +167,28 @@ function parseOptions(args: readonly string[]): Options {
     options: {
       rounds: { type: "string", default: "3" }, seconds: { type: "string", default: "2" },
       failovers: { type: "string", default: "5" }, only: { type: "string" },
-      json: { type: "boolean", default: false }, directory: { type: "string", default: os.tmpdir() },
+      large: { type: "boolean", default: false }, json: { type: "boolean", default: false },
+      directory: { type: "string", default: os.tmpdir() },
     },
   });
-  const { rounds, seconds, failovers, only, json, directory } = values;
+  const { rounds, seconds, failovers, only, large, json, directory } = values;
   const isPart = only === undefined || PARTS.includes(only);
   if (!isPart) throw new Error(`--only is "${only}": there are ${PARTS.join(", ")}`);
   return {
-    rounds: Number(rounds), seconds: Number(seconds), failovers: Number(failovers), only: only ?? null, json,
+    rounds: Number(rounds), seconds: Number(seconds), failovers: Number(failovers), only: only ?? null, large, json,
     directory: fs.mkdtempSync(path.join(directory, "quorumlite-bench-")),
   };
 }
 
 async function main(options: Options): Promise<void> {
-  const { only, rounds, seconds } = options;
+  const { only, rounds, seconds, large, directory } = options;
   const isWanted = (part: string): boolean => only === null || only === part;
   const core = isWanted("core") ? measureCore(rounds, seconds) : null;
+  const storage = isWanted("storage") ? await measureStorage(directory, rounds, large) : null;
   const cluster = isWanted("cluster") ? await measureCluster(options) : null;
   const simulator = isWanted("simulator") ? { sqlite: simulate("sqlite"), model: simulate("model") } : null;
-  const report: Report = { core, cluster, simulator };
+  const report: Report = { core, storage, cluster, simulator };
+  fs.rmSync(directory, { recursive: true, force: true });
   if (options.json) console.log(JSON.stringify(report, null, 2));
   else print(report);
 }

@@ -57,7 +57,7 @@ export class MemoryCluster {
     this.hosts = members.map(({ id }): Host => {
       const raft = new Raft({
         id, founding, hardState: { currentTerm: 0 as Term, votedFor: null },
-        log: { base: NO_ENTRY, terms: [], last: NO_ENTRY, configurations: [] }, snapshot: null,
+        log: { base: NO_ENTRY, terms: [], last: NO_ENTRY, configurations: [] }, snapshot: null, lost: null,
         timing: DEFAULT_TIMING, limits: DEFAULT_LIMITS, version: FEATURE_VERSION, leaseDriftPpm: null, roles: null,
         seed: random.bytes(16),
       }, this.now);
@@ -185,9 +185,9 @@ export class MemoryCluster {
         this.lastProposal = 0 as ProposalNumber;
         return;
       case "TakeSnapshot": {
-        const snapshot = host.raft.snapshotAt(host.applied, 0);
-        if (snapshot !== null) this.post(host, { type: "SnapshotStored", snapshot });
-        return;
+        const point = host.raft.snapshotAt(host.applied);
+        if (point === null) return;
+        return this.post(host, { type: "SnapshotStored", snapshot: { ...point, size: 0, checksum: 0 } });
       }
       case "Accept":
       case "Compact":
@@ -195,6 +195,9 @@ export class MemoryCluster {
       case "TransferResolved":
         return;
       case "ReadEntries":
+      case "PinSnapshot":
+      case "ReleaseSnapshot":
+      case "ForgetLoss":
       case "ReadSnapshot":
       case "StoreChunk":
       case "Restore":
