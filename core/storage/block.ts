@@ -159,17 +159,28 @@ export function writeOwner(writer: ByteWriter, owner: Owner): ByteWriter {
   return writeNode(writer.hex(owner.incarnation).hex(owner.cluster), owner.node);
 }
 
-/** null: the block belongs to `owner`. */
-export function judgeOwner(place: BlockPlace, reader: ByteReader, owner: Owner): StorageFault | null {
+export function readOwner(reader: ByteReader): Owner {
+  const from = reader.offset;
   const incarnation = reader.hex(8) as Incarnation;
   const cluster = reader.hex(16) as ClusterId;
   const node = readNode(reader);
-  if (reader.fault !== null) return brokenField(place, reader.fault).fault;
-  const found = describeOwner(node ?? "", incarnation, cluster);
-  const expected = describeOwner(owner.node, owner.incarnation, owner.cluster);
-  return found === expected ? null : { type: "wrongIdentity", file: place.file, found, expected };
+  reader.demand(node !== null, "a file belongs to a node", from);
+  return { node: node ?? ("" as NodeId), incarnation, cluster };
 }
 
-function describeOwner(node: string, incarnation: Incarnation, cluster: ClusterId): string {
+/** null: the block belongs to `owner`. */
+export function judgeOwner(place: BlockPlace, reader: ByteReader, owner: Owner): StorageFault | null {
+  const found = readOwner(reader);
+  if (reader.fault !== null) return brokenField(place, reader.fault).fault;
+  return foreignOwner(place.file, found, owner);
+}
+
+/** null: they are the same. */
+export function foreignOwner(file: string, found: Owner, expected: Owner): StorageFault | null {
+  const [one, other] = [describeOwner(found), describeOwner(expected)];
+  return one === other ? null : { type: "wrongIdentity", file, found: one, expected: other };
+}
+
+function describeOwner({ node, incarnation, cluster }: Owner): string {
   return `node ${node}, incarnation ${incarnation}, cluster ${cluster}`;
 }

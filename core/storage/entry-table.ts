@@ -1,7 +1,7 @@
 /**
  * Where each entry's record stands in the log, and of which term it is: what remains of an entry in memory once it is
  * on disk. Twelve bytes an entry, and one EntryId for each run of equal terms. It begins behind the log's base, the
- * last entry that was compacted away. Knows no payload and no disk.
+ * last entry that has left it. Knows no payload and no disk.
  */
 import { invariant } from "../invariant.ts";
 import { TermRuns } from "../term-runs.ts";
@@ -12,12 +12,14 @@ export class EntryTable {
   /** Of the entry at base.index + 1 first. */
   private offsets = new Float64Array(64);
   private sizes = new Uint32Array(64);
+  /** The first places in use of both: those before it were of entries that have been dropped. */
+  private firstPlace = 0;
 
   constructor(base: EntryId) {
     this.terms = new TermRuns([], base, base);
   }
 
-  /** The last entry that was compacted away; 0/0: none. */
+  /** The last entry that has left the log; 0/0: none. */
   get base(): EntryId {
     return this.terms.base;
   }
@@ -33,10 +35,13 @@ export class EntryTable {
   }
 
   append(entry: EntryId, offset: number, payloadSize: number): void {
-    const at = this.last.index - this.base.index;
-    invariant(at === 0 || offset > (this.offsets[at - 1] as number), "records of consecutive entries ascend");
+    let at = this.firstPlace + this.last.index - this.base.index;
+    invariant(at === this.firstPlace || offset > (this.offsets[at - 1] as number), "records of consecutive entries ascend");
     this.terms.append(entry);
-    if (at === this.offsets.length) this.grow();
+    if (at === this.offsets.length) {
+      this.grow();
+      at = this.last.index - this.base.index - 1;
+    }
     this.offsets[at] = offset;
     this.sizes[at] = payloadSize;
   }
@@ -44,6 +49,15 @@ export class EntryTable {
   /** `keep`, an entry of the log or its base, becomes the last one. */
   truncate(keep: LogIndex): void {
     this.terms.truncate(keep);
+  }
+
+  /** Forgets the entries whose records lie before this position: the last of them becomes the base. */
+  dropBefore(position: number): void {
+    let index = this.base.index;
+    while (index < this.last.index && this.offsetOf((index + 1) as LogIndex) < position) index++;
+    if (index === this.base.index) return;
+    this.firstPlace += index - this.base.index;
+    this.terms.compact(this.idAt(index));
   }
 
   /** Whether it is an entry of the log, or its base. */
@@ -66,15 +80,18 @@ export class EntryTable {
 
   private placeOf(index: LogIndex): number {
     invariant(index > this.base.index && index <= this.last.index, "only an entry of the log has a record");
-    return index - this.base.index - 1;
+    return this.firstPlace + index - this.base.index - 1;
   }
 
+  /** Makes room for one more at least: those in use take at most half of it. */
   private grow(): void {
-    const offsets = new Float64Array(this.offsets.length * 2);
-    offsets.set(this.offsets);
+    const count = this.last.index - this.base.index;
+    const offsets = new Float64Array(Math.max(64, count * 2));
+    offsets.set(this.offsets.subarray(this.firstPlace));
     this.offsets = offsets;
-    const sizes = new Uint32Array(this.sizes.length * 2);
-    sizes.set(this.sizes);
+    const sizes = new Uint32Array(offsets.length);
+    sizes.set(this.sizes.subarray(this.firstPlace));
     this.sizes = sizes;
+    this.firstPlace = 0;
   }
 }

@@ -1,13 +1,19 @@
 /**
  * Reading a file front to back through one bounded buffer, as a generator of disk operations. Going back is allowed and
  * costs a read.
+ *
+ * What cannot be read is no failure here: it reads as zeros, and the window knows where that is, to a block of 4096
+ * bytes. Whoever takes bytes asks it, or finds a checksum broken.
  */
 import { crc32c } from "../checksum.ts";
 import type { DiskNews, DiskOperation } from "./disk.ts";
-import { resultOf } from "./disk-result.ts";
+import { bytesOf } from "./disk-result.ts";
 
 /** Something that asks the disk while it computes a T. */
 export type DiskProcedure<T> = Generator<DiskOperation, T, DiskNews>;
+
+/** What a disk cannot read is one of these at least. */
+export const BLOCK_SIZE = 4096;
 
 export class FileWindow {
   readonly file: string;
@@ -15,6 +21,8 @@ export class FileWindow {
   readonly size: number;
   /** How much is read at once, unless more is asked for. */
   readonly chunkBytes: number;
+  /** Numbers of the blocks that could not be read, of what has been taken so far. */
+  readonly unreadable = new Set<number>();
   private chunk: Uint8Array = new Uint8Array(0);
   private chunkAt = 0;
 
@@ -30,11 +38,19 @@ export class FileWindow {
     const end = Math.min(offset + length, this.size);
     if (offset < this.chunkAt || end > this.chunkAt + this.chunk.length) {
       const wanted = Math.min(Math.max(length, this.chunkBytes), this.size - offset);
-      const result = yield { type: "read", file: this.file, offset, length: wanted };
-      this.chunk = resultOf(result, "read").bytes;
+      this.chunk = yield* this.read(offset, wanted);
       this.chunkAt = offset;
     }
     return this.chunk.subarray(offset - this.chunkAt, Math.max(end - this.chunkAt, 0));
+  }
+
+  /** Where the first bytes of [from, end), all of which have been taken, cannot be read; null: they can. */
+  unreadableIn(from: number, end: number): number | null {
+    if (this.unreadable.size === 0) return null;
+    for (let block = Math.floor(from / BLOCK_SIZE); block * BLOCK_SIZE < end; block++) {
+      if (this.unreadable.has(block)) return Math.max(from, block * BLOCK_SIZE);
+    }
+    return null;
   }
 
   /** CRC-32C of the bytes [from, end), which lie within the file. */
@@ -48,5 +64,20 @@ export class FileWindow {
       at += bytes.length;
     }
     return checksum;
+  }
+
+  private *read(offset: number, length: number): DiskProcedure<Uint8Array> {
+    const whole = bytesOf(yield { type: "read", file: this.file, offset, length });
+    if (whole !== null) return whole;
+    const bytes = new Uint8Array(length);
+    for (let at = offset; at < offset + length;) {
+      const block = Math.floor(at / BLOCK_SIZE);
+      const end = Math.min((block + 1) * BLOCK_SIZE, offset + length);
+      const piece = bytesOf(yield { type: "read", file: this.file, offset: at, length: end - at });
+      if (piece === null) this.unreadable.add(block);
+      else bytes.set(piece, at - offset);
+      at = end;
+    }
+    return bytes;
   }
 }

@@ -4,18 +4,20 @@
  *
  * A group is, in this order: the newest hard state, synced; then the truncations and entries of all its parts in one
  * write, synced. As a group begins only when the one before is durable, each record can truly say that everything
- * before its group was: on that log-recovery.ts founds its judgement of torn writes. When nothing waits, a mark says
- * the same of the last group. Nobody waits for a mark, so it is synced only on close.
+ * before its group was: on that log-recovery.ts founds its judgement of torn writes. When nothing follows for a while,
+ * a mark says the same of the last group.
  *
- * Space is taken in steps before it is needed, so that a sync has no new size of the file to make durable.
+ * A group lies in one segment. If it does not fit into this one, it begins the next, header and records in one write:
+ * the file stands ready, so that a roll costs no more than any other group. Where none stands ready, nothing begins.
  */
 import { invariant } from "../invariant.ts";
 import type { HardState, Ticket } from "../types.ts";
-import type { PersistOrder, StorageLimits } from "./boundary.ts";
+import type { PersistOrder } from "./boundary.ts";
 import type { DiskOperation } from "./disk.ts";
-import { LOG_FILE } from "./log-file.ts";
+import { MARK_SIZE, recordsSize } from "./log.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { Mark } from "./record.ts";
+import { SEGMENT_HEADER_SIZE } from "./segment-file.ts";
 import { TERM_FILE, type TermSlot, encodeSlot, slotOffset } from "./term-file.ts";
 
 /** What a group makes durable of an order. */
@@ -46,14 +48,35 @@ export interface GroupProgress {
 }
 
 export class GroupCommit {
-  private readonly files: OpenFiles;
-  private readonly limits: StorageLimits;
-  /** "closing": the sync after the last mark is under way. */
-  private underWay: Group | "closing" | null = null;
+  private readonly files: Pick<OpenFiles, "owner" | "log" | "term">;
+  private underWay: Group | "mark" | null = null;
 
-  constructor(files: OpenFiles, limits: StorageLimits) {
+  constructor(files: Pick<OpenFiles, "owner" | "log" | "term">) {
     this.files = files;
-    this.limits = limits;
+  }
+
+  /** How large a segment has to be for these parts alone. */
+  sizeOf(parts: readonly GroupPart[]): number {
+    return SEGMENT_HEADER_SIZE + recordsSize(parts) + MARK_SIZE;
+  }
+
+  /** Whether there is room for them, in this segment or in one that stands ready. */
+  canBegin(parts: readonly GroupPart[]): boolean {
+    const size = recordsSize(parts);
+    const { log } = this.files;
+    return size === 0 || log.hasRoom(size) || log.canRoll(size);
+  }
+
+  /** As many of the parts, in their order, as this segment has room for; all of them if it has none for the first. */
+  fitting(parts: readonly GroupPart[]): readonly GroupPart[] {
+    const { log } = this.files;
+    if (log.hasRoom(recordsSize(parts))) return parts;
+    let size = 0;
+    const first = parts.findIndex((part) => {
+      size += recordsSize([part]);
+      return !log.hasRoom(size);
+    });
+    return first > 0 ? parts.slice(0, first) : parts;
   }
 
   begin(parts: readonly GroupPart[]): readonly GroupOperation[] {
@@ -64,10 +87,13 @@ export class GroupCommit {
     if (hardState === null) return this.writeLog(group);
     const { term } = this.files;
     invariant(hardState.currentTerm >= term.hardState.currentTerm, "the term never falls");
-    group.slot = { generation: term.generation + 1, hardState };
+    group.slot = { ...term, generation: term.generation + 1, hardState };
     const bytes = encodeSlot(this.files.owner, group.slot);
     const offset = slotOffset(group.slot.generation);
-    return [perform({ type: "write", file: TERM_FILE, offset, bytes }), sync("term")];
+    return [
+      perform({ type: "write", file: TERM_FILE, offset, bytes }),
+      { operation: { type: "sync", file: TERM_FILE }, synced: "term" },
+    ];
   }
 
   /** The sync of this file, handed out last, has been answered. */
@@ -75,7 +101,7 @@ export class GroupCommit {
     const group = this.underWay;
     invariant(group !== null, "only a sync that was asked for is reported");
     if (file === "log") this.files.log.noteSynced();
-    if (group === "closing") {
+    if (group === "mark") {
       this.underWay = null;
       return { operations: [], done: [] };
     }
@@ -90,44 +116,34 @@ export class GroupCommit {
     return { operations: [], done: group.parts };
   }
 
-  /** Marks the end of the log, if no mark vouches for all of it yet. */
+  /**
+   * Marks the end of the log, if no mark vouches for all of it yet and there is room for one: a group without parts.
+   * Otherwise there is nothing to do.
+   */
   markEnd(): readonly GroupOperation[] {
-    const { log, term } = this.files;
-    if (!log.owesMark(term.generation)) return [];
-    const offset = log.end;
-    return this.writeAt(offset, log.appendMark(this.mark()));
-  }
-
-  /** Makes the last mark durable; nothing follows. */
-  syncEnd(): readonly GroupOperation[] {
     invariant(this.underWay === null, "one group at a time");
-    this.underWay = "closing";
-    return [sync("log")];
+    const { log, term } = this.files;
+    if (!log.owesMark(term.generation) || log.end + MARK_SIZE > log.allocated || log.current.isDamaged) return [];
+    this.underWay = "mark";
+    const { segment: { file }, offset } = log.placeOf(log.end);
+    return [perform({ type: "write", file, offset, bytes: log.appendMark(this.mark()) }), this.syncLog()];
   }
 
-  private writeLog(group: Group): readonly GroupOperation[] {
-    const { log } = this.files;
-    const offset = log.end;
-    const operations = this.writeAt(offset, log.append(group.parts, this.mark()));
-    operations.push(sync("log"));
-    // Behind the sync, so that this group does not wait for it.
-    const step = this.limits.preallocateBytes;
-    if (log.allocated - log.end < step / 2) operations.push(this.preallocate(log.allocated + step));
-    return operations;
+  private writeLog({ parts }: Group): readonly GroupOperation[] {
+    const { owner, log } = this.files;
+    const size = recordsSize(parts);
+    if (!log.hasRoom(size) || (log.current.isDamaged && log.canRoll(size))) {
+      const header = log.roll(owner);
+      const bytes = log.append(parts, this.mark(), header.length);
+      bytes.set(header);
+      return [perform({ type: "write", file: log.current.file, offset: 0, bytes }), this.syncLog()];
+    }
+    const { segment: { file }, offset } = log.placeOf(log.end);
+    return [perform({ type: "write", file, offset, bytes: log.append(parts, this.mark()) }), this.syncLog()];
   }
 
-  private writeAt(offset: number, bytes: Uint8Array): GroupOperation[] {
-    const write = perform({ type: "write", file: LOG_FILE, offset, bytes });
-    const end = offset + bytes.length;
-    return end > this.files.log.allocated ? [this.preallocate(end), write] : [write];
-  }
-
-  /** Takes space up to the step at or above `end`. */
-  private preallocate(end: number): GroupOperation {
-    const step = this.limits.preallocateBytes;
-    const { log } = this.files;
-    log.allocated = Math.ceil(end / step) * step;
-    return perform({ type: "preallocate", file: LOG_FILE, size: log.allocated });
+  private syncLog(): GroupOperation {
+    return { operation: { type: "sync", file: this.files.log.current.file }, synced: "log" };
   }
 
   /** What is durable now. */
@@ -146,8 +162,4 @@ function newestHardState(parts: readonly GroupPart[]): HardState | null {
 
 function perform(operation: DiskOperation): GroupOperation {
   return { operation, synced: null };
-}
-
-function sync(file: SyncedFile): GroupOperation {
-  return { operation: { type: "sync", file: file === "term" ? TERM_FILE : LOG_FILE }, synced: file };
 }

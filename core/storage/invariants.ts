@@ -3,17 +3,18 @@
  * simulator and in production.
  */
 import { invariant } from "../invariant.ts";
-import type { EntryId, HardState, LogIndex, Ticket } from "../types.ts";
+import { type EntryId, type HardState, type LogIndex, type Ticket, sameEntry } from "../types.ts";
 import type { Mark } from "./record.ts";
 
 /** Storage of a member of a cluster, as its laws see it. */
 export interface StorageState {
   /** What the log begins behind. */
   readonly base: EntryId;
-  /** Where the next record goes. */
+  /** Position at which the next record goes. */
   readonly end: number;
-  /** Everything in the log below this offset is durable. */
+  /** Everything in the log below this position is durable. */
   readonly synced: number;
+  /** The position behind the last one of the segment that is written. */
   readonly allocated: number;
   /** The highest mark that a record carries. */
   readonly marked: Mark;
@@ -24,6 +25,9 @@ export interface StorageState {
   /** Of the durable hard state. */
   readonly generation: number;
   readonly hardState: HardState;
+  /** What the disk may have acknowledged and no longer has; null: nothing. */
+  readonly lost: EntryId | null;
+  readonly isQuarantined: boolean;
   /** Of which entry the stored snapshot is; null: there is none. */
   readonly snapshot: EntryId | null;
   readonly lastOrdered: Ticket;
@@ -33,7 +37,7 @@ export interface StorageState {
 
 export function checkStorage(state: StorageState): void {
   invariant(state.synced <= state.end, "only what was written is durable");
-  invariant(state.end <= state.allocated, "space is taken before it is needed");
+  invariant(state.end <= state.allocated, "space is taken before it is needed, and a group lies in one segment");
   invariant(state.marked.through <= state.synced, "a mark vouches only for what is durable");
   invariant(state.marked.generation <= state.generation, "a mark knows only a durable hard state");
   invariant(state.base.index <= (state.snapshot?.index ?? 0), "what the log has lost the snapshot has");
@@ -46,20 +50,22 @@ export function checkStorage(state: StorageState): void {
 export function checkStorageStep(before: StorageState, after: StorageState): void {
   invariant(before.base.index <= after.base.index, "the log is only ever shortened at its beginning");
   invariant((before.snapshot?.index ?? 0) <= (after.snapshot?.index ?? 0), "a snapshot gives way to a newer one");
-  if (before.base.index === after.base.index) checkSameLog(before, after);
+  invariant(before.end <= after.end, "the log is append-only: its positions only rise");
+  invariant(before.synced <= after.synced, "what is durable stays so");
+  invariant(before.marked.through <= after.marked.through, "marks never fall");
   invariant(before.marked.generation <= after.marked.generation, "marks never forget a hard state");
   invariant(before.generation <= after.generation, "generations ascend");
   invariant(before.hardState.currentTerm <= after.hardState.currentTerm, "the term never falls");
   invariant(before.lastPersisted <= after.lastPersisted, "orders become durable in order");
+  checkLoss(before, after);
   if (before.hardState.currentTerm === after.hardState.currentTerm && before.hardState.votedFor !== null) {
     invariant(before.hardState.votedFor === after.hardState.votedFor, "one vote per term");
   }
 }
 
-/** Another base is another file. */
-function checkSameLog(before: StorageState, after: StorageState): void {
-  invariant(before.end <= after.end, "the log is append-only");
-  invariant(before.synced <= after.synced, "what is durable stays so");
-  invariant(before.allocated <= after.allocated, "space is never given back");
-  invariant(before.marked.through <= after.marked.through, "marks never fall");
+/** What is lost is found again as a whole, and more is lost only with everything. */
+function checkLoss(before: StorageState, after: StorageState): void {
+  invariant(after.isQuarantined || !before.isQuarantined, "a quarantine ends with the process");
+  if (after.isQuarantined || after.lost === null) return;
+  invariant(before.lost !== null && sameEntry(before.lost, after.lost), "what is lost is found out by recovery");
 }

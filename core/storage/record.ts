@@ -1,13 +1,13 @@
 /**
- * The record: the unit of the file `log`. A header of 64 bytes, the payload, zeros to a multiple of 8.
+ * The record: the unit of the log. A header of 64 bytes, the payload, zeros to a multiple of 8.
  *
- *    0   4  header checksum: CRC-32C of bytes 4 to 64, continued from the log's own checksum (log-file.ts), so that a
- *           record of another log is none of this one
+ *    0   4  header checksum: CRC-32C of bytes 4 to 64, continued from the segment's seed (segment-file.ts), so that a
+ *           record of another segment is none of this one
  *    4   4  payload checksum: CRC-32C of all that follows the header, the filling zeros included
  *    8   4  payload size
- *   12   4  header checksum of the record before; the log's own checksum in the first record
- *   16   8  the record's own offset in the file: a copy elsewhere, say within a payload, is none
- *   24   8  acknowledgedThrough: everything below this offset was durable when the record was written
+ *   12   4  header checksum of the record before; in the first one of a segment its seed
+ *   16   8  the record's own position in the log: a copy elsewhere, say within a payload, is none
+ *   24   8  acknowledgedThrough: everything below this position was durable when the record was written
  *   32   8  generation of the hard state that was durable then (term-file.ts)
  *   40   8  term of the entry named by the index
  *   48   8  index: of the entry; truncation: of the last entry kept; mark: of the last entry. 0: before the first
@@ -30,7 +30,7 @@ export type RecordKind = (typeof KINDS)[number];
 
 /** What was durable when a record was written. */
 export interface Mark {
-  /** Everything in the log below this offset. */
+  /** Everything in the log below this position. */
   readonly through: number;
   /** This generation of the hard state. */
   readonly generation: number;
@@ -38,7 +38,8 @@ export interface Mark {
 
 export interface RecordHeader {
   readonly kind: RecordKind;
-  readonly offset: number;
+  /** Its position in the log. */
+  readonly position: number;
   /** Its own header checksum: what its successor names. */
   readonly checksum: number;
   readonly previous: number;
@@ -49,7 +50,7 @@ export interface RecordHeader {
   readonly payloadChecksum: number;
 }
 
-/** What a record is to say; offsets and checksums are the log's affair. */
+/** What a record is to say; positions and checksums are the log's affair. */
 export interface RecordBody {
   readonly kind: RecordKind;
   readonly entry: EntryId;
@@ -57,7 +58,7 @@ export interface RecordBody {
 }
 
 /** Where a record goes, and what it says of what stands before it. */
-export type RecordPlace = Pick<RecordHeader, "offset" | "previous" | "mark">;
+export type RecordPlace = Pick<RecordHeader, "position" | "previous" | "mark">;
 
 export function isEntryKind(kind: RecordKind): kind is EntryKind {
   return kind === "noop" || kind === "payload" || kind === "configuration";
@@ -74,14 +75,14 @@ export function recordSize(payloadSize: number): number {
 
 /**
  * Writes the record into `target` at `at`, where there must be zeros.
- * @param seed the log's own checksum
+ * @param seed the segment's
  */
 export function writeRecord(
   target: Uint8Array, at: number, seed: number, body: RecordBody, place: RecordPlace,
 ): RecordHeader {
   const { kind, entry, payload } = body;
-  invariant(place.offset % RECORD_ALIGNMENT === 0, "records are aligned");
-  invariant(place.mark.through <= place.offset, "a record vouches only for what stands before it");
+  invariant(place.position % RECORD_ALIGNMENT === 0, "records are aligned");
+  invariant(place.mark.through <= place.position, "a record vouches only for what stands before it");
   const payloadAt = at + RECORD_HEADER_SIZE;
   target.set(payload, payloadAt);
   const payloadChecksum = crc32c(target, payloadAt, payloadAt + paddedSize(payload.length));
@@ -89,7 +90,7 @@ export function writeRecord(
   view.setUint32(4, payloadChecksum, true);
   view.setUint32(8, payload.length, true);
   view.setUint32(12, place.previous, true);
-  setU64(view, 16, place.offset);
+  setU64(view, 16, place.position);
   setU64(view, 24, place.mark.through);
   setU64(view, 32, place.mark.generation);
   setU64(view, 40, entry.term);
@@ -100,8 +101,8 @@ export function writeRecord(
   return { kind, entry, checksum, payloadChecksum, payloadSize: payload.length, ...place };
 }
 
-/** Judges the header that begins `bytes`, as one that stands at `offset` of the log with this checksum. */
-export function decodeRecordHeader(bytes: Uint8Array, offset: number, seed: number): Decoded<RecordHeader> {
+/** Judges the header that begins `bytes`, as one that stands at `position` of the log, in a segment with this seed. */
+export function decodeRecordHeader(bytes: Uint8Array, position: number, seed: number): Decoded<RecordHeader> {
   const header = bytes.subarray(0, RECORD_HEADER_SIZE);
   const reader = new ByteReader(header);
   const checksum = reader.u32();
@@ -109,7 +110,7 @@ export function decodeRecordHeader(bytes: Uint8Array, offset: number, seed: numb
   const payloadChecksum = reader.u32();
   const payloadSize = reader.u32();
   const previous = reader.u32();
-  reader.demand(reader.u64() === offset, "a record names its own offset", 16);
+  reader.demand(reader.u64() === position, "a record names its own position", 16);
   const mark: Mark = { through: reader.u64(), generation: reader.u64() };
   const entry: EntryId = { term: reader.u64() as Term, index: reader.u64() as LogIndex };
   const kind = KINDS[reader.u32() - 1];
@@ -117,7 +118,7 @@ export function decodeRecordHeader(bytes: Uint8Array, offset: number, seed: numb
   const mayBeLarge = kind === "payload" || kind === "configuration";
   reader.demand(mayBeLarge || payloadSize === 0, "only payloads and configurations have a size", 8);
   reader.demand(reader.u32() === 0, "reserved bytes are zero", 60);
-  return reader.finish({ kind: kind ?? "mark", offset, checksum, previous, mark, entry, payloadSize, payloadChecksum });
+  return reader.finish({ kind: kind ?? "mark", position, checksum, previous, mark, entry, payloadSize, payloadChecksum });
 }
 
 function setU64(view: DataView, at: number, value: number): void {

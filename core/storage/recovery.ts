@@ -171,11 +171,15 @@ function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judge
   const hasReserve = names.includes(RESERVE_FILE);
   if (findings.pages === null || findings.log === null) {
     const files = yield* discard(marked, names, limits);
-    yield* writeSlot(files, { isQuarantined: false });
-    return { ok: true, value: { recovered: recoveredOf(identity, files, [], 0, damage), files, hasReserve } };
+    if (!files.ok) return files;
+    yield* writeSlot(files.value, { isQuarantined: false });
+    const recovered = recoveredOf(identity, files.value, [], 0, damage);
+    return { ok: true, value: { recovered, files: files.value, hasReserve } };
   }
 
-  const log = yield* settleLog(findings.log, { owner, term: marked.term, names }, limits);
+  const settled = yield* settleLog(findings.log, { owner, term: marked.term, names }, limits);
+  if (!settled.ok) return settled;
+  const log = settled.value;
   const files: OpenFiles = { owner, log, term: marked.term, pages: findings.pages };
   const entry = files.pages.snapshot?.entry ?? NO_ENTRY;
   // A snapshot whose entry the log does not hold was being installed: the log, which is behind it or contradicts it, is
@@ -193,13 +197,14 @@ function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judge
 /** Log and snapshot are of no use: the directory becomes one that knows nothing but its term, its vote and its loss. */
 function* discard(
   marked: { readonly owner: Owner; readonly term: TermSlot }, names: readonly string[], limits: StorageLimits,
-): DiskProcedure<OpenFiles> {
+): DiskProcedure<Judged<OpenFiles>> {
   for (const file of names) {
     if (file === MANIFEST_FILE || isPageFile(file) || isSegmentFile(file)) yield { type: "unlink", file };
   }
   yield { type: "syncDirectory" };
   const log = yield* createLog(marked.owner, limits);
-  return { owner: marked.owner, log, term: marked.term, pages: PageSet.empty() };
+  if (!log.ok) return log;
+  return { ok: true, value: { owner: marked.owner, log: log.value, term: marked.term, pages: PageSet.empty() } };
 }
 
 function recoveredOf(
@@ -217,16 +222,24 @@ function show({ term, index }: EntryId): string {
 }
 
 /** Makes `identity` durable; one with a cluster after log and hard state, which it promises. */
-export function* writeIdentity(identity: Identity, limits: StorageLimits): DiskProcedure<OpenFiles | null> {
-  const files = identity.cluster === null ? null : yield* createFiles(ownerOf(identity), limits);
+export function* writeIdentity(
+  identity: Identity, limits: StorageLimits,
+): DiskProcedure<Judged<OpenFiles | null>> {
+  let files: OpenFiles | null = null;
+  if (identity.cluster !== null) {
+    const created = yield* createFiles(ownerOf(identity), limits);
+    if (!created.ok) return created;
+    files = created.value;
+  }
   yield* replaceFile(IDENTITY_FILE, encodeIdentity(identity));
-  return files;
+  return { ok: true, value: files };
 }
 
-function* createFiles(owner: Owner, limits: StorageLimits): DiskProcedure<OpenFiles> {
+function* createFiles(owner: Owner, limits: StorageLimits): DiskProcedure<Judged<OpenFiles>> {
   const log = yield* createLog(owner, limits);
+  if (!log.ok) return log;
   yield* replaceFile(TERM_FILE, encodeNewTermFile(owner));
-  return { owner, log, term: FIRST_SLOT, pages: PageSet.empty() };
+  return { ok: true, value: { owner, log: log.value, term: FIRST_SLOT, pages: PageSet.empty() } };
 }
 
 /** Puts a file of these bytes in the place of any before it: all of it or nothing. */

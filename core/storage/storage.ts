@@ -35,7 +35,7 @@ import { type Awaited, type WriteEffect, WriteQueue } from "./write-queue.ts";
 /** Something that takes many disk operations, one after the other, before there is anything else. */
 type Task =
   | { readonly type: "recovery"; readonly steps: DiskProcedure<Judged<Recovery>> }
-  | { readonly type: "identity"; readonly identity: Identity; readonly steps: DiskProcedure<OpenFiles | null> };
+  | { readonly type: "identity"; readonly identity: Identity; readonly steps: DiskProcedure<Judged<OpenFiles | null>> };
 
 /** What a disk operation is for. */
 type Purpose =
@@ -199,10 +199,13 @@ export class Storage {
     return this.ask(({ writes }) => this.written(writes.quarantine()));
   }
 
-  /** To be called every `tickMs`: scrubs a piece, and tries again what was refused for want of space. */
+  /** To be called every `tickMs`: marks the end of a log that rests, scrubs a piece, and tries again what was refused for want of space. */
   tick(): readonly StorageEffect[] {
     if (this.member === null) return [];
-    return this.ask(({ upkeep }) => this.keptUp(upkeep.tick()));
+    return this.ask(({ writes, upkeep }) => {
+      this.written(writes.rest());
+      this.keptUp(upkeep.tick());
+    });
   }
 
   /** The answer to a Disk effect, each exactly once, in order within a file. */
@@ -297,10 +300,11 @@ export class Storage {
     this.effects.push({ type: "Recovered", recovered });
   }
 
-  private finishIdentity(identity: Identity, files: OpenFiles | null): void {
+  private finishIdentity(identity: Identity, files: Judged<OpenFiles | null>): void {
     this.task = null;
+    if (!files.ok) return this.fail(files.fault);
     this.isKnown = true;
-    this.openFiles(files, false);
+    this.openFiles(files.value, false);
     this.effects.push({ type: "IdentityWritten", identity });
   }
 

@@ -1,34 +1,45 @@
 /**
- * The file `term`: the hard state (current term and vote) in two slots that take turns. A write touches only the slot
- * with the older one, so that a torn write leaves the newer one as it was: the newest intact slot wins.
+ * The file `term`: the hard state (current term and vote), and what this disk has to say of itself (what it has lost,
+ * whether all else on it is of no use), in two slots that take turns. A write touches only the slot with the older
+ * state, so that a torn write leaves the newer one as it was: the newest intact slot wins.
  *
- * A slot is a block (block.ts) of 512 bytes; slot 0 stands at 0, slot 1 at 4096; generation g stands in slot g % 2.
+ * Each slot stands there twice, written at once, in blocks of their own: what nobody else can give back, a vote, is not
+ * lost with one block. Generation g stands in slot g % 2; slot 0 at 0 and 4096, slot 1 at 8192 and 12288. Each copy is
+ * a block (block.ts) of 512 bytes:
  *
  *    0   8  magic "qliteter"
- *    8   4  version, 2
- *   12   4  CRC-32C of all other bytes of the slot
+ *    8   4  version, 3
+ *   12   4  CRC-32C of all other bytes of the copy
  *   16  88  owner (block.ts)
  *  104   8  generation: 1 at creation, one more with each write
  *  112   8  current term
  *  120  81  the vote in it, a member's id (block.ts); empty: none
- *  201 311  zero
+ *  201   1  1: quarantined: log and snapshot are to be discarded; 0: they count
+ *  202   6  zero
+ *  208   8  lost: term of the highest entry that may have been acknowledged and is here no more; 0: nothing is lost
+ *  216   8  lost: its index; 0: nothing is lost
+ *  224 288  zero
  *
  * The file is created with generation 1 in place (term 0, no vote) and the other slot blank. So whenever it exists one
- * slot is intact: two damaged ones are corruption. And one damaged slot is a torn write only if no record of the log
- * knows its generation to be durable (record.ts).
+ * slot is intact. A slot without an intact copy is a torn write, unless a record of the log knows its generation to be
+ * durable (record.ts), or it cannot be read at all: no torn write leaves that behind.
  */
 import { invariant } from "../invariant.ts";
-import type { HardState, Term } from "../types.ts";
+import { type EntryId, type HardState, type LogIndex, type Term } from "../types.ts";
 import {
-  type BlockPlace, type Judged, type Owner, beginBlock, brokenField, brokenRule, corrupt, judgeOwner, openBlock,
-  readMember, sealBlock, writeMember, writeOwner,
+  type BlockPlace, type Judged, type Owner, type Refused, beginBlock, brokenField, brokenRule, corrupt, judgeOwner,
+  openBlock, readMember, sealBlock, writeMember, writeOwner,
 } from "./block.ts";
+import type { StorageFault } from "./boundary.ts";
+import { type DiskProcedure, FileWindow } from "./file-window.ts";
 
 export const TERM_FILE = "term";
-export const TERM_VERSION = 2;
+export const TERM_VERSION = 3;
 export const SLOT_SIZE = 512;
 
-const SLOT_DISTANCE = 4096;
+const COPY_DISTANCE = 4096;
+const SLOT_DISTANCE = 2 * COPY_DISTANCE;
+const COPIES = [0, COPY_DISTANCE] as const;
 export const TERM_FILE_SIZE = 2 * SLOT_DISTANCE;
 
 export const INITIAL_HARD_STATE: HardState = { currentTerm: 0 as Term, votedFor: null };
@@ -36,54 +47,134 @@ export const INITIAL_HARD_STATE: HardState = { currentTerm: 0 as Term, votedFor:
 export interface TermSlot {
   readonly generation: number;
   readonly hardState: HardState;
+  /** The highest entry that may have been acknowledged and is here no more; null: nothing is lost. */
+  readonly lost: EntryId | null;
+  /** Whether log and snapshot are of no use. */
+  readonly isQuarantined: boolean;
 }
 
 /** What a new file begins with. */
-export const FIRST_SLOT: TermSlot = { generation: 1, hardState: INITIAL_HARD_STATE };
+export const FIRST_SLOT: TermSlot = {
+  generation: 1, hardState: INITIAL_HARD_STATE, lost: null, isQuarantined: false,
+};
 
-/** Where the slot of a generation stands. */
+/** What a file says, and what is to be done about it. */
+export interface FoundTerm {
+  /** The newest state. */
+  readonly slot: TermSlot;
+  /** What was found damaged, beside a copy that is not. */
+  readonly damage: readonly StorageFault[];
+  /** Where a copy of the newest state is missing. */
+  readonly missingAt: readonly number[];
+}
+
+/** Where the first copy of a generation stands. */
 export function slotOffset(generation: number): number {
   return (generation % 2) * SLOT_DISTANCE;
 }
 
-export function encodeSlot(owner: Owner, slot: TermSlot): Uint8Array {
+/** One copy. */
+export function encodeSlotCopy(owner: Owner, slot: TermSlot): Uint8Array {
   invariant(slot.generation >= FIRST_SLOT.generation, "generations begin at 1");
-  const writer = writeOwner(beginBlock(placeOf(slotOffset(slot.generation))), owner);
-  writer.u64(slot.generation).u64(slot.hardState.currentTerm);
-  return sealBlock(writeMember(writer, slot.hardState.votedFor), SLOT_SIZE);
+  const { generation, hardState, lost, isQuarantined } = slot;
+  const writer = writeOwner(beginBlock(placeOf(slotOffset(generation))), owner);
+  writeMember(writer.u64(generation).u64(hardState.currentTerm), hardState.votedFor);
+  writer.u8(isQuarantined ? 1 : 0).raw(new Uint8Array(6)).u64(lost?.term ?? 0).u64(lost?.index ?? 0);
+  return sealBlock(writer, SLOT_SIZE);
 }
 
-/** The whole file as it is created. */
-export function encodeNewTermFile(owner: Owner): Uint8Array {
-  const bytes = new Uint8Array(TERM_FILE_SIZE);
-  bytes.set(encodeSlot(owner, FIRST_SLOT), slotOffset(FIRST_SLOT.generation));
+/** Both copies, to be written at `slotOffset` of the generation. */
+export function encodeSlot(owner: Owner, slot: TermSlot): Uint8Array {
+  const copy = encodeSlotCopy(owner, slot);
+  const bytes = new Uint8Array(COPY_DISTANCE + SLOT_SIZE);
+  for (const at of COPIES) bytes.set(copy, at);
   return bytes;
 }
 
-/** The newest intact slot of the whole file. */
-export function decodeTermFile(bytes: Uint8Array, owner: Owner): Judged<TermSlot> {
-  const even = decodeSlot(bytes, 0, owner);
-  const odd = decodeSlot(bytes, SLOT_DISTANCE, owner);
-  // Another version or another owner is no damage: an intact slot says so.
-  for (const slot of [even, odd]) if (!slot.ok && slot.fault.type !== "corrupt") return slot;
-  if (!even.ok && !odd.ok) {
-    return corrupt(TERM_FILE, 0, `both slots are damaged (${detailOf(even)}; ${detailOf(odd)})`);
-  }
-  if (!even.ok) return odd;
-  if (!odd.ok) return even;
-  const [older, newer] = even.value.generation < odd.value.generation ? [even, odd] : [odd, even];
-  if (newer.value.generation !== older.value.generation + 1) {
-    return brokenRule(TERM_FILE, 0, "the slots hold consecutive generations");
-  }
-  if (newer.value.hardState.currentTerm < older.value.hardState.currentTerm) {
-    return brokenRule(TERM_FILE, slotOffset(newer.value.generation), "the term never falls");
-  }
-  return newer;
+/** The whole file as it is created. */
+export function encodeNewTermFile(owner: Owner, hardState = INITIAL_HARD_STATE): Uint8Array {
+  const bytes = new Uint8Array(TERM_FILE_SIZE);
+  bytes.set(encodeSlot(owner, { ...FIRST_SLOT, hardState }), slotOffset(FIRST_SLOT.generation));
+  return bytes;
 }
 
-function decodeSlot(file: Uint8Array, offset: number, owner: Owner): Judged<TermSlot> {
+/** The highest of these by term, then index; null: none of them says anything. */
+export function lostWith(...entries: readonly (EntryId | null)[]): EntryId | null {
+  let highest: EntryId | null = null;
+  for (const entry of entries) {
+    if (entry === null || entry.index === 0) continue;
+    const { term, index } = highest ?? { term: 0, index: 0 };
+    if (entry.term > term || (entry.term === term && entry.index > index)) highest = entry;
+  }
+  return highest;
+}
+
+/** Makes it durable that this disk has lost something, or that it has not, without any change of the hard state. */
+export function* writeSlot(
+  files: { readonly owner: Owner; term: TermSlot }, change: Partial<Pick<TermSlot, "lost" | "isQuarantined">>,
+): DiskProcedure<null> {
+  const slot: TermSlot = { ...files.term, ...change, generation: files.term.generation + 1 };
+  const offset = slotOffset(slot.generation);
+  yield { type: "write", file: TERM_FILE, offset, bytes: encodeSlot(files.owner, slot) };
+  yield { type: "sync", file: TERM_FILE };
+  files.term = slot;
+  return null;
+}
+
+/** Reads the file, makes its newest state durable, and mends a copy from the other one. */
+export function* recoverTerm(owner: Owner): DiskProcedure<Judged<FoundTerm>> {
+  const window = new FileWindow(TERM_FILE, TERM_FILE_SIZE, TERM_FILE_SIZE);
+  const bytes = yield* window.take(0, TERM_FILE_SIZE);
+  const found = decodeTermFile(bytes, owner, (offset) => window.unreadableIn(offset, offset + SLOT_SIZE) === null);
+  if (!found.ok) return found;
+  // The copy that is intact is left alone: a crash now takes nothing away.
+  const copy = encodeSlotCopy(owner, found.value.slot);
+  for (const offset of found.value.missingAt) yield { type: "write", file: TERM_FILE, offset, bytes: copy };
+  yield { type: "sync", file: TERM_FILE };
+  return found;
+}
+
+/** What the bytes of the whole file say. @param isReadable whether the copy at an offset could be read */
+export function decodeTermFile(
+  bytes: Uint8Array, owner: Owner, isReadable: (offset: number) => boolean = () => true,
+): Judged<FoundTerm> {
+  const slots = [0, SLOT_DISTANCE].map((at) => COPIES.map((copyAt) => decodeCopy(bytes, at + copyAt, owner, isReadable)));
+  // Another version or another owner is no damage: an intact copy says so.
+  for (const { judged } of slots.flat()) {
+    if (judged !== null && !judged.ok && judged.fault.type !== "corrupt") return judged;
+  }
+  const [even, odd] = slots.map((copies) => newestOf(copies)) as [TermSlot | null, TermSlot | null];
+  if (even === null && odd === null) {
+    const details = slots.flat().map(({ judged }) => (judged === null ? "blank" : detailOf(judged)));
+    return corrupt(TERM_FILE, 0, `both slots are damaged (${details.join("; ")})`);
+  }
+  const slot = odd === null || (even !== null && even.generation > odd.generation) ? (even as TermSlot) : odd;
+  const older = slot === odd ? even : odd;
+  const fault = judgeOlder(slot, older, slots[slot === odd ? 0 : 1] as Copy[]);
+  if (fault !== null) return fault;
+  return { ok: true, value: foundOf(slot, slots[slot.generation % 2] as Copy[]) };
+}
+
+/** A copy of a slot as it was found. */
+interface Copy {
+  readonly offset: number;
+  /** null: nothing was ever written there. */
+  readonly judged: Judged<TermSlot> | null;
+  readonly isReadable: boolean;
+}
+
+function decodeCopy(
+  file: Uint8Array, offset: number, owner: Owner, isReadable: (offset: number) => boolean,
+): Copy {
+  if (!isReadable(offset)) return { offset, judged: corrupt(TERM_FILE, offset, "cannot be read"), isReadable: false };
+  const bytes = file.subarray(offset, offset + SLOT_SIZE);
+  const isBlank = bytes.length === SLOT_SIZE && bytes.every((byte) => byte === 0);
+  return { offset, judged: isBlank ? null : judgeCopy(bytes, offset, owner), isReadable: true };
+}
+
+function judgeCopy(bytes: Uint8Array, offset: number, owner: Owner): Judged<TermSlot> {
   const place = placeOf(offset);
-  const opened = openBlock(place, file.subarray(offset, offset + SLOT_SIZE));
+  const opened = openBlock(place, bytes);
   if (!opened.ok) return opened;
   const reader = opened.value;
   const foreign = judgeOwner(place, reader, owner);
@@ -91,9 +182,47 @@ function decodeSlot(file: Uint8Array, offset: number, owner: Owner): Judged<Term
   const generation = reader.u64();
   const currentTerm = reader.u64() as Term;
   const votedFor = readMember(reader);
+  const quarantined = reader.u8();
+  reader.demand(quarantined <= 1, "a flag is 0 or 1", 201);
+  reader.raw(6);
+  const lost: EntryId = { term: reader.u64() as Term, index: reader.u64() as LogIndex };
+  reader.demand((lost.term === 0) === (lost.index === 0), "what is lost is an entry of a term", 208);
   if (reader.fault !== null) return brokenField(place, reader.fault);
-  if (slotOffset(generation) !== offset) return brokenRule(TERM_FILE, offset, "a generation stands in its own slot");
-  return { ok: true, value: { generation, hardState: { currentTerm, votedFor } } };
+  const isInPlace = slotOffset(generation) === offset - (offset % SLOT_DISTANCE);
+  if (!isInPlace || generation < 1) return brokenRule(TERM_FILE, offset, "a generation stands in its own slot");
+  const slot = { generation, hardState: { currentTerm, votedFor }, isQuarantined: quarantined === 1 };
+  return { ok: true, value: { ...slot, lost: lost.index === 0 ? null : lost } };
+}
+
+/** A torn write may leave the new state in one copy and the one before in the other. */
+function newestOf(copies: readonly Copy[]): TermSlot | null {
+  let newest: TermSlot | null = null;
+  for (const { judged } of copies) {
+    if (judged?.ok && judged.value.generation > (newest?.generation ?? 0)) newest = judged.value;
+  }
+  return newest;
+}
+
+/** null: the other slot, without an intact copy perhaps, contradicts nothing. */
+function judgeOlder(slot: TermSlot, older: TermSlot | null, copies: readonly Copy[]): Refused | null {
+  const offset = slotOffset(slot.generation);
+  if (older !== null) {
+    if (slot.generation !== older.generation + 1) {
+      return brokenRule(TERM_FILE, 0, "the slots hold consecutive generations");
+    }
+    const isFalling = slot.hardState.currentTerm < older.hardState.currentTerm;
+    return isFalling ? brokenRule(TERM_FILE, offset, "the term never falls") : null;
+  }
+  const unreadable = copies.find(({ isReadable }) => !isReadable);
+  if (unreadable === undefined) return null;
+  const detail = `cannot be read, nor is there another copy: generation ${slot.generation + 1} may be lost, and a vote`;
+  return corrupt(TERM_FILE, unreadable.offset, detail);
+}
+
+function foundOf(slot: TermSlot, copies: readonly Copy[]): FoundTerm {
+  const missing = copies.filter(({ judged }) => !judged?.ok || judged.value.generation !== slot.generation);
+  const damage = missing.flatMap(({ judged }) => (judged !== null && !judged.ok ? [judged.fault] : []));
+  return { slot, damage, missingAt: missing.map(({ offset }) => offset) };
 }
 
 function placeOf(offset: number): BlockPlace {

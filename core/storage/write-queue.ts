@@ -77,13 +77,12 @@ export class WriteQueue {
   constructor(files: OpenFiles, limits: StorageLimits) {
     this.files = files;
     this.limits = limits;
-    this.commit = new GroupCommit(files, limits);
+    this.commit = new GroupCommit(files);
   }
 
-  /** Nothing waits, nothing is under way; while closing: nor is anything to be done. */
+  /** Nothing waits, nothing is under way. */
   get isSettled(): boolean {
-    const { log } = this.files;
-    return this.underWay === null && this.queue.length === 0 && !(this.closing && log.synced < log.end);
+    return this.underWay === null && this.queue.length === 0;
   }
 
   /** How large a segment the next group waits for, at least; null: none waits. */
@@ -143,6 +142,11 @@ export class WriteQueue {
     return this.add({ type: "quarantine" });
   }
 
+  /** From time to time: vouches for the last group, if none has followed it. */
+  rest(): readonly WriteEffect[] {
+    return this.isSettled ? this.markEnd() : [];
+  }
+
   /** Files that nothing refers to any more go: nothing in force does, and nobody reads them. */
   removeUnused(): readonly WriteEffect[] {
     return this.files.pages.hasUnused ? this.add({ type: "cleaning" }) : [];
@@ -170,6 +174,12 @@ export class WriteQueue {
     return this.goOn();
   }
 
+  private markEnd(): readonly PerformEffect[] {
+    const operations = this.commit.markEnd();
+    if (operations.length > 0) this.underWay = "group";
+    return operations.map(toBePerformed);
+  }
+
   private add(work: Work): readonly WriteEffect[] {
     this.queue.push(work);
     return this.goOn();
@@ -183,11 +193,11 @@ export class WriteQueue {
     return effects;
   }
 
-  /** Begins the next work, if none is under way and some waits; marks the end, if none does. */
+  /** Begins the next work, if none is under way and some waits; marks the end of a log that is being closed. */
   private proceed(): readonly PerformEffect[] {
     if (this.underWay !== null) return [];
     const next = this.queue[0];
-    if (next === undefined) return this.idle();
+    if (next === undefined) return this.closing ? this.markEnd() : [];
     if (next.type === "part") {
       const parts = this.nextParts();
       if (!this.commit.canBegin(parts)) return [];
@@ -195,19 +205,11 @@ export class WriteQueue {
       this.underWay = "group";
       return this.commit.begin(parts).map(toBePerformed);
     }
+    // The log may have to start anew, in a segment that stands ready.
+    if (next.type === "install" && this.files.log.prepared === null) return [];
     this.queue.shift();
     this.underWay = { job: next, steps: this.stepsOf(next) };
     return this.advance(null);
-  }
-
-  private idle(): readonly PerformEffect[] {
-    const operations = [...this.commit.markEnd()];
-    const { log } = this.files;
-    if (this.closing && log.synced < log.end) {
-      this.underWay = "group";
-      operations.push(...this.commit.syncEnd());
-    }
-    return operations.map(toBePerformed);
   }
 
   /** At least one part if the next work is one, and as many more as one write may carry. */
@@ -219,7 +221,7 @@ export class WriteQueue {
       for (const entry of next.part.entries) size += entry.payload.length;
       parts.push(next.part);
     }
-    return parts;
+    return this.commit.fitting(parts);
   }
 
   private *stepsOf(job: Job): DiskProcedure<Outcome> {
@@ -240,7 +242,7 @@ export class WriteQueue {
         invariant(files.log.entries.holds(through), "only entries of the log are compacted");
         const snapshot = files.pages.snapshot?.entry.index ?? 0;
         invariant(through.index <= snapshot, "only what the stored snapshot has is compacted");
-        return yield* dropSegments(files, through);
+        return yield* dropSegments(files, through, limits);
       }
       case "chunk":
         return { end: yield* this.reception.storeChunk(files, job.chunk, limits.maxWriteBytes) };

@@ -1,0 +1,104 @@
+/**
+ * The log loses segments: those at its beginning, because a snapshot has what they say; or all of them, because a
+ * snapshot has arrived whose entry it does not hold. And how the log comes into being.
+ *
+ * The hard idea is that a crash may come anywhere. Segments go one after the other, each durably before the next, so
+ * that what is left has no gap. A log that starts anew does so in a segment that says so, and is durable before any
+ * older one goes: from then on those are void, wherever the rest has come to. What the log knew of the hard state the
+ * new segment's mark knows as well.
+ */
+import { invariant } from "../invariant.ts";
+import { type EntryId, NO_ENTRY } from "../types.ts";
+import { type Judged, type Owner, type Refused, checksumOf } from "./block.ts";
+import type { StorageLimits } from "./boundary.ts";
+import { hadSpace } from "./disk-result.ts";
+import type { DiskProcedure } from "./file-window.ts";
+import { Log, MARK_SIZE, type Segment, segmentOf } from "./log.ts";
+import { giveUpReserve, makeFile, prepareSegment } from "./log-space.ts";
+import type { OpenFiles } from "./open-files.ts";
+import { SEGMENT_HEADER_SIZE, type SegmentHeader, encodeSegmentHeader, segmentFile } from "./segment-file.ts";
+
+/** Lets go of the segments that hold only entries up to `through`, which the stored snapshot has. */
+export function* dropSegments(
+  files: OpenFiles, through: EntryId, { segmentBytes }: StorageLimits,
+): DiskProcedure<null> {
+  for (const segment of files.log.dropThrough(through.index)) yield* remove(files.log, segment, segmentBytes);
+  return null;
+}
+
+/** The log consists of nothing but what comes behind `base` from now on. */
+export function* resetLog(
+  files: Pick<OpenFiles, "owner" | "log" | "term">, base: EntryId, limits: StorageLimits,
+): DiskProcedure<Refused | null> {
+  const refused = yield* havePrepared(files, limits);
+  if (refused !== null) return refused;
+  const older = files.log;
+  invariant(older.synced === older.end, "a log starts anew when all before it is durable");
+  const prepared = older.takePrepared();
+  const header = { ...older.nextHeader(true), base };
+  const log = yield* writeFirst(prepared.file, files.owner, header, prepared.size, files.term.generation);
+  if (log === null) return noSpace(prepared.file);
+  log.inherit(older);
+  files.log = log;
+  for (const segment of older.segments) yield* remove(log, segment, limits.segmentBytes);
+  return null;
+}
+
+/** The log of a new member. Leftovers of an unfinished founding are replaced. */
+export function* createLog(owner: Owner, limits: StorageLimits): DiskProcedure<Judged<Log>> {
+  const header: SegmentHeader = { sequence: 1, start: 0, base: NO_ENTRY, previous: 0, startsAnew: true };
+  const file = segmentFile(1);
+  const unfinished = `${file}.new`;
+  const size = Math.max(limits.segmentBytes, SEGMENT_HEADER_SIZE + MARK_SIZE);
+  if (!(yield* makeFile(unfinished, size))) return noSpace(file);
+  const log = yield* writeFirst(unfinished, owner, header, size, 0);
+  if (log === null) return noSpace(file);
+  yield { type: "rename", from: unfinished, to: file };
+  yield { type: "syncDirectory" };
+  yield* prepareSegment({ log }, 0, limits);
+  return { ok: true, value: log };
+}
+
+/** The header of a log that starts anew, and a mark if it knows of a hard state: durable. null: there is no space. */
+function* writeFirst(
+  file: string, owner: Owner, header: SegmentHeader, size: number, generation: number,
+): DiskProcedure<Log | null> {
+  const bytes = encodeSegmentHeader(owner, header);
+  const log = new Log(segmentOf(header, checksumOf(bytes), size));
+  const mark = generation === 0 ? new Uint8Array(0) : log.appendMark({ through: header.start, generation });
+  const first = new Uint8Array(bytes.length + mark.length);
+  first.set(bytes);
+  first.set(mark, bytes.length);
+  if (!hadSpace(yield { type: "write", file, offset: 0, bytes: first })) return null;
+  if (!hadSpace(yield { type: "sync", file })) return null;
+  log.noteSynced();
+  return log;
+}
+
+/** null: a segment is prepared, at the cost of the reserve if need be. */
+export function* havePrepared(
+  files: Pick<OpenFiles, "log">, limits: StorageLimits, minimumBytes = 0,
+): DiskProcedure<Refused | null> {
+  if (files.log.prepared !== null) return null;
+  if (yield* prepareSegment(files, minimumBytes, limits)) return null;
+  yield* giveUpReserve();
+  return (yield* prepareSegment(files, minimumBytes, limits)) ? null : noSpace(segmentFile(files.log.current.sequence + 1));
+}
+
+/** The segment has left the log: its file is kept to be used again, if there are not enough of those, or goes. */
+function* remove(log: Log, { file, size, isDamaged }: Segment, segmentBytes: number): DiskProcedure<void> {
+  if (isDamaged || size !== segmentBytes || !log.wantsAhead) {
+    yield { type: "unlink", file };
+    yield { type: "syncDirectory" };
+    return;
+  }
+  const sequence = log.claimSequence();
+  const next = segmentFile(sequence);
+  yield { type: "rename", from: file, to: next };
+  yield { type: "syncDirectory" };
+  log.addAhead({ sequence, file: next, size });
+}
+
+function noSpace(file: string): Refused {
+  return { ok: false, fault: { type: "diskFailed", file, code: "ENOSPC", detail: "there is no space for the log" } };
+}
