@@ -1,52 +1,57 @@
 /**
- * The stored snapshot on its way back: pieces of it for members that lag behind, and all of it for this node's own
- * state. One request at a time, in the order in which they came. What a request asks for may be replaced before its
- * turn comes, or while it is being read: then it is no longer there.
+ * Pieces of snapshots for members that lag behind (snapshot-stream.ts). One request at a time, in the order in which
+ * they came. Every page is judged before it leaves: damage is never sent on. What a request asks for may be gone by the
+ * time of its turn, unless it is pinned.
  */
-import { crc32c } from "../checksum.ts";
 import { invariant } from "../invariant.ts";
-import { sameEntry } from "../types.ts";
-import { type Judged, type Refused, brokenRule, corrupt } from "./block.ts";
-import type { SnapshotReader, StorageFault } from "./boundary.ts";
-import type { DiskOperation, DiskResult } from "./disk.ts";
-import { resultOf } from "./disk-result.ts";
+import type { SnapshotId } from "../raft/message.ts";
+import type { LogIndex, MemberId } from "../types.ts";
+import type { Owner } from "./block.ts";
+import type { StorageEffect } from "./boundary.ts";
+import type { DiskNews, DiskOperation } from "./disk.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import type { OpenFiles } from "./open-files.ts";
-import { SNAPSHOT_FILE } from "./snapshot-file.ts";
+import { type PageFile, encodePageFileHead, pageFileSize, pagesAtOf } from "./page-file.ts";
+import { type PageDamage, readRun } from "./page-run.ts";
+import type { PageFiles, StoredSnapshot } from "./page-set.ts";
+
+type News = Extract<
+  StorageEffect, { readonly type: "SnapshotRead" | "DamageFound" | "PagesDamaged" | "SnapshotWanted" }
+>;
 
 export type SnapshotReadEffect =
-  /** To be performed, its result handed to `answered`. */
+  /** To be performed, its answer handed to `answered`. */
   | { readonly type: "Perform"; readonly operation: DiskOperation }
-  | { readonly type: "SnapshotRead"; readonly reader: SnapshotReader; readonly bytes: Uint8Array | null }
-  | { readonly type: "Failed"; readonly fault: StorageFault };
+  | News;
 
-interface SnapshotRequest {
-  readonly reader: SnapshotReader;
+export interface SnapshotRequest {
+  readonly to: MemberId;
+  readonly snapshot: SnapshotId;
+  readonly offset: number;
   readonly maxBytes: number;
 }
 
+/** `bytes` null: the snapshot is not there, or not as it was. */
+interface Piece {
+  readonly bytes: Uint8Array | null;
+  readonly damage: readonly PageDamage[];
+}
+
 export class SnapshotReads {
-  private readonly files: OpenFiles;
-  /** One read of all of it takes so many bytes at a time. */
-  private readonly chunkBytes: number;
+  private readonly files: PageFiles & { readonly owner: Owner };
   private waiting: SnapshotRequest[] = [];
-  private underWay: {
-    readonly reader: SnapshotReader;
-    readonly steps: DiskProcedure<Judged<Uint8Array | null>>;
-  } | null = null;
+  private underWay: { readonly request: SnapshotRequest; readonly steps: DiskProcedure<Piece> } | null = null;
 
-  constructor(files: OpenFiles, chunkBytes: number) {
+  constructor(files: PageFiles & { readonly owner: Owner }) {
     this.files = files;
-    this.chunkBytes = chunkBytes;
   }
 
-  request(reader: SnapshotReader, maxBytes: number): readonly SnapshotReadEffect[] {
-    this.waiting.push({ reader, maxBytes });
-    return this.underWay === null ? this.proceed() : [];
+  request(request: SnapshotRequest): readonly SnapshotReadEffect[] {
+    this.waiting.push(request);
+    return this.underWay === null ? this.proceed([]) : [];
   }
 
-  answered(result: DiskResult): readonly SnapshotReadEffect[] {
-    return this.advance(result, []);
+  answered(news: DiskNews): readonly SnapshotReadEffect[] {
+    return this.advance(news, []);
   }
 
   /** What has not begun is given up, unanswered. */
@@ -54,63 +59,70 @@ export class SnapshotReads {
     this.waiting = [];
   }
 
-  private proceed(news: SnapshotReadEffect[] = []): readonly SnapshotReadEffect[] {
-    const next = this.waiting.shift();
-    if (next === undefined) return news;
-    const { files, chunkBytes } = this;
-    const { reader, maxBytes } = next;
-    const steps = reader.type === "restore" ? readAll(files, reader, chunkBytes) : readPiece(files, reader, maxBytes);
-    this.underWay = { reader, steps };
+  private proceed(news: SnapshotReadEffect[]): readonly SnapshotReadEffect[] {
+    const request = this.waiting.shift();
+    if (request === undefined) return news;
+    this.underWay = { request, steps: this.read(request) };
     return this.advance(null, news);
   }
 
-  /** `result`: of the step before; null: this is the first. `news`: what has been found meanwhile. */
-  private advance(result: DiskResult | null, news: SnapshotReadEffect[]): readonly SnapshotReadEffect[] {
+  /** `answer`: of the step before; null: this is the first. `news`: what has been found meanwhile. */
+  private advance(answer: DiskNews | null, news: SnapshotReadEffect[]): readonly SnapshotReadEffect[] {
     invariant(this.underWay !== null, "only a read that was asked for is answered");
-    const { reader, steps } = this.underWay;
-    const step = result === null ? steps.next() : steps.next(result);
+    const { request: { to, snapshot, offset }, steps } = this.underWay;
+    const step = answer === null ? steps.next() : steps.next(answer);
     if (!step.done) return [{ type: "Perform", operation: step.value }, ...news];
     this.underWay = null;
-    if (!step.value.ok) return [...news, { type: "Failed", fault: step.value.fault }];
-    return this.proceed([...news, { type: "SnapshotRead", reader, bytes: step.value.value }]);
+    const { bytes, damage } = step.value;
+    if (damage.length > 0) news.push(...this.damageFound(damage));
+    news.push({ type: "SnapshotRead", to, snapshot, offset, bytes });
+    return this.proceed(news);
+  }
+
+  private damageFound(damage: readonly PageDamage[]): News[] {
+    const numbers = this.files.pages.noteDamage(damage);
+    const remedy = "the pages are written anew, from memory";
+    const found = damage.map(({ fault }): News => ({ type: "DamageFound", fault, remedy }));
+    const wanted: News = { type: "SnapshotWanted", through: 0 as LogIndex };
+    return numbers.length === 0 ? found : [...found, { type: "PagesDamaged", numbers }, wanted];
+  }
+
+  private *read({ snapshot, offset, maxBytes }: SnapshotRequest): DiskProcedure<Piece> {
+    const stored = this.files.pages.find(snapshot);
+    if (stored === null) return { bytes: null, damage: [] };
+    invariant(maxBytes > 0 && offset <= snapshot.size, "a piece begins within the snapshot");
+    if (offset < stored.head.length) return { bytes: stored.head.slice(offset, offset + maxBytes), damage: [] };
+    const found = fileAt(stored, offset);
+    if (found === null) return { bytes: new Uint8Array(0), damage: [] };
+    return yield* this.readFile(found.file, found.at, maxBytes);
+  }
+
+  /** Header and directory from memory, where they have been judged; pages from the disk, and judged. */
+  private *readFile(file: PageFile, at: number, maxBytes: number): DiskProcedure<Piece> {
+    const pagesAt = pagesAtOf(file.count);
+    if (at < pagesAt) {
+      const head = encodePageFileHead({ ...file, cluster: this.files.owner.cluster });
+      return { bytes: head.slice(at, at + maxBytes), damage: [] };
+    }
+    const { pageSize, count } = file;
+    const end = Math.min(at + maxBytes, pagesAt + count * pageSize);
+    const from = Math.floor((at - pagesAt) / pageSize);
+    const run = yield* readRun(file, from, Math.ceil((end - pagesAt) / pageSize));
+    if (run.damage.length > 0) return { bytes: null, damage: run.damage };
+    const runAt = pagesAt + from * pageSize;
+    return { bytes: run.bytes.subarray(at - runAt, end - runAt), damage: [] };
   }
 }
 
-const GONE: Judged<null> = { ok: true, value: null };
-
-function* readPiece(
-  files: OpenFiles, reader: SnapshotReader & { readonly type: "member" }, maxBytes: number,
-): DiskProcedure<Judged<Uint8Array | null>> {
-  const stored = files.snapshot;
-  if (stored === null || !sameEntry(stored.id.entry, reader.entry)) return GONE;
-  invariant(maxBytes > 0 && reader.offset <= stored.id.size, "a piece begins within the snapshot");
-  const offset = stored.bytesAt + reader.offset;
-  const length = Math.min(maxBytes, stored.id.size - reader.offset);
-  const { bytes } = resultOf(yield { type: "read", file: SNAPSHOT_FILE, offset, length }, "read");
-  if (bytes.length !== length) return shortened(offset);
-  return { ok: true, value: bytes };
-}
-
-/** All of it, judged by its checksum. */
-function* readAll(
-  files: OpenFiles, reader: SnapshotReader, chunkBytes: number,
-): DiskProcedure<Judged<Uint8Array | null>> {
-  const stored = files.snapshot;
-  if (stored === null || !sameEntry(stored.id.entry, reader.entry)) return GONE;
-  const all = new Uint8Array(stored.id.size);
-  for (let at = 0; at < all.length; at += chunkBytes) {
-    // Its file may have been replaced since the piece before.
-    if (files.snapshot !== stored) return GONE;
-    const length = Math.min(chunkBytes, all.length - at);
-    const result = yield { type: "read", file: SNAPSHOT_FILE, offset: stored.bytesAt + at, length };
-    const { bytes } = resultOf(result, "read");
-    if (bytes.length !== length) return shortened(stored.bytesAt + at);
-    all.set(bytes, at);
+/** Into which file an offset of the stream leads, and where there; null: it is the end. */
+function fileAt(
+  { head, files, state: { pageSize } }: StoredSnapshot, offset: number,
+): { readonly file: PageFile; readonly at: number } | null {
+  let at = offset - head.length;
+  for (const file of files) {
+    const size = pageFileSize(file.count, pageSize);
+    if (at < size) return { file, at };
+    at -= size;
   }
-  if (crc32c(all) === stored.checksum) return { ok: true, value: all };
-  return brokenRule(SNAPSHOT_FILE, stored.bytesAt, "a snapshot's checksum matches");
-}
-
-function shortened(offset: number): Refused {
-  return corrupt(SNAPSHOT_FILE, offset, "does not have the size that it had");
+  return null;
 }

@@ -1,0 +1,184 @@
+/**
+ * Merging: the newest files of the stored snapshot become one, so that a page that was overwritten takes no room for
+ * long and a snapshot consists of few files. It reads from the disk, judging every page, and writes a file of the same
+ * kind; nobody notices but who looks for the files. One merge at a time, beside checkpoints.
+ *
+ * The hard idea is when. The cases are:
+ * 1. Sizes are kept geometric: while a file has less than twice the pages of all newer ones together, it is merged with
+ *    them. So a page is rewritten about as often as the logarithm of the database's size says, and no oftener.
+ * 2. The files hold more than twice the pages of the database (it has shrunk): all of them are merged.
+ * 3. A file is damaged where it does not count any more (its pages have been written again, or its directory stands in
+ *    memory): it is merged with all newer ones, and the damage is gone.
+ * With that, at rest, files hold at most twice the pages of the database.
+ */
+import type { StorageLimits } from "./boundary.ts";
+import type { Owner, Refused } from "./block.ts";
+import type { DiskProcedure } from "./file-window.ts";
+import { type PageFile, pageFileName } from "./page-file.ts";
+import { writePageFile } from "./page-file-writer.ts";
+import { PageMap } from "./page-map.ts";
+import { readRun } from "./page-run.ts";
+import { type PageFiles, type PageSet, StoredSnapshot } from "./page-set.ts";
+import { type PreparedManifest, prepareManifest, publish } from "./publication.ts";
+
+type OwnedFiles = PageFiles & { readonly owner: Owner };
+
+const MIN_RATIO = 2;
+const MAX_GARBAGE_RATIO = 2;
+
+/** What is to be merged. */
+export interface Merge {
+  readonly stored: StoredSnapshot;
+  /** The newest of its files, oldest first. */
+  readonly inputs: readonly PageFile[];
+}
+
+export interface WrittenMerge {
+  readonly inputs: readonly PageFile[];
+  /** null: nothing is left of the inputs. */
+  readonly output: PageFile | null;
+  readonly manifest: PreparedManifest;
+}
+
+/** null: nothing is to be merged. */
+export function planMerge(pages: PageSet): Merge | null {
+  const { stored } = pages;
+  if (stored === null) return null;
+  const { files } = stored;
+  const first = firstInput(pages, stored);
+  const inputs = files.slice(first);
+  const isDue = inputs.length > 1 || (inputs[0] !== undefined && isSuperfluous(pages, stored, inputs[0]));
+  return isDue && inputs.every((file) => pages.isMergeable(file)) ? { stored, inputs } : null;
+}
+
+/** From which file on they are merged. */
+function firstInput(pages: PageSet, { state, files }: StoredSnapshot): number {
+  const total = files.reduce((sum, { count }) => sum + count, 0);
+  if (total > MAX_GARBAGE_RATIO * state.pageCount) return 0;
+  let first = Math.max(0, files.length - 1);
+  let newer = files[first]?.count ?? 0;
+  while (first > 0 && files[first - 1]!.count < MIN_RATIO * newer) newer += files[--first]!.count;
+  const damaged = files.findIndex((file) => pages.isDamaged(file));
+  return damaged === -1 ? first : Math.min(first, damaged);
+}
+
+/** Whether a file should be written again though there is none to merge it with. */
+function isSuperfluous(pages: PageSet, { state }: StoredSnapshot, file: PageFile): boolean {
+  return pages.isDamaged(file) || file.count > MAX_GARBAGE_RATIO * state.pageCount;
+}
+
+/** Writes the merged file, durably. null: there is no space, or a page is damaged; nothing is left of it. */
+export function* writeMerge(
+  files: OwnedFiles, merge: Merge, limits: Pick<StorageLimits, "maxWriteBytes">,
+): DiskProcedure<WrittenMerge | null> {
+  const { pages } = files;
+  pages.hold(merge.stored);
+  const written = yield* writeHeld(files, merge, limits.maxWriteBytes);
+  pages.letGo(merge.stored);
+  return written;
+}
+
+function* writeHeld(files: OwnedFiles, merge: Merge, maxWriteBytes: number): DiskProcedure<WrittenMerge | null> {
+  const { stored: { state, files: { length } }, inputs } = merge;
+  const manifest = yield* prepareManifest(files, state.configuration, length);
+  if (manifest === null) return null;
+  const merged = new MergedPages(inputs, state.pageCount);
+  if (merged.numbers.length === 0) return { inputs, output: null, manifest };
+  const { numbers, crcs } = merged;
+  const { through } = inputs.at(-1)!;
+  const plan = { cluster: files.owner.cluster, through, pageSize: state.pageSize, numbers, crcs };
+  const source = (from: number, end: number): DiskProcedure<Uint8Array | null> => merged.read(files.pages, from, end);
+  const output = yield* writePageFile(files.pages.takeSequence(), plan, source, maxWriteBytes);
+  if (output !== null) return { inputs, output, manifest };
+  yield { type: "unlink", file: manifest.file };
+  return null;
+}
+
+/** The pages that count among those of some files, ascending. */
+class MergedPages {
+  readonly numbers: Uint32Array;
+  readonly crcs: Uint32Array;
+  private readonly inputs: readonly PageFile[];
+  /** By place here: which input has the page, and at which place there. */
+  private readonly holders: Uint16Array;
+  private readonly places: Uint32Array;
+
+  constructor(inputs: readonly PageFile[], pageCount: number) {
+    const map = new PageMap(inputs, pageCount);
+    let count = 0;
+    for (let number = 1; number <= pageCount; number++) if (map.holderOf(number) !== null) count++;
+    this.inputs = inputs;
+    this.numbers = new Uint32Array(count);
+    this.crcs = new Uint32Array(count);
+    this.holders = new Uint16Array(count);
+    this.places = new Uint32Array(count);
+    const cursors = inputs.map(() => 0);
+    for (let number = 1, at = 0; number <= pageCount; number++) {
+      const holder = map.holderOf(number);
+      if (holder === null) continue;
+      const input = inputs[holder]!;
+      let place = cursors[holder]!;
+      while (input.numbers[place] !== number) place++;
+      cursors[holder] = place + 1;
+      this.numbers[at] = number;
+      this.crcs[at] = input.crcs[place]!;
+      this.holders[at] = holder;
+      this.places[at] = place;
+      at++;
+    }
+  }
+
+  /** The pages at the places [from, end). null: one of them is damaged, which is noted. */
+  *read(pages: PageSet, from: number, end: number): DiskProcedure<Uint8Array | null> {
+    const { pageSize } = this.inputs[0]!;
+    const bytes = new Uint8Array((end - from) * pageSize);
+    for (const [holder, input] of this.inputs.entries()) {
+      for (let at = this.next(holder, from, end); at < end; at = this.next(holder, at, end)) {
+        const targets = this.neighbours(holder, at, end);
+        const place = this.places[at]!;
+        const run = yield* readRun(input, place, place + targets.length);
+        if (run.damage.length > 0) {
+          pages.noteDamage(run.damage);
+          return null;
+        }
+        for (const [i, target] of targets.entries()) {
+          bytes.set(run.bytes.subarray(i * pageSize, (i + 1) * pageSize), (target - from) * pageSize);
+        }
+        at = targets.at(-1)! + 1;
+      }
+    }
+    return bytes;
+  }
+
+  /** The first place from `at` on whose page this input has. */
+  private next(holder: number, at: number, end: number): number {
+    while (at < end && this.holders[at] !== holder) at++;
+    return at;
+  }
+
+  /** From `at` on: the places of pages that stand next to each other in this input. */
+  private neighbours(holder: number, at: number, end: number): number[] {
+    const targets = [at];
+    for (let place = this.places[at]! + 1, next = at + 1; next < end; next++) {
+      if (this.holders[next] !== holder) continue;
+      if (this.places[next] !== place++) break;
+      targets.push(next);
+    }
+    return targets;
+  }
+}
+
+/** The merged file takes the place of its inputs, unless these have gone meanwhile: then nothing is left of it. */
+export function* publishMerge(files: OwnedFiles, written: WrittenMerge): DiskProcedure<Refused | null> {
+  const { inputs, output, manifest } = written;
+  const current = files.pages.stored;
+  const at = current?.files.indexOf(inputs[0]!) ?? -1;
+  if (current === null || at === -1 || inputs.some((input, i) => current.files[at + i] !== input)) {
+    yield { type: "unlink", file: manifest.file };
+    if (output !== null) yield { type: "unlink", file: pageFileName(output.sequence) };
+    return null;
+  }
+  const merged = [...current.files];
+  merged.splice(at, inputs.length, ...(output === null ? [] : [output]));
+  return yield* publish(files, manifest, new StoredSnapshot(current.state, merged));
+}

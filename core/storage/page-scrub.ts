@@ -1,0 +1,122 @@
+/**
+ * Reads the files of the stored snapshot over and over, a little at a time, so that damage is found while the pages are
+ * still in memory. A round goes through the files by their sequence, then through the manifest.
+ */
+import type { Owner } from "./block.ts";
+import type { StorageFault } from "./boundary.ts";
+import { corrupt } from "./block.ts";
+import { bytesOf, resultOf } from "./disk-result.ts";
+import type { DiskProcedure } from "./file-window.ts";
+import { MANIFEST_FILE, MAX_MANIFEST_SIZE, decodeManifest } from "./manifest.ts";
+import { type PageFile, encodePageFileHead, pageFileName, pagesAtOf } from "./page-file.ts";
+import { readRun } from "./page-run.ts";
+import type { PageFiles, StoredSnapshot } from "./page-set.ts";
+
+type OwnedFiles = PageFiles & { readonly owner: Owner };
+
+export interface PageFault {
+  readonly fault: StorageFault;
+  /** The pages that have to be written again; empty: what is damaged is not needed any more, or memory has it. */
+  readonly numbers: readonly number[];
+}
+
+export interface PageScrubStep {
+  /** In bytes. */
+  readonly read: number;
+  readonly faults: readonly PageFault[];
+}
+
+export class PageScrub {
+  /** Where the next step goes on: the file of at least this sequence, and where in it. */
+  private sequence = 0;
+  private offset = 0;
+
+  /** Reads about so many bytes; at most one round. */
+  *next(files: OwnedFiles, maxBytes: number): DiskProcedure<PageScrubStep> {
+    const { stored } = files.pages;
+    if (stored === null) return { read: 0, faults: [] };
+    files.pages.hold(stored);
+    const faults: PageFault[] = [];
+    let read = 0;
+    while (read < maxBytes) {
+      const file = this.currentFile(stored);
+      if (file === null) {
+        read += yield* this.scrubManifest(files, faults);
+        break;
+      }
+      read += yield* this.scrubFile(files, file, maxBytes - read, faults);
+    }
+    files.pages.letGo(stored);
+    return { read, faults };
+  }
+
+  /** null: the round is over. */
+  private currentFile({ files }: StoredSnapshot): PageFile | null {
+    const next = files
+      .filter(({ sequence }) => sequence >= this.sequence)
+      .reduce<PageFile | null>((least, file) => (least === null || file.sequence < least.sequence ? file : least), null);
+    if (next !== null && next.sequence !== this.sequence) {
+      this.sequence = next.sequence;
+      this.offset = 0;
+    }
+    return next;
+  }
+
+  private *scrubFile(files: OwnedFiles, file: PageFile, maxBytes: number, faults: PageFault[]): DiskProcedure<number> {
+    const pagesAt = pagesAtOf(file.count);
+    if (this.offset < pagesAt) return yield* this.scrubHead(files, file, Math.min(maxBytes, pagesAt - this.offset), faults);
+    const { pageSize, count } = file;
+    const from = (this.offset - pagesAt) / pageSize;
+    const end = Math.min(count, from + Math.max(1, Math.floor(maxBytes / pageSize)));
+    const { damage } = yield* readRun(file, from, end);
+    const needed = new Set(files.pages.noteDamage(damage));
+    for (const { fault, number } of damage) faults.push({ fault, numbers: needed.has(number) ? [number] : [] });
+    this.offset += (end - from) * pageSize;
+    if (end === count) this.goBehind(file);
+    return (end - from) * pageSize;
+  }
+
+  private *scrubHead(files: OwnedFiles, file: PageFile, length: number, faults: PageFault[]): DiskProcedure<number> {
+    const name = pageFileName(file.sequence);
+    const expected = encodePageFileHead({ ...file, cluster: files.owner.cluster });
+    const found = bytesOf(yield { type: "read", file: name, offset: this.offset, length });
+    const at = differsAt(expected.subarray(this.offset, this.offset + length), found);
+    if (at !== null) {
+      const detail = found === null ? "header and directory cannot be read" : "header or directory is not what it was";
+      files.pages.noteDamagedHead(file);
+      faults.push({ fault: corrupt(name, this.offset + at, detail).fault, numbers: [] });
+    }
+    this.offset += length;
+    return length;
+  }
+
+  private goBehind({ sequence }: PageFile): void {
+    this.sequence = sequence + 1;
+    this.offset = 0;
+  }
+
+  /** It stands there twice, and is written anew with the next checkpoint. */
+  private *scrubManifest(files: OwnedFiles, faults: PageFault[]): DiskProcedure<number> {
+    this.sequence = 0;
+    this.offset = 0;
+    const file = MANIFEST_FILE;
+    const size = resultOf(yield { type: "open", file, create: false }, "open").size ?? 0;
+    const bytes = new Uint8Array(Math.min(size, MAX_MANIFEST_SIZE));
+    const half = Math.floor(bytes.length / 2);
+    for (const offset of [0, half]) {
+      const read = bytesOf(yield { type: "read", file, offset, length: half });
+      if (read !== null) bytes.set(read, offset);
+    }
+    const decoded = decodeManifest(bytes, files.owner);
+    const fault = decoded.ok ? decoded.value.damage : decoded.fault;
+    if (fault !== null) faults.push({ fault, numbers: [] });
+    return bytes.length;
+  }
+}
+
+/** Where the bytes differ; null: nowhere. */
+function differsAt(expected: Uint8Array, found: Uint8Array | null): number | null {
+  if (found === null) return 0;
+  const at = expected.findIndex((byte, place) => byte !== found[place]);
+  return at === -1 ? null : at;
+}

@@ -1,0 +1,56 @@
+/**
+ * How a snapshot comes into force: its files are durable under their names, a new manifest is written beside the one
+ * there is, synced, and renamed over it (rule 15). Only then is anything removed, and not here (page-set.ts).
+ *
+ * Space is taken before it is needed: the manifest's file is there, as large as it has to be, before the files that it
+ * will name are written. So nothing that is about to come into force can fail for want of space.
+ */
+import type { Configuration } from "../raft/configuration.ts";
+import type { Owner, Refused } from "./block.ts";
+import { hadSpace } from "./disk-result.ts";
+import type { DiskNews } from "./disk.ts";
+import type { DiskProcedure } from "./file-window.ts";
+import { MANIFEST_FILE, encodeManifest, manifestSize } from "./manifest.ts";
+import type { PageFiles, StoredSnapshot } from "./page-set.ts";
+
+/** The space for a manifest. */
+export interface PreparedManifest {
+  readonly file: string;
+  readonly size: number;
+}
+
+/** Room for what may come into force between preparation and use. */
+const SPARE_ROWS = 64;
+
+/** null: there is no space; nothing is left of the attempt. */
+export function* prepareManifest(
+  { pages }: PageFiles, configuration: Configuration, fileCount: number,
+): DiskProcedure<PreparedManifest | null> {
+  const file = `${MANIFEST_FILE}-${pages.takeSequence()}.new`;
+  const size = manifestSize(configuration, fileCount + SPARE_ROWS);
+  if (!hadSpace(yield { type: "open", file, create: true })) return null;
+  if (hadSpace(yield { type: "preallocate", file, size })) return { file, size };
+  yield { type: "unlink", file };
+  return null;
+}
+
+/** Makes the snapshot, whose files are all durable, the one in force. */
+export function* publish(
+  files: PageFiles & { readonly owner: Owner }, { file, size }: PreparedManifest, stored: StoredSnapshot,
+): DiskProcedure<Refused | null> {
+  const bytes = encodeManifest(files.owner, stored, size);
+  const written = yield { type: "write", file, offset: 0, bytes };
+  if (written.type === "failed") return diskFailed(written);
+  const synced = yield { type: "sync", file };
+  if (synced.type === "failed") return diskFailed(synced);
+  yield { type: "rename", from: file, to: MANIFEST_FILE };
+  yield { type: "syncDirectory" };
+  files.pages.put(stored);
+  return null;
+}
+
+/** Space had been taken, and yet there is none: final as any other failure. */
+function diskFailed({ failure }: DiskNews & { readonly type: "failed" }): Refused {
+  const { code, file, message } = failure;
+  return { ok: false, fault: { type: "diskFailed", file, code, detail: message } };
+}
