@@ -35,7 +35,7 @@ import { MANIFEST_FILE } from "./manifest.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { isPageFile } from "./page-file.ts";
 import { recoverPages } from "./page-recovery.ts";
-import { PageSet } from "./page-set.ts";
+import { PageSet, removeUnused } from "./page-set.ts";
 import { isSegmentFile } from "./segment-file.ts";
 import {
   FIRST_SLOT, INITIAL_HARD_STATE, TERM_FILE, type TermSlot, encodeNewTermFile, lostWith, recoverTerm, writeSlot,
@@ -115,6 +115,7 @@ function* judge(
   const pages = yield* recoverPages(owner, names);
   if (!pages.ok && pages.fault.type !== "corrupt") return pages;
   const snapshot = pages.ok ? pages.value.snapshot : null;
+  if (pages.ok) damage.push(...pages.value.damage);
   const log = yield* judgeLog({ owner, term, names, snapshot: snapshot?.entry ?? null, chunkBytes });
   if (!log.ok) return log;
   const { base, last } = log.value.log.entries;
@@ -189,6 +190,8 @@ function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judge
     const refused = yield* resetLog(files, entry, limits);
     if (refused !== null) return refused;
   }
+  // The manifest is durable: what it does not name nobody will ask for.
+  yield* removeUnused(files);
   const configurations = isHeld ? findings.log.configurations : [];
   const recovered = recoveredOf(identity, files, configurations, findings.log.tornBytes, damage);
   return { ok: true, value: { recovered, files, hasReserve } };

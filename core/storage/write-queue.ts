@@ -228,7 +228,7 @@ export class WriteQueue {
     const { files, limits } = this;
     switch (job.type) {
       case "install": {
-        const refused = yield* this.reception.install(files, job.snapshot, limits.maxWriteBytes);
+        const refused = yield* this.reception.install(files, job.snapshot);
         if (refused !== null || files.log.entries.holds(job.snapshot.entry)) return refused;
         return yield* resetLog(files, job.snapshot.entry, limits);
       }
@@ -272,6 +272,7 @@ export class WriteQueue {
     }
     this.underWay = null;
     this.sayDone(underWay.job, step.value?.end ?? null);
+    this.cleanBehind(underWay.job);
     return this.proceed();
   }
 
@@ -299,6 +300,12 @@ export class WriteQueue {
       default:
         return unreachable(job);
     }
+  }
+
+  /** Where another snapshot has come into force, that is said first: who still wants the older one has pinned it. */
+  private cleanBehind({ type }: Job): void {
+    const mayHaveUnused = type === "install" || type === "cut" || type === "merge";
+    if (mayHaveUnused && !this.closing && this.files.pages.hasUnused) this.queue.push({ type: "cleaning" });
   }
 
   /** A cut came to be the stored snapshot, unless a newer one has been installed meanwhile. */
