@@ -7,21 +7,17 @@
  * This is found by comparing the logs, not by asking anybody; an acknowledged insert that stood only in one log,
  * beyond the part that all share, would be missing below, and the proof would fail.
  *
- * Each log is replayed, behind its snapshot, into an engine of its own and exported as an ordinary file; from there on
+ * Each log is replayed, behind its snapshot, page by page and without any engine, into an ordinary file; from there on
  * only an unmodified sql.js is used. Exit code 0: everything holds. 1: something does not.
  */
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { DEFAULT_DATABASE_LIMITS } from "../core/database/boundary.ts";
-import { ENGINE_SEED_SIZE } from "../core/database/engine.ts";
 import type { RecoveredLog } from "../core/raft/boundary.ts";
-import { sqliteEngineFactory } from "../core/sqlite/factory.ts";
 import type { LogIndex, NodeId, Term } from "../core/types.ts";
 import type { Ledger } from "./demo-ledger.ts";
 import { OfflineLog } from "./offline-log.ts";
-import { loadSqlJs } from "./sqljs.ts";
 
 /** What of sql.js is used here, through its documented interface. */
 interface PlainSqlJs {
@@ -69,23 +65,18 @@ async function exportDatabases(directory: string, report: (finding: Finding) => 
   });
   const beyond = recovered.map(({ log }) => log.last.index - last);
   report({ holds: last > 0, text: `the three logs agree up to entry ${last}; beyond that: ${beyond.join(", ")}` });
-  const factory = sqliteEngineFactory(loadSqlJs());
   const files: string[] = [];
   for (const [at, log] of logs.entries()) {
-    const engine = factory.create(new Uint8Array(ENGINE_SEED_SIZE), DEFAULT_DATABASE_LIMITS);
-    const snapshot = await log.snapshot();
-    const refused = snapshot === null ? null : engine.restore(snapshot, new Uint8Array(ENGINE_SEED_SIZE));
-    if (refused !== null) report({ holds: false, text: `${NODES[at]}: snapshot: ${refused.rule}` });
+    const image = await log.image();
     const beyondAll = (log.recovered.snapshot?.entry.index ?? 0) > last;
     if (beyondAll) report({ holds: false, text: `${NODES[at]}: its snapshot has more than all logs` });
     for await (const entry of log.entries(last)) {
-      const fault = entry.kind === "payload" ? engine.apply(entry.payload) : null;
+      const fault = entry.kind === "payload" ? image.apply(entry.payload) : null;
       if (fault !== null) report({ holds: false, text: `${NODES[at]}: entry ${entry.index}: ${fault.rule}` });
     }
     const file = path.join(directory, `${NODES[at]}.db`);
-    fs.writeFileSync(file, engine.image());
+    fs.writeFileSync(file, Buffer.concat([...image.filePages()]));
     files.push(file);
-    engine.close();
     await log.close();
   }
   return files;

@@ -1,8 +1,8 @@
 /**
- * One node over its lives. A life is a Driver (io/) over the data directory. One that ends because the node was
- * *quarantined* (a majority has another state than it: what its disk holds is wrong) is followed by the next, which
- * discards what is wrong and fetches it from the others; every other end is final. The directory's lock and the
- * application's database outlive them all.
+ * One node over its lives. A life is a Driver (io/) over the data directory. One that ends because what the disk holds
+ * is wrong (a majority has another state, the node is *quarantined*; or the log was read back and is damaged) is followed
+ * by the next, of which recovery discards what is wrong and the others send it anew; every other end is final. The
+ * directory's lock and the application's database outlive them all.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { HaltReason } from "../core/replica/boundary.ts";
@@ -71,10 +71,15 @@ export class Lives {
   }
 
   private onEvent(event: DriverEvent): void {
-    if (event.type !== "Halted" || event.reason.type !== "quarantined" || this.isClosing) return this.report(event);
-    const { reason } = event;
-    this.report({ type: "Restarting", reason });
+    if (event.type !== "Halted" || this.isClosing || !this.canBeMended(event.reason)) return this.report(event);
+    this.report({ type: "Restarting", reason: event.reason });
+    this.isUp = false;
     this.reviving = this.revive();
+  }
+
+  /** Damage that recovery itself has refused would be refused again. */
+  private canBeMended(reason: HaltReason): boolean {
+    return reason.type === "quarantined" || (reason.type === "storage" && reason.fault.type === "corrupt" && this.isUp);
   }
 
   private async revive(): Promise<void> {

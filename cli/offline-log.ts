@@ -7,6 +7,8 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { type ImageFault, PageImage } from "../core/pages/page-image.ts";
+import { PAGE_SIZE } from "../core/sqlite/factory.ts";
 import { DEFAULT_STORAGE_LIMITS, type Recovered, type StorageEffect } from "../core/storage/boundary.ts";
 import type { DiskAnswer } from "../core/storage/disk.ts";
 import { Storage } from "../core/storage/storage.ts";
@@ -25,6 +27,8 @@ export class OfflineLog {
   private readonly answers: DiskAnswer[] = [];
   private isTaking = false;
   private heard: (news: StorageEffect) => void = () => {};
+  /** What comes before the news that is waited for. */
+  private seen: (news: StorageEffect) => void = () => {};
   private found: Recovered | null = null;
 
   private constructor(directory: string, node: NodeId) {
@@ -72,12 +76,19 @@ export class OfflineLog {
     }
   }
 
-  /** What the node's databases were as of its snapshot; null: there is none. */
-  async snapshot(): Promise<Uint8Array | null> {
+  /** The node's database as of its snapshot; empty where there is none. */
+  async image(): Promise<PageImage> {
     const { snapshot } = this.recovered;
-    if (snapshot === null) return null;
-    const { entry, size } = snapshot;
-    return (await this.ask(() => this.storage.readSnapshot({ type: "restore", entry }, size), "SnapshotRead")).bytes;
+    let image = PageImage.ofEmptyDatabase(PAGE_SIZE);
+    if (snapshot === null) return image;
+    this.seen = (news) => {
+      if (news.type === "RestoreStarted") image = new PageImage(news.pageSize, news.pageCount);
+      if (news.type === "PagesRestored") for (const page of news.pages) demand(image.place(page));
+    };
+    const { checksum } = await this.ask(() => this.storage.restore(snapshot), "RestoreFinished");
+    this.seen = () => {};
+    demand(image.fault(checksum));
+    return image;
   }
 
   async close(): Promise<void> {
@@ -95,8 +106,10 @@ export class OfflineLog {
   ): Promise<StorageEffect & { readonly type: Type }> {
     return new Promise((resolve, reject) => {
       this.heard = (news) => {
+        this.seen(news);
         if (news.type === type) resolve(news as StorageEffect & { readonly type: Type });
-        if (news.type === "Failed") reject(openErrorOf({ type: "storage", fault: news.fault }, this.directory));
+        if (news.type !== "Failed" && news.type !== "SnapshotDamaged") return;
+        reject(openErrorOf({ type: "storage", fault: news.fault }, this.directory));
       };
       this.perform(order());
     });
@@ -119,4 +132,9 @@ export class OfflineLog {
       else this.heard(effect);
     }
   }
+}
+
+/** The disk has judged every page before it handed it out. */
+function demand(fault: ImageFault | null): void {
+  if (fault !== null) throw new Error(`a snapshot whose pages are sound is not: ${fault.rule}`);
 }
