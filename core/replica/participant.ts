@@ -82,6 +82,8 @@ export class Participant {
   private readonly roster: Roster;
   private readonly reception: Reception;
   private readonly digests: Digests;
+  /** "wanted": another cut is to be taken when this one has been written. */
+  private cutting: "no" | "once" | "wanted" = "no";
   /** What this node has to halt for, once its directory is marked; null: nothing. */
   private quarantine: HaltReason | null = null;
   private leader: MemberId | null = null;
@@ -247,8 +249,21 @@ export class Participant {
   private snapshotTaken({ index, cut }: InputOf<"SnapshotTaken">): void {
     const point = this.raft.snapshotAt(index);
     // While it was taken, a later one has come from the leader.
-    if (point === null) this.effects.push({ type: "CutEnded", isStored: false });
+    if (point === null) this.cutEnded({ type: "CutEnded", isStored: false });
     else this.perform(this.options.storage.checkpoint(point, cut));
+  }
+
+  /** One cut at a time: Raft may want the next one before this one's end is known. */
+  private takeSnapshot(effect: Extract<RaftEffect, { readonly type: "TakeSnapshot" }>): void {
+    if (this.cutting === "no") this.effects.push(effect);
+    this.cutting = this.cutting === "no" ? "once" : "wanted";
+  }
+
+  private cutEnded(effect: Extract<StorageNews, { readonly type: "CutEnded" }>): void {
+    const isWanted = this.cutting === "wanted";
+    this.cutting = "no";
+    this.effects.push(effect);
+    if (isWanted) this.takeSnapshot({ type: "TakeSnapshot" });
   }
 
   private restore(snapshot: SnapshotId): void {
@@ -329,6 +344,8 @@ export class Participant {
         return this.announce();
       case "Reject":
         return this.reject(nodeOf(effect.from), { reason: "implausible", detail: effect.rule });
+      case "TakeSnapshot":
+        return this.takeSnapshot(effect);
       case "SetTimer":
       case "Accept":
       case "Resolve":
@@ -336,7 +353,6 @@ export class Participant {
       case "ReadRefused":
       case "ChangeResolved":
       case "TransferResolved":
-      case "TakeSnapshot":
       case "Leave":
         this.effects.push(effect);
         return;
@@ -387,11 +403,12 @@ export class Participant {
       case "RestoreStarted":
       case "PagesRestored":
       case "RestoreFinished":
-      case "CutEnded":
       case "PagesDamaged":
       case "DamageFound":
         this.effects.push(news);
         return;
+      case "CutEnded":
+        return this.cutEnded(news);
       case "SnapshotDamaged":
         return this.snapshotDamaged(news.fault);
       case "Quarantined":

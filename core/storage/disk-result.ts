@@ -1,5 +1,6 @@
 /** The answer to a disk operation, as the kind that the operation calls for. Anything else is a bug of the driver. */
 import { invariant } from "../invariant.ts";
+import type { Refused } from "./block.ts";
 import type { DiskNews, DiskResult } from "./disk.ts";
 
 export function resultOf<T extends DiskResult["type"]>(news: DiskNews, type: T): Extract<DiskResult, { type: T }> {
@@ -15,4 +16,9 @@ export function bytesOf(news: DiskNews): Uint8Array | null {
 /** Of an operation that takes space: whether there was enough. */
 export function hadSpace(news: DiskNews): boolean {
   return news.type !== "failed";
+}
+
+/** What failed leaves nothing to go on with after all. */
+export function refusedBy({ failure }: DiskNews & { readonly type: "failed" }): Refused {
+  return { ok: false, fault: { type: "diskFailed", file: failure.file, code: failure.code, detail: failure.message } };
 }

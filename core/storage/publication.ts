@@ -7,7 +7,7 @@
  */
 import type { Configuration } from "../raft/configuration.ts";
 import type { Owner, Refused } from "./block.ts";
-import { hadSpace } from "./disk-result.ts";
+import { hadSpace, refusedBy } from "./disk-result.ts";
 import type { DiskNews } from "./disk.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { MANIFEST_FILE, encodeManifest, manifestSize } from "./manifest.ts";
@@ -40,9 +40,9 @@ export function* publish(
 ): DiskProcedure<Refused | null> {
   const bytes = encodeManifest(files.owner, stored, size);
   const written = yield { type: "write", file, offset: 0, bytes };
-  if (written.type === "failed") return diskFailed(written);
+  if (written.type === "failed") return refusedBy(written);
   const synced = yield { type: "sync", file };
-  if (synced.type === "failed") return diskFailed(synced);
+  if (synced.type === "failed") return refusedBy(synced);
   yield { type: "rename", from: file, to: MANIFEST_FILE };
   yield { type: "syncDirectory" };
   files.pages.put(stored);
@@ -50,7 +50,3 @@ export function* publish(
 }
 
 /** Space had been taken, and yet there is none: final as any other failure. */
-function diskFailed({ failure }: DiskNews & { readonly type: "failed" }): Refused {
-  const { code, file, message } = failure;
-  return { ok: false, fault: { type: "diskFailed", file, code, detail: message } };
-}

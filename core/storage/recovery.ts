@@ -22,10 +22,10 @@
 import type { RecoveredLog } from "../raft/boundary.ts";
 import { type Configuration, foundingConfiguration, isVoter, votersOf } from "../raft/configuration.ts";
 import { type EntryId, type Identity, NO_ENTRY, memberIdOf } from "../types.ts";
-import { type Judged, type Owner, brokenRule, corrupt, ownerOf } from "./block.ts";
+import { type Judged, type Owner, type Refused, brokenRule, corrupt, ownerOf } from "./block.ts";
 import type { Recovered, StorageFault, StorageLimits, StorageOptions } from "./boundary.ts";
 import { isNameless } from "./disk-failure.ts";
-import { resultOf } from "./disk-result.ts";
+import { refusedBy, resultOf } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { IDENTITY_FILE, encodeIdentity, recoverIdentity } from "./identity-file.ts";
 import { createLog, resetLog } from "./log-drop.ts";
@@ -234,23 +234,28 @@ export function* writeIdentity(
     if (!created.ok) return created;
     files = created.value;
   }
-  yield* replaceFile(IDENTITY_FILE, encodeIdentity(identity));
-  return { ok: true, value: files };
+  const refused = yield* replaceFile(IDENTITY_FILE, encodeIdentity(identity));
+  return refused ?? { ok: true, value: files };
 }
 
 function* createFiles(owner: Owner, limits: StorageLimits): DiskProcedure<Judged<OpenFiles>> {
   const log = yield* createLog(owner, limits);
   if (!log.ok) return log;
-  yield* replaceFile(TERM_FILE, encodeNewTermFile(owner));
+  const refused = yield* replaceFile(TERM_FILE, encodeNewTermFile(owner));
+  if (refused !== null) return refused;
   return { ok: true, value: { owner, log: log.value, term: FIRST_SLOT, pages: PageSet.empty() } };
 }
 
 /** Puts a file of these bytes in the place of any before it: all of it or nothing. */
-export function* replaceFile(file: string, bytes: Uint8Array): DiskProcedure<void> {
+export function* replaceFile(file: string, bytes: Uint8Array): DiskProcedure<Refused | null> {
   const unfinished = `${file}.new`;
-  yield { type: "open", file: unfinished, create: true };
-  yield { type: "write", file: unfinished, offset: 0, bytes };
-  yield { type: "sync", file: unfinished };
+  const opened = yield { type: "open", file: unfinished, create: true };
+  if (opened.type === "failed") return refusedBy(opened);
+  const written = yield { type: "write", file: unfinished, offset: 0, bytes };
+  if (written.type === "failed") return refusedBy(written);
+  const synced = yield { type: "sync", file: unfinished };
+  if (synced.type === "failed") return refusedBy(synced);
   yield { type: "rename", from: unfinished, to: file };
   yield { type: "syncDirectory" };
+  return null;
 }

@@ -217,38 +217,38 @@ export class Upkeep {
   private advance(task: Task, news: DiskNews | null): void {
     switch (task.type) {
       case "segment":
-        return this.goOn(task, news, (hadSpace) => this.segmentPrepared(hadSpace));
+        return this.goOn(task.type, task.steps, news, (hadSpace) => this.segmentPrepared(hadSpace));
       case "reserve":
-        return this.goOn(task, news, (hadSpace) => {
+        return this.goOn(task.type, task.steps, news, (hadSpace) => {
           this.hasReserve = hadSpace;
           if (!hadSpace) this.spaceRefused();
         });
       case "relief":
-        return this.goOn(task, news, () => this.relieved());
+        return this.goOn(task.type, task.steps, news, () => this.relieved());
       case "cut":
-        return this.goOn(task, news, (written) => this.cutWritten(written));
+        return this.goOn(task.type, task.steps, news, (written) => this.cutWritten(written));
       case "merge":
-        return this.goOn(task, news, (written) => {
+        return this.goOn(task.type, task.steps, news, (written) => {
           if (written !== null) this.effects.push({ type: "Publish", publication: { type: "merge", written } });
         });
       case "logScrub":
-        return this.goOn(task, news, (step) => this.logScrubbed(step));
+        return this.goOn(task.type, task.steps, news, (step) => this.logScrubbed(step));
       case "pageScrub":
-        return this.goOn(task, news, (step) => this.pagesScrubbed(step));
+        return this.goOn(task.type, task.steps, news, (step) => this.pagesScrubbed(step));
       default:
         return unreachable(task);
     }
   }
 
   private goOn<T>(
-    task: Task & { readonly steps: DiskProcedure<T> }, news: DiskNews | null, finish: (value: T) => void,
+    task: TaskType, steps: DiskProcedure<T>, news: DiskNews | null, finish: (value: T) => void,
   ): void {
-    const step = news === null ? task.steps.next() : task.steps.next(news);
+    const step = news === null ? steps.next() : steps.next(news);
     if (!step.done) {
-      this.effects.push({ type: "Perform", operation: step.value, task: task.type });
+      this.effects.push({ type: "Perform", operation: step.value, task });
       return;
     }
-    this.tasks.delete(task.type);
+    this.tasks.delete(task);
     finish(step.value);
   }
 

@@ -152,7 +152,7 @@ export class WriteQueue {
     return this.files.pages.hasUnused ? this.add({ type: "cleaning" }) : [];
   }
 
-  /** Nothing follows: finishes what waits, marks and syncs the end. */
+  /** Nothing follows: finishes what waits, marks and syncs the end. What waits for space will not get it: it is lost. */
   close(): readonly WriteEffect[] {
     this.closing = true;
     this.queue = this.queue.filter(({ type }) => type === "part" || type === "install" || type === "quarantine");
@@ -200,16 +200,23 @@ export class WriteQueue {
     if (next === undefined) return this.closing ? this.markEnd() : [];
     if (next.type === "part") {
       const parts = this.nextParts();
-      if (!this.commit.canBegin(parts)) return [];
+      if (!this.commit.canBegin(parts)) return this.waitForSegment();
       this.queue.splice(0, parts.length);
       this.underWay = "group";
       return this.commit.begin(parts).map(toBePerformed);
     }
     // The log may have to start anew, in a segment that stands ready.
-    if (next.type === "install" && this.files.log.prepared === null) return [];
+    if (next.type === "install" && this.files.log.prepared === null) return this.waitForSegment();
     this.queue.shift();
     this.underWay = { job: next, steps: this.stepsOf(next) };
     return this.advance(null);
+  }
+
+  /** Nobody was promised anything of what waits: while closing it is dropped, as a crash would drop it. */
+  private waitForSegment(): readonly PerformEffect[] {
+    if (!this.closing) return [];
+    this.queue = [];
+    return this.markEnd();
   }
 
   /** At least one part if the next work is one, and as many more as one write may carry. */
