@@ -102,7 +102,8 @@ function inputsWithoutEffects(): Readonly<Record<string, Told>> {
   const from = cluster.following.id;
   const stale = (cluster.currentTerm - 1) as Term;
   const matchIndex = 1 as LogIndex;
-  const reply = { type: "AppendEntriesReply", round: 1, version: 1, result: { accepted: true, matchIndex } } as const;
+  const result = { accepted: true, matchIndex } as const;
+  const reply = { type: "AppendEntriesReply", round: 1, version: 1, hasSpace: true, result } as const;
   const heard = (message: Extract<RaftInput, { type: "MessageReceived" }>["message"]): Told => {
     return [cluster, { type: "MessageReceived", from, message }];
   };

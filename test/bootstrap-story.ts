@@ -201,6 +201,7 @@ export class BootstrapTeller implements StoryTeller {
     const { envelope, message } = decoded.letter;
     const receiver = envelope.receiver === null ? "?" : (this.names.get(envelope.receiver) ?? "unseen");
     if (message.type === "Empty") return `Empty for=${receiver} nodes=${message.nodes.join(",")}`;
+    if (message.type === "Digest") return `Digest index=${message.index} checksum=${message.checksum}`;
     if (message.type !== "Founded" && message.type !== "Admitted") return showMessage(message);
     const cluster = this.clusterName(envelope.cluster ?? "");
     const founders = message.founders.map(({ node, incarnation }) => this.disk(node, incarnation));

@@ -8,7 +8,6 @@
 import type { Configuration } from "../raft/configuration.ts";
 import type { Owner, Refused } from "./block.ts";
 import { hadSpace, refusedBy } from "./disk-result.ts";
-import type { DiskNews } from "./disk.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { MANIFEST_FILE, encodeManifest, manifestSize } from "./manifest.ts";
 import type { PageFiles, StoredSnapshot } from "./page-set.ts";
@@ -49,4 +48,3 @@ export function* publish(
   return null;
 }
 
-/** Space had been taken, and yet there is none: final as any other failure. */
