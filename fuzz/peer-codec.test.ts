@@ -96,7 +96,9 @@ const refused = fc
   .map(({ hint, above }) => ({ accepted: false as const, rejected: (hint.index + above) as LogIndex, hint }));
 const version = fc.integer({ min: 1, max: 2 ** 32 - 1 });
 const result = fc.oneof(accepted, refused);
-const appendEntriesReply = raft("AppendEntriesReply", { round: count, version, result });
+const appendEntriesReply = raft("AppendEntriesReply", {
+  round: count, version, hasSpace: fc.boolean(), hasLost: fc.boolean(), result,
+});
 
 const entryOfSnapshot = fc.record({
   term: fc.integer({ min: 1, max: 2 ** 40 }),
@@ -104,20 +106,22 @@ const entryOfSnapshot = fc.record({
 });
 const installSnapshot = fc
   .record({ entry: entryOfSnapshot, configuration, above: fc.nat(), offset: fc.nat(), rest: fc.nat(),
-    bytes: fc.uint8Array({ maxLength: 40 }) })
-  .map(({ entry, configuration: value, above, offset, rest, bytes }) => {
-    const snapshot = { entry, configuration: value, size: offset + bytes.length + rest } as SnapshotId;
+    checksum: count, bytes: fc.uint8Array({ maxLength: 40 }) })
+  .map(({ entry, configuration: value, above, offset, rest, checksum, bytes }) => {
+    const snapshot = { entry, configuration: value, size: offset + bytes.length + rest, checksum } as SnapshotId;
     return { type: "InstallSnapshot", term: (entry.term + above) as Term, snapshot, offset, bytes } as PeerMessage;
   });
 const log = [
   appendEntries,
   appendEntriesReply,
   installSnapshot,
-  raft("InstallSnapshotReply", { entry: entryOfSnapshot, received: count, installed: fc.boolean() }),
+  raft("InstallSnapshotReply", {
+    entry: entryOfSnapshot, checksum: count, received: count, installed: fc.boolean(),
+  }),
 ];
 const rest = [
   raft("TimeoutNow", {}),
-  raft("ReadIndex", { request: count }),
+  raft("ReadIndex", { request: count, hasLost: fc.boolean() }),
   raft("ReadIndexReply", { request: count, index: fc.option(index) }),
   raft("Leaving", {}),
 ];
@@ -129,7 +133,11 @@ const told = fc.tuple(nodes, sevenDisks, fc.boolean()).map(([names, disks, isFou
   return { type: isFounded ? "Founded" : "Admitted", founders };
 });
 
-const message = fc.oneof(...votes, ...log, ...rest, empty, told);
+const digest = fc
+  .record({ index: fc.integer({ min: 1, max: MAX }) as fc.Arbitrary<LogIndex>, checksum: count })
+  .map((content): PeerMessage => ({ type: "Digest", ...content }));
+
+const message = fc.oneof(...votes, ...log, ...rest, empty, told, digest);
 const letter: fc.Arbitrary<Letter> = fc
   .record({ cluster: digits(16), sender: incarnation, receiver: fc.option(incarnation), message })
   .map(({ cluster, sender, receiver, message: content }) => ({

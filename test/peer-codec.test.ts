@@ -40,7 +40,7 @@ function letter(message: PeerMessage): Letter {
 
 function rejection(rejected: number, hint: EntryId): PeerMessage {
   const result = { accepted: false, rejected: rejected as LogIndex, hint } as const;
-  return { type: "AppendEntriesReply", term: TERM, round: 9, version: 1, result };
+  return { type: "AppendEntriesReply", term: TERM, round: 9, version: 1, hasSpace: true, hasLost: true, result };
 }
 
 const FOUNDERS: readonly Founder[] = [
@@ -64,7 +64,7 @@ function configured(term: number, index: number, configuration: Configuration): 
   return { ...id(term, index), kind: "configuration", payload: encodeConfiguration(configuration) };
 }
 
-const SNAPSHOT: SnapshotId = { entry: id(2, 7), configuration: FOUNDING, size: 11 };
+const SNAPSHOT: SnapshotId = { entry: id(2, 7), configuration: FOUNDING, size: 11, checksum: MAX };
 const PIECE: InstallSnapshot = {
   type: "InstallSnapshot", term: TERM, snapshot: SNAPSHOT, offset: 4, bytes: bytesOf("piece"),
 };
@@ -99,16 +99,26 @@ const EXAMPLES: Readonly<Record<string, PeerMessage>> = {
     round: 9,
   },
   "accepted": {
-    type: "AppendEntriesReply", term: TERM, round: 9, version: 2, result: { accepted: true, matchIndex: 7 as LogIndex },
+    type: "AppendEntriesReply", term: TERM, round: 9, version: 2, hasSpace: true, hasLost: false,
+    result: { accepted: true, matchIndex: 7 as LogIndex },
+  },
+  "accepted without room": {
+    type: "AppendEntriesReply", term: TERM, round: 9, version: 2, hasSpace: false, hasLost: false,
+    result: { accepted: true, matchIndex: 7 as LogIndex },
   },
   "rejected": rejection(7, id(2, 5)),
   "rejected at 0": rejection(0, id(0, 0)),
   "piece": PIECE,
   "last piece": { ...PIECE, snapshot: { ...SNAPSHOT, configuration: JOINT }, offset: 11, bytes: new Uint8Array(0) },
-  "received": { type: "InstallSnapshotReply", term: TERM, entry: id(2, 7), received: 9, installed: false },
-  "installed": { type: "InstallSnapshotReply", term: TERM, entry: id(2, 7), received: 11, installed: true },
+  "received": {
+    type: "InstallSnapshotReply", term: TERM, entry: id(2, 7), checksum: MAX, received: 9, installed: false,
+  },
+  "installed": {
+    type: "InstallSnapshotReply", term: TERM, entry: id(2, 7), checksum: 0, received: 11, installed: true,
+  },
   "timeout now": { type: "TimeoutNow", term: TERM },
-  "read": { type: "ReadIndex", term: TERM, request: MAX },
+  "read": { type: "ReadIndex", term: TERM, request: MAX, hasLost: false },
+  "lost": { type: "ReadIndex", term: TERM, request: 5, hasLost: true },
   "readable": { type: "ReadIndexReply", term: TERM, request: 12, index: 7 as LogIndex },
   "not readable": { type: "ReadIndexReply", term: TERM, request: 12, index: null },
   "leaving": { type: "Leaving", term: TERM },
@@ -116,6 +126,7 @@ const EXAMPLES: Readonly<Record<string, PeerMessage>> = {
   "empty without address": { type: "Empty", nodes: ["a"] as NodeId[], address: "" },
   "founded": { type: "Founded", founders: FOUNDERS },
   "admitted": { type: "Admitted", founders: FOUNDERS },
+  "digest": { type: "Digest", index: 7 as LogIndex, checksum: MAX },
 };
 
 function example(name: string): PeerMessage {
@@ -170,16 +181,16 @@ test("the format's bytes are the golden ones, of every type of message", () => {
   if (process.env["REWRITE"] === "1") writeFileSync(file, golden());
   expect(golden()).toBe(readFileSync(file, "utf8"));
   const numbers = Object.values(EXAMPLES).map((message) => encodeLetter(letter(message))[5]!);
-  expect([...new Set(numbers)].sort((a, b) => a - b)).toEqual(Array.from({ length: 15 }, (_, at) => at + 1));
+  expect([...new Set(numbers)].sort((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, at) => at + 1));
 });
 
-test("a message of version 1 is refused by name", () => {
-  // RequestVote as version 1 wrote it.
+test("a message of version 2 is refused by name", () => {
+  // RequestVote as version 2 wrote it.
   const header = "00112233445566778899aabbccddeeff" + "0102030405060708" + "1112131415161718";
-  const hex = `0000000001010000${header}030000000000000002000000000000000700000000000000`;
+  const hex = `0000000002010000${header}030000000000000002000000000000000700000000000000`;
   const bytes = Uint8Array.from(Buffer.from(hex, "hex"));
   new DataView(bytes.buffer).setUint32(0, crc32c(bytes, 4), true);
-  expect(faultOf(bytes)).toBe("wrongVersion@4: the message's format version is 2, not 1");
+  expect(faultOf(bytes)).toBe("wrongVersion@4: the message's format version is 3, not 2");
 });
 
 test("payloads and pieces are views into the bytes received, so that what is large is not copied", () => {
@@ -210,16 +221,16 @@ function none(bytes: Uint8Array): Uint8Array {
 /** Puts other bytes in the place of the snapshot's configuration. */
 function withConfiguration(configuration: Uint8Array): (bytes: Uint8Array) => Uint8Array {
   return (bytes) => {
-    const rest = bytes.subarray(84 + encodeConfiguration(FOUNDING).length);
-    return new ByteWriter().raw(bytes.subarray(0, 80)).blob(configuration).raw(rest).finish();
+    const rest = bytes.subarray(92 + encodeConfiguration(FOUNDING).length);
+    return new ByteWriter().raw(bytes.subarray(0, 88)).blob(configuration).raw(rest).finish();
   };
 }
 
 const FOREIGN = encodeConfiguration(foundingConfiguration(["a@1" as MemberId]));
 const RULES: readonly [string, Uint8Array, string][] = [
-  ["another version", forged("vote", set(4, 3)), "wrongVersion@4: the message's format version is 2, not 3"],
-  ["an unknown type", forged("vote", set(5, 16)), "malformed@5: the type is one of 1 to 15"],
-  ["type 0", forged("vote", set(5, 0)), "malformed@5: the type is one of 1 to 15"],
+  ["another version", forged("vote", set(4, 4)), "wrongVersion@4: the message's format version is 3, not 4"],
+  ["an unknown type", forged("vote", set(5, 17)), "malformed@5: the type is one of 1 to 16"],
+  ["type 0", forged("vote", set(5, 0)), "malformed@5: the type is one of 1 to 16"],
   ["a reserved byte", forged("vote", set(7, 1)), "malformed@6: the reserved bytes are zero"],
   ["no sender", forged("vote", zero(24, 32)), "malformed@24: the sender has an incarnation"],
   ["Raft without a cluster", forged("vote", zero(8, 24)), "malformed@8: only an empty node is of no cluster"],
@@ -239,23 +250,28 @@ const RULES: readonly [string, Uint8Array, string][] = [
   ["a term that falls", forged("entries", set(48, 2)), "terms along the log never fall"],
   ["an entry of a later term", forged("entries", set(40, 2)), "no entry's term is above its leader's"],
   ["feature version 0", forged("accepted", set(56, 0)), "malformed@56: a feature version is positive"],
-  ["a hint too high", forged("rejected", set(61, 5)), "malformed@77: the hint is below what was rejected"],
+  ["room of 2", forged("accepted", set(60, 2)), "malformed@60: a flag is 0 or 1"],
+  ["a loss of 2", forged("accepted", set(61, 2)), "malformed@61: a flag is 0 or 1"],
+  ["a hint too high", forged("rejected", set(63, 5)), "malformed@79: the hint is below what was rejected"],
   ["a snapshot of nothing", forged("piece", zero(48, 64)), "malformed@48: a snapshot is of an entry"],
   ["a snapshot of a later term", forged("piece", set(40, 1)), "malformed@48: no entry's term is above its leader's"],
-  ["a piece beyond the end", forged("piece", set(64, 8)), "malformed@72: a piece lies within its snapshot"],
+  ["a piece beyond the end", forged("piece", set(64, 8)), "malformed@80: a piece lies within its snapshot"],
   [
     "a snapshot without a configuration",
     forged("piece", withConfiguration(new Uint8Array(0))),
-    "malformed@84: the field lies within the bytes",
+    "malformed@92: the field lies within the bytes",
   ],
   [
     "a member without an incarnation",
     forged("piece", withConfiguration(FOREIGN)),
-    "malformed@84: a member is a node and an incarnation",
+    "malformed@92: a member is a node and an incarnation",
   ],
   ["a part of nothing", forged("received", zero(48, 64)), "malformed@48: a snapshot is of an entry"],
-  ["installed 2", forged("received", set(72, 2)), "malformed@72: a flag is 0 or 1"],
+  ["installed 2", forged("received", set(80, 2)), "malformed@80: a flag is 0 or 1"],
   ["an index known by 2", forged("readable", set(56, 2)), "malformed@56: a flag is 0 or 1"],
+  ["a question that has lost 2", forged("read", set(56, 2)), "malformed@56: a flag is 0 or 1"],
+  ["a digest of nothing", forged("digest", zero(40, 48)), "malformed@40: a digest is of a state that something"],
+  ["a checksum above 2^53-1", forged("digest", set(54, 0x20)), "malformed@48: a u64 is at most 2^53-1"],
   ["no nodes", forged("empty", none), "malformed@40: a cluster has nodes"],
   ["an address of garbage", forged("empty without address", (bytes) => {
     return new ByteWriter().raw(bytes.subarray(0, 43)).blob(Uint8Array.of(0xff)).finish();
@@ -281,8 +297,8 @@ test("a count or a length that the bytes do not bear out allocates nothing", () 
   expect(length("entries", 93, maxPayloadBytes + 1)).toBe(`malformed@93: a length is at most ${maxPayloadBytes}`);
   const tooLong = `a length is at most ${maxConfigurationBytes}`;
   expect(length("configurations", 93, maxConfigurationBytes + 1)).toBe(`malformed@93: ${tooLong}`);
-  expect(length("piece", 80, maxConfigurationBytes + 1)).toBe(`malformed@80: ${tooLong}`);
-  expect(length("piece", 84 + encodeConfiguration(FOUNDING).length, maxPayloadBytes + 1)).toContain("at most");
+  expect(length("piece", 88, maxConfigurationBytes + 1)).toBe(`malformed@88: ${tooLong}`);
+  expect(length("piece", 92 + encodeConfiguration(FOUNDING).length, maxPayloadBytes + 1)).toContain("at most");
 });
 
 test("a message above the format's limit is refused by its size alone", () => {

@@ -342,7 +342,7 @@ test("a message may leave once what it vouches for is durable", () => {
   const grant: Message = { type: "RequestVoteReply", term: 3 as Term, granted: true };
   const accept = (matchIndex: number): Message => {
     const result = { accepted: true, matchIndex: matchIndex as LogIndex } as const;
-    return { type: "AppendEntriesReply", term: 3 as Term, round: 0, version: 1, result };
+    return { type: "AppendEntriesReply", term: 3 as Term, round: 0, version: 1, hasSpace: true, hasLost: false, result };
   };
   const shown = { term: 3, vote: A, log: "1 1 3" };
   const durable = (): World => new World().starts(B, "1 1 3", 3, A);

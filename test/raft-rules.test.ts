@@ -341,7 +341,7 @@ test("a snapshot that is installed in the step that cut its entry keeps nothing 
   const own = new Log(recoveredLog(log("1 1 2 2 2")));
   const writes = new Writes(own);
   writes.truncate(index(2));
-  writes.install({ entry: parseId("2/3"), configuration: configuration("a"), size: 10 });
+  writes.install({ entry: parseId("2/3"), configuration: configuration("a"), size: 10, checksum: 0 });
   // On disk the log still holds 2/3, and would keep 2/4 and 2/5 behind it.
   expect(writes.take()).toMatchObject({ snapshot: { entry: parseId("2/3") }, truncateTo: 3, entries: [] });
   expect(showId(own.last)).toBe("2/3");
