@@ -3,19 +3,19 @@
  */
 import type { RaftEffect, RaftInput } from "../core/raft/boundary.ts";
 import type { Configuration } from "../core/raft/configuration.ts";
-import type { SnapshotId } from "../core/raft/message.ts";
+import type { SnapshotId, SnapshotPoint } from "../core/raft/message.ts";
 import type { Raft } from "../core/raft/raft.ts";
-import type { EntryId, Instant, MemberId } from "../core/types.ts";
+import type { Instant, MemberId } from "../core/types.ts";
 import { EMPTY_DISK, type Stable } from "./raft-plain-log.ts";
 
 export type EffectOf<Type extends RaftEffect["type"]> = RaftEffect & { readonly type: Type };
 
 /** What the log on disk is told, in this order. */
-export type LogJob = EffectOf<"Persist"> | EffectOf<"Compact">;
+export type LogJob = EffectOf<"Persist"> | EffectOf<"Compact"> | EffectOf<"ForgetLoss">;
 /** What else a driver was told to do, each answered; in this order, though not in one with the log. */
 export type FileJob =
   | EffectOf<"ReadEntries"> | EffectOf<"ReadSnapshot"> | EffectOf<"StoreChunk"> | EffectOf<"TakeSnapshot">
-  | { readonly type: "StoreSnapshot"; readonly snapshot: SnapshotId };
+  | { readonly type: "StoreSnapshot"; readonly point: SnapshotPoint };
 
 /** One process life of one member, and its disk. What is not here is lost in a crash. */
 export interface Host {
@@ -34,7 +34,9 @@ export interface Host {
   /** As it was announced last. */
   configuration: Configuration | null;
   /** The snapshot that is being received: how much of which. */
-  received: { readonly entry: EntryId; readonly end: number } | null;
+  received: { readonly snapshot: SnapshotId; readonly end: number } | null;
+  /** Readable whatever takes its place, until it is released. */
+  pinned: readonly SnapshotId[];
   /** What was handed out to the application, and not applied yet: the last index of each. */
   handed: readonly number[];
   lastHanded: number;
@@ -63,7 +65,7 @@ export const NO_PROPOSAL = { term: 0, last: 0, accepted: 0, isRefused: false };
 export function newHost(id: MemberId, now: Instant): Host {
   return {
     id, now, disk: EMPTY_DISK, lives: 0, raft: null, logJobs: [], fileJobs: [], timerAt: null, configuration: null,
-    received: null, handed: [], lastHanded: 0, applied: 0, restoring: 0, lastNumber: 0, reads: new Map(),
+    received: null, pinned: [], handed: [], lastHanded: 0, applied: 0, restoring: 0, lastNumber: 0, reads: new Map(),
     open: new Set(), isLeaving: false, hasLeft: false,
     proposing: NO_PROPOSAL, gathered: null, ahead: EMPTY_DISK,
   };

@@ -14,8 +14,20 @@ export interface Stable {
   readonly log: readonly Entry[];
   /** How many entries the stored snapshot stands for; 0: there is none. */
   readonly snapshot: number;
+  /** How that snapshot is written down: a number for each way (SnapshotId.checksum). */
+  readonly stream: number;
   /** How many entries have been compacted away. Never more than `snapshot`. */
   readonly base: number;
+  /** null: nothing. */
+  readonly lost: Lost | null;
+}
+
+/** What a disk no longer has of what it may have acknowledged. */
+export interface Lost {
+  /** The highest such entry, as far as the disk can say. */
+  readonly entry: EntryId;
+  /** What it held before, as a ghost: nobody can read it, but its promises stand. */
+  readonly log: readonly Entry[];
 }
 
 export interface Server {
@@ -25,11 +37,18 @@ export interface Server {
   readonly commitIndex: number;
 }
 
-export const EMPTY_DISK: Stable = { currentTerm: 0, votedFor: null, log: [], snapshot: 0, base: 0 };
+export const EMPTY_DISK: Stable = {
+  currentTerm: 0, votedFor: null, log: [], snapshot: 0, stream: 0, base: 0, lost: null,
+};
 
 /** What makes a judgement. */
 export function allow(condition: boolean, rule: string): void {
   if (!condition) throw new Error(`Raft does not allow it: ${rule}`);
+}
+
+/** §5.4.1 */
+export function isAtLeastAsUpToDate(log: EntryId, other: EntryId): boolean {
+  return log.term > other.term || (log.term === other.term && log.index >= other.index);
 }
 
 /** Index 0 stands before every log. */

@@ -8,14 +8,15 @@
  * now. Promises (votes, acknowledgements, commitment) are judged by disks.
  *
  * Logs are whole: what has been compacted away stays here as a ghost, below `base`. A snapshot stands for the entries
- * that it was made of, so that to install one is to copy them.
+ * that it was made of, so that to install one is to copy them. What a disk has lost stays, too: it still counts as
+ * promised, until the server has it again.
  */
 import type { Configuration } from "../core/raft/configuration.ts";
-import type { AppendEntries, InstallSnapshot, Message, RequestVote, SnapshotId } from "../core/raft/message.ts";
+import type { AppendEntries, InstallSnapshot, Message, RequestVote, SnapshotPoint } from "../core/raft/message.ts";
 import type { Entry, EntryId, MemberId } from "../core/types.ts";
 import {
-  allow, configurationIn, EMPTY_DISK, holds, isPrefix, isQuorum, isVoter, lastOf, same, votersOf, type Server,
-  type Stable,
+  allow, configurationIn, EMPTY_DISK, holds, isAtLeastAsUpToDate, isPrefix, isQuorum, isVoter, lastOf, same, votersOf,
+  type Server, type Stable,
 } from "./raft-plain-log.ts";
 import { judgeMessage } from "./raft-vouching.ts";
 
@@ -69,6 +70,32 @@ export class Reference {
     this.change(id, { disk });
   }
 
+  // Losses (rule 13): what was promised of an entry that is gone is kept without it
+
+  /** A crashed server's disk cannot be read any more as far as it could. */
+  lose(id: MemberId, disk: Stable): void {
+    const { lost } = disk;
+    allow(lost !== null && isAtLeastAsUpToDate(lost.entry, lastOf(lost.log)), "a disk says how much it may have lost");
+    this.change(id, { disk, memory: { ...this.server(id).memory, lost } });
+  }
+
+  /** A leader has taken back what the server acknowledged: beyond this entry it has been counted for nothing. */
+  boundLoss(id: MemberId, entry: EntryId): void {
+    const { memory } = this.server(id);
+    const { lost } = memory;
+    allow(lost !== null && isAtLeastAsUpToDate(lost.entry, entry), "what is lost never becomes more");
+    if (lost !== null) this.change(id, { memory: { ...memory, lost: { entry, log: lost.log.slice(0, entry.index) } } });
+  }
+
+  /** Whatever was committed with its word is on its disk again. */
+  forgetLoss(id: MemberId): void {
+    const { memory, disk } = this.server(id);
+    const lost = memory.lost?.log ?? [];
+    const owed = this.committed.filter((entry) => holds(lost, entry));
+    allow(memory.lost !== null && owed.every((entry) => holds(disk.log, entry)), "a loss is forgotten when it is made good");
+    this.change(id, { memory: { ...memory, lost: null } });
+  }
+
   // Terms and elections (§5.1, §5.2, §5.4.1)
 
   /** Figure 2, all servers: a later term in a message makes a follower of anybody. */
@@ -82,6 +109,7 @@ export class Reference {
   timeout(id: MemberId): void {
     const { memory, role } = this.server(id);
     allow(role !== "leader", "a leader does not stand against itself");
+    allow(memory.lost === null, "who has lost entries does not stand");
     allow(this.mayLead(id), "only a voter of a configuration that may yet be in force stands (thesis §4.2.2)");
     const currentTerm = memory.currentTerm + 1;
     this.change(id, { memory: { ...memory, currentTerm, votedFor: id }, role: "candidate" });
@@ -91,10 +119,10 @@ export class Reference {
     const { memory } = this.server(id);
     allow(request.term === memory.currentTerm, "a vote is given in the candidate's term");
     allow(memory.votedFor === null || memory.votedFor === candidate, "one vote a term (§5.2)");
-    const last = lastOf(memory.log);
-    const isLater = request.lastLog.term > last.term;
-    const isAsLong = request.lastLog.term === last.term && request.lastLog.index >= last.index;
-    allow(isLater || isAsLong, "a vote is given only to a log that is at least as up to date (§5.4.1)");
+    const isUpToDate = isAtLeastAsUpToDate(request.lastLog, lastOf(memory.log));
+    allow(isUpToDate, "a vote is given only to a log that is at least as up to date (§5.4.1)");
+    const hasLost = memory.lost === null || isAtLeastAsUpToDate(request.lastLog, memory.lost.entry);
+    allow(hasLost, "a vote is given only to a log that has what the voter has lost");
     this.change(id, { memory: { ...memory, votedFor: candidate } });
   }
 
@@ -201,9 +229,16 @@ export class Reference {
       const entry = log[index - 1] as Entry;
       // An entry of an older term is committed only by what follows it (figure 8).
       if (entry.term !== currentTerm) break;
-      if (isQuorum(configuration, (voter) => holds(this.servers.get(voter)?.disk.log ?? [], entry))) return index;
+      if (isQuorum(configuration, (voter) => this.vouches(voter, entry))) return index;
     }
     return commitIndex;
+  }
+
+  /** Whether it holds the entry, or nobody without the entry is elected with its vote. */
+  private vouches(voter: MemberId, entry: EntryId): boolean {
+    const server = this.servers.get(voter);
+    if (server === undefined) return false;
+    return holds(server.disk.log, entry) || holds(server.memory.lost?.log ?? [], entry);
   }
 
   advanceCommitIndex(id: MemberId, index: number): void {
@@ -246,11 +281,11 @@ export class Reference {
   // Snapshots (§7)
 
   /** A snapshot of the server's own state is on its disk. */
-  storeSnapshot(id: MemberId, snapshot: SnapshotId): void {
+  storeSnapshot(id: MemberId, snapshot: SnapshotPoint): void {
     const { memory, commitIndex } = this.server(id);
     allow(snapshot.entry.index <= commitIndex, "a snapshot is made of committed entries");
     this.allowSnapshot(snapshot);
-    allow(snapshot.entry.index > memory.snapshot, "a snapshot gives way only to a newer one");
+    allow(snapshot.entry.index >= memory.snapshot, "a snapshot gives way only to one that is as new");
     this.change(id, { memory: { ...memory, snapshot: snapshot.entry.index } });
   }
 
@@ -264,7 +299,7 @@ export class Reference {
   }
 
   /** What the snapshot stands for takes the place of the log, unless that holds its last entry: then the rest stays. */
-  installSnapshot(id: MemberId, snapshot: SnapshotId): void {
+  installSnapshot(id: MemberId, snapshot: SnapshotPoint): void {
     const { memory, role, commitIndex } = this.server(id);
     const { entry } = snapshot;
     allow(role !== "leader", "a leader installs nothing");
@@ -276,7 +311,7 @@ export class Reference {
     this.allowCommitted(id, entry.index);
   }
 
-  private allowSnapshot({ entry, configuration }: SnapshotId): void {
+  private allowSnapshot({ entry, configuration }: SnapshotPoint): void {
     allow(holds(this.committed, entry), "a snapshot stands for committed entries");
     const expected = this.configurationOf(this.committed.slice(0, entry.index));
     allow(same(configuration, expected), "a snapshot carries the configuration as of its last entry");

@@ -12,7 +12,7 @@ import type { RaftState } from "../core/raft/invariants.ts";
 import type { AppendEntries, InstallSnapshot, Message } from "../core/raft/message.ts";
 import type { EntryId, MemberId } from "../core/types.ts";
 import { frozen, numberOfFrozen } from "./raft-clone.ts";
-import { holds, lastOf, same } from "./raft-plain-log.ts";
+import { holds, isAtLeastAsUpToDate, lastOf, same } from "./raft-plain-log.ts";
 import { Reference } from "./raft-reference.ts";
 
 type Persist = RaftEffect & { readonly type: "Persist" };
@@ -75,9 +75,28 @@ class Witness {
     this.tellLeader(true);
     for (const effect of this.effects) if (effect.type === "Compact") reference.compact(id, effect.through);
     this.tellMessages(this.sends);
+    this.tellLoss(inputs);
     // A leader that was removed tells the others first.
     const isNamed = after.role === "leader" || after.role === "candidate";
     if (!isNamed && this.server.role !== "follower") reference.stepDown(id);
+  }
+
+  private tellLoss(inputs: readonly RaftInput[]): void {
+    const { reference, id, after: { lost } } = this;
+    const before = this.server.memory.lost?.entry ?? null;
+    if (same(before, lost)) return;
+    if (lost !== null) reference.boundLoss(id, lost);
+    // Both in one step: how much it was is what the leader has answered.
+    for (const input of lost === null ? inputs : []) {
+      if (input.type !== "MessageReceived" || input.message.type !== "ReadIndexReply") continue;
+      const { term, index } = input.message;
+      if (index !== null && before !== null && isAtLeastAsUpToDate(before, { term, index })) {
+        reference.boundLoss(id, { term, index });
+      }
+    }
+    const isTold = this.effects.some(({ type }) => type === "ForgetLoss");
+    expectThat(isTold === (lost === null), "that a loss is made good is said once");
+    if (isTold) reference.forgetLoss(id);
   }
 
   private get server() {
@@ -91,10 +110,10 @@ class Witness {
         reference.receive(id, input.from, input.message);
         return this.tellReceived(input.from, input.message);
       case "SnapshotStored":
-        if (input.snapshot.entry.index > this.server.memory.snapshot) reference.storeSnapshot(id, input.snapshot);
+        if (input.snapshot.entry.index >= this.server.memory.snapshot) reference.storeSnapshot(id, input.snapshot);
         return;
       case "ChunkStored":
-        return this.install(input.entry);
+        return this.install(input.snapshot.entry);
       default:
     }
   }
@@ -191,7 +210,7 @@ export function expectAgreement(reference: Reference, id: MemberId, state: RaftS
   const { term, index } = lastOf(log);
   const agrees = memory.currentTerm === state.currentTerm && memory.votedFor === state.votedFor && role === seenRole &&
     commitIndex === state.commitIndex && memory.base === state.base.index && memory.snapshot === state.snapshot.index &&
-    term === state.last.term && index === state.last.index;
+    term === state.last.term && index === state.last.index && same(memory.lost?.entry ?? null, state.lost);
   const told = JSON.stringify({ ...memory, log: [term, index], role, commitIndex });
   expectThat(agrees, `the core became what the reference did: ${told}, but it is ${JSON.stringify(state)}`);
   const above = log.slice(memory.base);

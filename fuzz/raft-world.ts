@@ -12,12 +12,13 @@ import { checkState, checkStep } from "../core/raft/invariants.ts";
 import type { Message, SnapshotId } from "../core/raft/message.ts";
 import { Raft } from "../core/raft/raft.ts";
 import { Random } from "../core/random.ts";
-import type { EntryId, Instant, LogIndex, MemberId, ProposalNumber, ReadNumber, RequestNumber } from "../core/types.ts";
+import type { Instant, LogIndex, MemberId, ProposalNumber, ReadNumber, RequestNumber } from "../core/types.ts";
 import { frozen } from "./raft-clone.ts";
 import { newHost, NO_PROPOSAL, type EffectOf, type Host, type LogJob } from "./raft-member.ts";
-import { compacted, contentOf, recoveredFrom, written } from "./raft-disk.ts";
-import { lastOf, same, type Stable } from "./raft-plain-log.ts";
+import { compacted, damaged, mended, recoveredFrom, written } from "./raft-disk.ts";
+import { same, type Stable } from "./raft-plain-log.ts";
 import { Reference } from "./raft-reference.ts";
+import { doSnapshotJob, entryOfStored, isWhole, pin, release, streamOf, type Luck } from "./raft-snapshots.ts";
 import { expectAgreement, expectThat, witnessStep } from "./raft-witness.ts";
 
 /** What is the same in all process lives of all members. */
@@ -64,9 +65,9 @@ export class World {
     const { currentTerm, votedFor } = disk;
     const hardState = { currentTerm, votedFor } as RaftOptions["hardState"];
     const seed = new Random(Random.fromNumber(host.lives).bytes(16).fill(id.charCodeAt(0), 0, 2)).bytes(16);
-    const snapshot = disk.snapshot === 0 ? null : this.snapshotOf(disk.snapshot);
-    const raft = new Raft(frozen({ ...this.options, id, hardState, log: recoveredFrom(disk), snapshot, seed }), now);
-    const nothing = { logJobs: [], fileJobs: [], timerAt: null, received: null, configuration: null };
+    const found = { log: recoveredFrom(disk), snapshot: this.storedBy(host), lost: disk.lost?.entry ?? null };
+    const raft = new Raft(frozen({ ...this.options, id, hardState, ...found, seed }), now);
+    const nothing = { logJobs: [], fileJobs: [], timerAt: null, received: null, pinned: [], configuration: null };
     const idle = { handed: [], lastHanded: 0, applied: 0, restoring: 0, reads: new Map(), open: new Set() };
     const unasked = { lastNumber: 0, isLeaving: false, hasLeft: false };
     Object.assign(host, nothing, idle, unasked, { raft, proposing: NO_PROPOSAL, gathered: null, ahead: disk });
@@ -94,6 +95,14 @@ export class World {
     this.count("crash");
   }
 
+  /** Above `keep` nothing can be read any more of a crashed member's log. */
+  lose(host: Host, keep: number, isKnown: boolean): void {
+    expectThat(host.raft === null, "damage is found at a start");
+    host.disk = frozen(damaged(host.disk, keep, isKnown));
+    this.reference.lose(host.id, host.disk);
+    this.count("loss");
+  }
+
   // What a driver does
 
   fire(host: Host): void {
@@ -109,11 +118,9 @@ export class World {
     expectThat(job !== undefined, "there is something to write");
     host.logJobs = host.logJobs.slice(1);
     this.writeDisk(host, this.stagesOf(host.disk, job).at(-1) as Stable);
-    if (job.type === "Compact") return;
+    if (job.type !== "Persist") return;
     if (job.snapshot !== null) {
-      const { entry, size } = job.snapshot;
-      const isWhole = host.received !== null && same(host.received, { entry, end: size });
-      expectThat(isWhole, "a snapshot is installed when all its chunks are stored");
+      expectThat(isWhole(host, job.snapshot), "a snapshot is installed when all its chunks are stored");
       host.received = null;
       this.count("install");
     }
@@ -122,53 +129,16 @@ export class World {
   }
 
   /** @param most of what was asked for, answer no more than so much, but something */
-  doFileJob(host: Host, most: number): void {
+  doFileJob(host: Host, most: number, luck: Luck = "well"): void {
     const job = host.fileJobs[0];
     expectThat(job !== undefined, "there is something to do");
     host.fileJobs = host.fileJobs.slice(1);
     this.count(job.type);
-    switch (job.type) {
-      case "ReadEntries": {
-        const count = Math.min(job.end - job.from, Math.max(1, most));
-        const entries = host.disk.log.slice(job.from - 1, job.from - 1 + count);
-        // What it read has been cut since: its answer is as stale as the question.
-        if (entries.length === 0) return;
-        return this.step(host, { type: "EntriesRead", purpose: job.purpose, entries });
-      }
-      case "ReadSnapshot": {
-        const { to, entry, offset, maxBytes } = job;
-        const isThere = lastOf(host.disk.log.slice(0, host.disk.snapshot)).index === entry.index;
-        const bytes = isThere ? contentOf(entry).slice(offset, offset + Math.min(maxBytes, Math.max(1, most))) : null;
-        return this.step(host, { type: "SnapshotRead", to, entry, offset, bytes });
-      }
-      case "StoreChunk":
-        return this.storeChunk(host, job);
-      case "TakeSnapshot": {
-        const size = contentOf(this.entryAt(host.applied)).length;
-        const snapshot = frozen(host.raft?.snapshotAt(host.applied as LogIndex, size) ?? null);
-        // null: a newer one has come.
-        if (snapshot !== null) host.fileJobs = [...host.fileJobs, { type: "StoreSnapshot", snapshot }];
-        return;
-      }
-      case "StoreSnapshot": {
-        const index = Math.max(host.disk.snapshot, job.snapshot.entry.index);
-        this.writeDisk(host, { ...host.disk, snapshot: index });
-        return this.step(host, { type: "SnapshotStored", snapshot: job.snapshot });
-      }
-      default:
-        job satisfies never;
-    }
-  }
-
-  private storeChunk(host: Host, { snapshot, offset, bytes }: EffectOf<"StoreChunk">): void {
-    const { entry, size } = snapshot;
-    const end = host.received !== null && same(host.received.entry, entry) ? host.received.end : 0;
-    const isNext = offset === end || offset === 0;
-    expectThat(isNext && offset + bytes.length <= size, "chunks are stored without a gap");
-    const content = contentOf(entry);
-    expectThat(size === content.length && bytes.every((byte, at) => byte === content[offset + at]), "chunks are true");
-    host.received = { entry, end: offset + bytes.length };
-    this.step(host, { type: "ChunkStored", entry, end: offset + bytes.length });
+    if (job.type !== "ReadEntries") return doSnapshotJob(this, host, job, most, luck);
+    const count = Math.min(job.end - job.from, Math.max(1, most));
+    const entries = host.disk.log.slice(job.from - 1, job.from - 1 + count);
+    // What it read has been cut since: its answer is as stale as the question.
+    if (entries.length > 0) this.step(host, { type: "EntriesRead", purpose: job.purpose, entries });
   }
 
   deliver(packet: Packet): void {
@@ -258,10 +228,16 @@ export class World {
     switch (effect.type) {
       case "Persist":
       case "Compact":
+      case "ForgetLoss":
         host.logJobs = [...host.logJobs, effect];
         if (effect.type === "Persist") this.longest = Math.max(this.longest, effect.entries.at(-1)?.index ?? 0);
         host.ahead = this.stagesOf(host.ahead, effect).at(-1) as Stable;
+        if (effect.type === "ForgetLoss") this.count("forget");
         return;
+      case "PinSnapshot":
+        return pin(host, effect.snapshot);
+      case "ReleaseSnapshot":
+        return release(host, effect.snapshot);
       case "ReadEntries":
       case "ReadSnapshot":
       case "StoreChunk":
@@ -347,25 +323,24 @@ export class World {
   }
 
   private stagesOf(disk: Stable, job: LogJob): readonly Stable[] {
-    return job.type === "Persist" ? written(disk, job, this.reference) : compacted(disk, job);
+    if (job.type === "Persist") return written(disk, job, this.reference);
+    return job.type === "Compact" ? compacted(disk, job) : mended(disk);
   }
 
-  private writeDisk(host: Host, disk: Stable): void {
+  writeDisk(host: Host, disk: Stable): void {
     host.disk = frozen(disk);
     this.reference.becameDurable(host.id, disk);
   }
 
-  private count(what: string): void {
+  count(what: string): void {
     this.tally.set(what, (this.tally.get(what) ?? 0) + 1);
   }
 
-  private snapshotOf(index: number): SnapshotId {
-    const entry = this.entryAt(index);
-    const configuration = this.reference.configurationOf(this.reference.committed.slice(0, index));
-    return { entry, configuration, size: contentOf(entry).length };
-  }
-
-  private entryAt(index: number): EntryId {
-    return lastOf(this.reference.committed.slice(0, index));
+  /** The snapshot on its disk; null: there is none. */
+  storedBy(host: Host): SnapshotId | null {
+    const { snapshot, stream, log } = host.disk;
+    if (snapshot === 0) return null;
+    const entry = entryOfStored(host);
+    return { entry, configuration: this.reference.configurationOf(log.slice(0, snapshot)), ...streamOf(entry, stream) };
   }
 }
