@@ -29,6 +29,7 @@ test.each([[3, 4], [5, 3], [1, 2], [2, 2], [4, 2]])("clusters of %s do only what
 test("the runs were not idle: each of these happened", () => {
   const always = [
     "leader", "crash", "truncate", "install", "restore", "apply", "ReadReady", "ReadRefused", "ReadEntries", "leave",
+    "loss", "forget", "merge", "chunk ahead", "chunk badly", "unreadable", "refused diskFull",
     "committed", "lost", "done", "refused busy", "refused notCaughtUp", "refused pending", "refused transferring",
   ];
   for (const what of always) expect(total.get(what) ?? 0, what).toBeGreaterThan(0);

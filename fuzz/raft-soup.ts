@@ -1,15 +1,17 @@
 /**
  * A cluster (raft-world.ts) in a soup of messages, by dice: any of them may arrive, now or later or twice or never;
- * disks answer late; members crash and lose what is not on their disks; clocks drift; members come, go, and come back
- * with empty disks. When the faults stop, everything that was asked has to be answered, and all have to apply the same.
+ * disks answer late, run full, and lose what they held (one at a time); members crash and lose what is not on their
+ * disks; clocks drift; members come, go, and come back with empty disks. When the faults stop, everything that was asked
+ * has to be answered, all have to apply the same, and what was lost has to be there again.
  */
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type RaftLimits } from "../core/raft/boundary.ts";
 import { everybodyIn, foundingConfiguration, memberOf, newMember, votersOf } from "../core/raft/configuration.ts";
 import type { Configuration, ConfigurationOperation, MemberRole } from "../core/raft/configuration.ts";
 import { Random } from "../core/random.ts";
-import { nodeOf, type Instant, type MemberId } from "../core/types.ts";
+import { nodeOf, type Instant, type LogIndex, type MemberId } from "../core/types.ts";
 import { expectThat } from "./raft-witness.ts";
 import type { Host } from "./raft-member.ts";
+import { mergeSnapshot, type Luck } from "./raft-snapshots.ts";
 import { World, type Packet } from "./raft-world.ts";
 
 /** Anywhere but at zero, where mistakes would not show. */
@@ -36,6 +38,8 @@ export class Soup {
   /** In percent of messages. */
   private readonly loss: number;
   private readonly changes: boolean;
+  /** In percent of restarts. */
+  private readonly damage: number;
   /** Which way nothing gets through, as "sender→receiver"; "*" is anybody. */
   private down: readonly string[] = [];
   /** Asked for nothing new any more. */
@@ -48,6 +52,7 @@ export class Soup {
     this.loss = random.pick([0, 2, 15]);
     this.changes = random.chance(60);
     this.maxPpm = random.pick([0, 1_000, 100_000]);
+    this.damage = random.pick([0, 10, 60]);
     const founders = ["a", "b", "c", "d", "e"].slice(0, size).map(firstLife);
     this.world = new World({
       founding: foundingConfiguration(founders),
@@ -72,15 +77,43 @@ export class Soup {
     else if (dice < 300) this.serveAll(random.pick(owing.length > 0 ? owing : hosts), faults);
     else if (world.packets.length > 0 && (owing.length === 0 || random.chance(55))) {
       this.deliver(random.chance(80) ? 0 : random.integer(0, MAX_PACKETS), faults);
-    } else if (owing.length > 0) this.serve(random.pick(owing));
+    } else if (owing.length > 0) this.serve(random.pick(owing), faults);
     else this.tick(faults);
   }
 
   private mishap(host: Host, faults: boolean): void {
-    if (host.raft === null) return this.restart(host);
+    if (host.raft === null) return this.restart(host, faults);
     const dice = this.random.integer(0, 8);
-    if (faults && dice < 3) this.breakSomething(host);
-    else if (faults && dice < 5) this.cut();
+    if (!faults) return;
+    if (dice < 3) this.breakSomething(host);
+    else if (dice < 5) this.cut();
+    else if (dice < 7) this.troubleDisk(host);
+  }
+
+  /** It runs full, or has room again; it wants its log stored; or its files are merged, which is no trouble at all. */
+  private troubleDisk(host: Host): void {
+    const { random, world } = this;
+    const dice = random.integer(0, 2);
+    if (dice === 0) return world.step(host, { type: "SpaceChanged", hasSpace: random.chance(40) });
+    if (dice === 1) return mergeSnapshot(world, host);
+    const through = random.pick([0, host.applied, host.applied + 2]) as LogIndex;
+    world.step(host, { type: "SnapshotWanted", through });
+  }
+
+  /**
+   * Whether its disk may lose what it held: of three voters or more one, and no others while it is not made good. Of two
+   * the other could be needed for ever.
+   */
+  private mayLose({ id }: Host): boolean {
+    const hosts = [...this.world.hosts.values()];
+    if (hosts.some((other) => other.id !== id && this.hasLost(other))) return false;
+    return hosts.every(({ configuration }) => {
+      return configuration === null || (configuration.outgoing.length === 0 && votersOf(configuration).length >= 3);
+    });
+  }
+
+  private hasLost({ raft, disk }: Host): boolean {
+    return disk.lost !== null || (raft !== null && raft.inspect().lost !== null);
   }
 
   /** From now on somebody, mostly one who leads, is deaf, or mute, or both, or deaf to one; or all is well again. */
@@ -102,7 +135,10 @@ export class Soup {
   /** Nothing is lost and nobody crashes, until all have applied the same, more than before, and nothing is open. */
   heal(): void {
     this.down = [];
-    for (const host of this.world.hosts.values()) if (host.raft === null) this.restart(host);
+    for (const host of this.world.hosts.values()) {
+      if (host.raft === null) this.restart(host, false);
+      this.world.step(host, { type: "SpaceChanged", hasSpace: true });
+    }
     // What became of a proposal is known once something is committed at its index.
     const goal = this.world.longest + 3;
     for (let step = 0; step < 60_000; step++) {
@@ -121,7 +157,7 @@ export class Soup {
       if (host.raft === null || host.reads.size > 0 || host.isLeaving !== host.hasLeft) return false;
       // Who was left behind before it heard of that never hears what became of its proposals either.
       const role = memberOf(configuration, host.id)?.role ?? "spare";
-      return role === "spare" || (host.applied === committed.length && host.open.size === 0);
+      return role === "spare" || (host.applied === committed.length && host.open.size === 0 && !this.hasLost(host));
     });
   }
 
@@ -130,7 +166,8 @@ export class Soup {
     const hosts = [...this.world.hosts.values()].map(({ id, raft, applied, open, reads }) => {
       const state = raft?.inspect();
       const what = state === undefined ? "crashed" : `${state.role} ${state.currentTerm} commit ${state.commitIndex}`;
-      return `${id} ${what} applied ${applied} open ${open.size} reads ${reads.size}`;
+      const lost = state?.lost ? ` lost ${state.lost.term}/${state.lost.index}` : "";
+      return `${id} ${what} applied ${applied} open ${open.size} reads ${reads.size}${lost}`;
     });
     return `${hosts.join("; ")}; committed ${this.world.reference.committed.length}`;
   }
@@ -142,7 +179,13 @@ export class Soup {
     this.world.join(id, this.localTime(clock));
   }
 
-  private restart(host: Host): void {
+  private restart(host: Host, faults: boolean): void {
+    const { random } = this;
+    if (faults && random.chance(this.damage) && this.mayLose(host)) {
+      const { log, snapshot } = host.disk;
+      const keep = random.chance(75) ? random.integer(snapshot, log.length) : random.integer(0, log.length);
+      this.world.lose(host, keep, random.chance(70));
+    }
     host.now = this.localTime(this.clocks.get(host.id) as Clock);
     this.world.start(host);
   }
@@ -160,14 +203,19 @@ export class Soup {
   }
 
   /** A driver does one of the things that it owes. */
-  private serve(host: Host): void {
+  private serve(host: Host, faults: boolean): void {
     const { random, world } = this;
     const { logJobs, fileJobs, handed } = host;
     if (host.hasLeft) return world.crash(host, 0);
     const dice = random.integer(0, logJobs.length * 2 + fileJobs.length + handed.length - 1);
     if (dice < logJobs.length * 2) world.doLogJob(host);
-    else if (dice < logJobs.length * 2 + fileJobs.length) world.doFileJob(host, random.pick([1, 3, 1_000]));
-    else world.apply(host, random.integer(1, handed.length));
+    else if (dice < logJobs.length * 2 + fileJobs.length) {
+      world.doFileJob(host, random.pick([1, 3, 1_000]), this.luck(faults));
+    } else world.apply(host, random.integer(1, handed.length));
+  }
+
+  private luck(faults: boolean): Luck {
+    return this.random.pick<Luck>(faults ? ["well", "well", "well", "ahead", "badly"] : ["well", "ahead"]);
   }
 
   /** All of it at once, and some messages: one step. */
@@ -178,7 +226,9 @@ export class Soup {
     world.gather(host, () => {
       for (const packet of arriving) this.deliver(Math.max(0, world.packets.indexOf(packet)), faults);
       for (let count = random.integer(0, 2); count > 0 && host.logJobs.length > 0; count--) world.doLogJob(host);
-      if (random.chance(50) && host.fileJobs.length > 0) world.doFileJob(host, random.pick([1, 3, 1_000]));
+      if (random.chance(50) && host.fileJobs.length > 0) {
+        world.doFileJob(host, random.pick([1, 3, 1_000]), this.luck(faults));
+      }
       if (random.chance(50) && host.handed.length > 0) world.apply(host, host.handed.length);
       for (let count = random.integer(0, 2); count > 0 && !this.isQuiet; count--) this.propose(host);
       if (random.chance(30) && !this.isQuiet) world.read(host);
@@ -225,6 +275,8 @@ export class Soup {
   private change(host: Host): void {
     const { configuration } = host;
     expectThat(configuration !== null, "who runs knows a configuration");
+    // Its voters are not to become fewer just now.
+    if ([...this.world.hosts.values()].some((other) => this.hasLost(other))) return;
     const operations = [this.operation(configuration)];
     if (this.random.chance(40)) operations.push(this.operation(configuration));
     this.world.change(host, operations);
