@@ -103,7 +103,7 @@ function inputsWithoutEffects(): Readonly<Record<string, Told>> {
   const stale = (cluster.currentTerm - 1) as Term;
   const matchIndex = 1 as LogIndex;
   const result = { accepted: true, matchIndex } as const;
-  const reply = { type: "AppendEntriesReply", round: 1, version: 1, hasSpace: true, result } as const;
+  const reply = { type: "AppendEntriesReply", round: 1, version: 1, hasSpace: true, hasLost: false, result } as const;
   const heard = (message: Extract<RaftInput, { type: "MessageReceived" }>["message"]): Told => {
     return [cluster, { type: "MessageReceived", from, message }];
   };
