@@ -1,23 +1,22 @@
 /**
  * A small cluster of Replicas over disks in memory, and a network that is a list of letters. It decides nothing: a test
  * says which disk works, which letter arrives, whose timer fires and who crashes. Raft's laws are checked at each step.
- * The state that a node applies is the list of entries itself, and so is its snapshot.
+ * The state that a node applies is the list of entries itself (replica-state.ts).
  */
-import { ByteReader, ByteWriter } from "../core/bytes.ts";
 import { invariant } from "../core/invariant.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type ProposalOutcome } from "../core/raft/boundary.ts";
 import type { Configuration, MemberRole } from "../core/raft/configuration.ts";
 import { Random } from "../core/random.ts";
 import type {
-  MemberChangeOutcome, MemberOperation, ReplicaEffect, ReplicaInput, ReplicaOptions,
+  HaltReason, MemberChangeOutcome, MemberOperation, ReplicaEffect, ReplicaInput, ReplicaOptions,
 } from "../core/replica/boundary.ts";
 import { Replica } from "../core/replica/replica.ts";
-import type { DiskOrder } from "../core/storage/disk.ts";
+import type { StorageLimits } from "../core/storage/boundary.ts";
+import type { DiskFailure, DiskOperation, DiskOrder } from "../core/storage/disk.ts";
 import { MICROSECONDS_PER_MS } from "../core/types.ts";
-import type {
-  Entry, EntryKind, Instant, LogIndex, NodeId, ProposalNumber, RequestNumber, Term,
-} from "../core/types.ts";
+import type { Entry, Instant, LogIndex, NodeId, ProposalNumber, RequestNumber, Term } from "../core/types.ts";
 import { MemoryDisk } from "./memory-disk.ts";
+import { ReplicaState } from "./replica-state.ts";
 
 export interface Packet {
   readonly from: NodeId;
@@ -36,19 +35,26 @@ export interface Host {
   /** Ordered and not done. */
   orders: DiskOrder[];
   timerAt: Instant | null;
-  /** The state, all of it, as of this process life. */
-  applied: Entry[];
+  /** As of this process life. */
+  state: ReplicaState;
+  /** All of the state. */
+  readonly applied: readonly Entry[];
   outcomes: Map<ProposalNumber, ProposalOutcome>;
   changes: Map<RequestNumber, MemberChangeOutcome>;
   /** What it said last; null: nothing. */
   configuration: Configuration | null;
+  /** Why it must not go on; null: it runs, or does not run. */
+  halt: HaltReason | null;
 }
 
-export type Settings = Partial<Pick<ReplicaOptions, "limits" | "timing" | "storage">>;
+export type Settings = Partial<Pick<ReplicaOptions, "limits" | "timing" | "storage" | "digestEvery">>;
 
 /** Of the disk images that a crash may leave, so many are looked at. */
 const MAX_IMAGES = 300;
-const SMALL_STORAGE = { preallocateBytes: 4096, maxWriteBytes: 4096 };
+/** Segments of their headers and half as much again. */
+export const SMALL_STORAGE: StorageLimits = {
+  segmentBytes: 12_288, maxWriteBytes: 4096, maxLogBytes: 1 << 20, reserveBytes: 4096, scrubBytes: 4096, tickMs: 1000,
+};
 
 export class ReplicaCluster {
   now = 0 as Instant;
@@ -60,6 +66,8 @@ export class ReplicaCluster {
   onEffect: (host: Host, effect: ReplicaEffect) => void = () => {};
   /** Which packets the network carries; the others are lost on arrival. */
   reaches: (packet: Packet) => boolean = () => true;
+  /** Which disk operations fail, and how; null: this one does not. */
+  fails: (host: Host, operation: DiskOperation) => DiskFailure | null = () => null;
   private readonly seed: number;
   private readonly settings: Settings;
   private lastRequest = 0;
@@ -83,11 +91,11 @@ export class ReplicaCluster {
     invariant(host.replica === null, `${name} does not run twice`);
     host.lives += 1;
     const seed = Random.fromNumber(this.seed * 1_000_000 + this.ids.indexOf(host.id) * 1000 + host.lives).bytes(16);
-    const { limits = DEFAULT_LIMITS, timing = DEFAULT_TIMING, storage = SMALL_STORAGE } = this.settings;
+    const { limits = DEFAULT_LIMITS, timing = DEFAULT_TIMING, storage = SMALL_STORAGE, digestEvery } = this.settings;
     const nodes = [...cluster].sort() as NodeId[];
     const address = `${name}:7001`;
-    const options = { id: host.id, cluster: nodes, address, limits, timing, storage, seed, checkInvariants: true };
-    host.replica = new Replica(options);
+    const given = { limits, timing, storage, ...(digestEvery === undefined ? {} : { digestEvery }) };
+    host.replica = new Replica({ id: host.id, cluster: nodes, address, ...given, seed, checkInvariants: true });
     this.step(name, { type: "Started" });
   }
 
@@ -103,7 +111,13 @@ export class ReplicaCluster {
     const host = this.host(name);
     const images = take(host.disk.images(), random === null ? 1 : MAX_IMAGES);
     const disk = random === null ? (images[0] as MemoryDisk) : random.pick(images);
-    Object.assign(host, { ...newHost(host.id), disk, lives: host.lives });
+    this.forgetProcess(host, disk);
+  }
+
+  /** The process is killed: its disk keeps what it was given. */
+  kill(name: string): void {
+    const host = this.host(name);
+    this.forgetProcess(host, host.disk.killed());
   }
 
   /** A new, empty disk in place of the old one. */
@@ -117,12 +131,9 @@ export class ReplicaCluster {
     const host = this.host(name);
     invariant(host.replica !== null, `${name} runs`);
     const effects = host.replica.step(this.now, input);
-    for (const effect of effects) this.act(host, effect);
-    // Only now: what this leads to comes after all of the effects before it.
-    const index = host.applied.length as LogIndex;
-    const types = effects.map(({ type }) => type);
-    if (types.includes("TakeSnapshot")) this.step(name, { type: "SnapshotTaken", index, bytes: encode(host.applied) });
-    if (types.includes("Apply") || types.includes("Restore")) this.step(name, { type: "Applied", index });
+    // What an effect leads to comes after all of the effects before it.
+    const answers = effects.map((effect) => this.act(host, effect));
+    for (const answer of answers) if (answer !== null && host.replica !== null) this.step(name, answer);
     return effects;
   }
 
@@ -130,8 +141,10 @@ export class ReplicaCluster {
   work(name: string): boolean {
     const order = this.host(name).orders.shift();
     if (order === undefined) return false;
-    const result = this.host(name).disk.perform(order.operation);
-    this.step(name, { type: "DiskDone", ticket: order.ticket, result });
+    const { ticket, operation } = order;
+    const failure = this.fails(this.host(name), operation);
+    if (failure !== null) this.step(name, { type: "DiskFailed", ticket, failure });
+    else this.step(name, { type: "DiskDone", ticket, result: this.host(name).disk.perform(operation) });
     return true;
   }
 
@@ -213,42 +226,65 @@ export class ReplicaCluster {
     return request;
   }
 
-  private act(host: Host, effect: ReplicaEffect): void {
+  private forgetProcess(host: Host, disk: MemoryDisk): void {
+    const { lives } = host;
+    const { replica, orders, timerAt, state, outcomes, changes, configuration, halt } = newHost(host.id);
+    Object.assign(host, { disk, lives, replica, orders, timerAt, state, outcomes, changes, configuration, halt });
+  }
+
+  /** What an application answers to an effect; null: nothing. */
+  private act(host: Host, effect: ReplicaEffect): ReplicaInput | null {
     this.onEffect(host, effect);
     switch (effect.type) {
       case "Disk":
         host.orders.push({ ticket: effect.ticket, operation: effect.operation });
-        break;
+        return null;
       case "Send":
         this.packets.push({ from: host.id, to: effect.to, bytes: effect.bytes });
-        break;
+        return null;
       case "SetTimer":
         host.timerAt = effect.at;
-        break;
+        return null;
       case "Resolve":
         invariant(!host.outcomes.has(effect.proposal), "a proposal has one outcome");
         host.outcomes.set(effect.proposal, effect.outcome);
-        break;
+        return null;
       case "Apply":
-        for (const entry of effect.entries) {
-          invariant(entry.index === host.applied.length + 1, "entries are applied in order, each once");
-          host.applied.push(entry);
-        }
-        break;
-      case "Restore":
-        host.applied = decode(effect.bytes);
-        invariant(host.applied.length === effect.index, "a snapshot is of its index");
-        break;
+        for (const entry of effect.entries) host.state.apply(entry);
+        return applied(host);
+      case "TakeSnapshot":
+        return { type: "SnapshotTaken", index: host.applied.length as LogIndex, cut: host.state.cut() };
+      case "CutEnded":
+        host.state.endCut(effect.isStored);
+        return null;
+      case "PagesDamaged":
+        host.state.touch(effect.numbers);
+        return null;
+      case "RestoreStarted":
+      case "PagesRestored":
+        host.state.restore(effect);
+        return null;
+      case "RestoreFinished":
+        host.state.restore(effect);
+        invariant(host.applied.length === effect.entry.index, "a snapshot is of its index");
+        return applied(host);
       case "ChangeResolved":
         host.changes.set(effect.request, effect.outcome);
-        break;
+        return null;
       case "ConfigurationChanged":
         host.configuration = effect.configuration;
-        break;
+        return null;
+      case "Halt":
+        host.halt = effect.reason;
+        return null;
       default:
-        break;
+        return null;
     }
   }
+}
+
+function applied({ state }: Host): ReplicaInput {
+  return { type: "Applied", index: state.entries.length as LogIndex, checksum: state.checksum };
 }
 
 function take<T>(values: Iterable<T>, count: number): T[] {
@@ -268,28 +304,13 @@ export function remove(node: string): MemberOperation {
 }
 
 function newHost(id: NodeId): Host {
-  const disk = new MemoryDisk();
-  const heard = { applied: [], outcomes: new Map(), changes: new Map(), configuration: null };
-  return { id, disk, replica: null, lives: 0, orders: [], timerAt: null, ...heard };
-}
-
-const KINDS: readonly EntryKind[] = ["noop", "payload", "configuration"];
-
-function encode(applied: readonly Entry[]): Uint8Array {
-  const writer = new ByteWriter();
-  for (const entry of applied) writer.u64(entry.term).u8(KINDS.indexOf(entry.kind)).blob(entry.payload);
-  return writer.finish();
-}
-
-function decode(bytes: Uint8Array): Entry[] {
-  const reader = new ByteReader(bytes);
-  const applied: Entry[] = [];
-  while (reader.fault === null && reader.remaining > 0) {
-    const [term, kind, payload] = [reader.u64() as Term, KINDS[reader.u8()], reader.blob(bytes.length)];
-    applied.push({ term, index: (applied.length + 1) as LogIndex, kind: kind ?? "noop", payload });
-  }
-  invariant(reader.fault === null, "a snapshot is restored as it was taken");
-  return applied;
+  return {
+    id, disk: new MemoryDisk(), replica: null, lives: 0, orders: [], timerAt: null, state: new ReplicaState(),
+    get applied() {
+      return this.state.entries;
+    },
+    outcomes: new Map(), changes: new Map(), configuration: null, halt: null,
+  };
 }
 
 function termOf(host: Host): number {

@@ -43,7 +43,7 @@ test("each node takes snapshots of its own, its log is compacted, and a restart 
   cluster.pass(500);
   for (const host of cluster.hosts.values()) {
     expect(count(host, "TakeSnapshot")).toBeGreaterThan(2);
-    expect(count(host, "Restore")).toBe(0);
+    expect(count(host, "RestoreFinished")).toBe(0);
     expect(baseOf(host)).toBeGreaterThan(20);
   }
   const before = cluster.leader()!.applied;
@@ -52,7 +52,7 @@ test("each node takes snapshots of its own, its log is compacted, and a restart 
   cluster.startAll();
   cluster.runUntil(() => [...cluster.hosts.values()].every(({ applied }) => applied.length > before.length));
   for (const host of cluster.hosts.values()) {
-    expect(count(host, "Restore")).toBe(1);
+    expect(count(host, "RestoreFinished")).toBe(1);
     expect(host.applied.slice(0, before.length)).toEqual(before);
   }
 });
@@ -75,7 +75,7 @@ test("a node that was away for longer than the log reaches back gets a snapshot 
   };
   cluster.runUntil(() => away.applied.length === leader.applied.length);
   expect(away.applied).toEqual(leader.applied);
-  expect(count(away, "Restore")).toBe(1);
+  expect(count(away, "RestoreFinished")).toBe(1);
   expect(pieces).toBeGreaterThan(2);
 });
 
@@ -99,12 +99,13 @@ test("a node that joins when the beginning of the log is gone gets the members w
   expect(d.configuration).toEqual(leader.configuration);
 });
 
-test("a snapshot that a newer one has overtaken is not stored", () => {
+test("a cut that a newer snapshot has overtaken is not stored, and ends at once", () => {
   const cluster = running(["a", "b", "c"]);
   propose(cluster, 1, 12);
   const { id, replica } = cluster.leader()!;
   const { index } = replica!.inspect().raft!.snapshot;
   expect(index).toBeGreaterThan(0);
-  const late = { type: "SnapshotTaken", index: (index - 1) as LogIndex, bytes: new Uint8Array(3) } as const;
-  expect(cluster.step(id, late)).toEqual([]);
+  const cut = cluster.host(id).state.cut();
+  const late = { type: "SnapshotTaken", index: (index - 1) as LogIndex, cut } as const;
+  expect(cluster.step(id, late)).toEqual([{ type: "CutEnded", isStored: false }]);
 });

@@ -116,11 +116,11 @@ test("before it is founded and after it was closed, a node refuses what it is as
     return [
       ...cluster.step("a", { ...proposed, payload: bytesOf("no") }),
       ...cluster.step("a", { type: "ReadRequested", read: 2 as ReadNumber }),
-      ...cluster.step("a", { type: "Applied", index: 1 as LogIndex }),
+      ...cluster.step("a", { type: "Applied", index: 1 as LogIndex, checksum: 0 }),
       ...cluster.step("a", { type: "RolledBack", term: 1 as Term, last: proposal }),
       ...cluster.step("a", { type: "ChangeRequested", request, operations: [remove("b")] }),
       ...cluster.step("a", { type: "TransferRequested", request, target: null }),
-      ...cluster.step("a", { type: "SnapshotTaken", index: 1 as LogIndex, bytes: bytesOf("no") }),
+      ...cluster.step("a", { type: "SnapshotTaken", index: 1 as LogIndex, cut: cluster.host("a").state.cut() }),
       ...cluster.step("a", { type: "ClockStopped" }),
       ...cluster.step("a", { type: "TimerFired" }),
     ].filter((effect) => effect.type !== "Send" && effect.type !== "SetTimer");
