@@ -10,6 +10,7 @@ import { decodeLetter, encodeLetter } from "../core/wire/peer-codec.ts";
 import { PEER_LIMITS, type Letter } from "../core/wire/peer.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 import { type Host, remove, ReplicaCluster, type Settings } from "./replica-cluster.ts";
+import { ReplicaState } from "./replica-state.ts";
 
 const A = "a" as NodeId;
 /** What can be seen of a Replica without Raft and identity. */
@@ -120,7 +121,7 @@ test("before it is founded and after it was closed, a node refuses what it is as
       ...cluster.step("a", { type: "RolledBack", term: 1 as Term, last: proposal }),
       ...cluster.step("a", { type: "ChangeRequested", request, operations: [remove("b")] }),
       ...cluster.step("a", { type: "TransferRequested", request, target: null }),
-      ...cluster.step("a", { type: "SnapshotTaken", index: 1 as LogIndex, cut: cluster.host("a").state.cut() }),
+      ...cluster.step("a", { type: "SnapshotTaken", index: 1 as LogIndex, cut: new ReplicaState().cut() }),
       ...cluster.step("a", { type: "ClockStopped" }),
       ...cluster.step("a", { type: "TimerFired" }),
     ].filter((effect) => effect.type !== "Send" && effect.type !== "SetTimer");
