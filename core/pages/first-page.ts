@@ -29,14 +29,19 @@ export function writeFirstPage(page: Uint8Array): void {
   page.fill(0);
   for (let at = 0; at < MAGIC.length; at++) page[at] = MAGIC.charCodeAt(at);
   view.setUint16(16, page.length === 65536 ? 1 : page.length);
-  page[WRITE_VERSION_AT] = WAL;
-  page[READ_VERSION_AT] = WAL;
+  markAsWal(page);
   page.set([64, 32, 32], 21);
   view.setUint32(24, 1);
   view.setUint32(28, 1);
   view.setUint32(92, 1);
   page[100] = 13;
   view.setUint16(105, page.length & 0xffff);
+}
+
+/** In a copy that comes into the store: SQLite uses the WAL that it has there. */
+export function markAsWal(page: Uint8Array): void {
+  page[WRITE_VERSION_AT] = WAL;
+  page[READ_VERSION_AT] = WAL;
 }
 
 /** In a copy that leaves the store: the file opens without a -wal beside it. */
