@@ -16,7 +16,7 @@ import { Disk } from "../io/disk.ts";
 import { type DirectoryLock, lockDirectory } from "../io/lock.ts";
 import { isSystemError } from "../io/system-error.ts";
 import { OperatorError } from "./operator-error.ts";
-import { show } from "./options.ts";
+import { checkPath } from "./operator-options.ts";
 
 export type Access = "read" | "write" | "create";
 
@@ -26,7 +26,7 @@ const read = promisify(fs.read);
 type Perform = (operation: DiskOperation) => Promise<DiskNews>;
 
 export class OfflineDirectory {
-  /** As it was given. */
+  /** The whole path. */
   readonly directory: string;
   /** Told of each piece that has been read. */
   onRead: (file: string, bytes: number) => void = () => {};
@@ -44,10 +44,7 @@ export class OfflineDirectory {
    * @throws OperatorError if it is not there, or in use
    */
   static async open(directory: unknown, access: Access): Promise<OfflineDirectory> {
-    if (typeof directory !== "string" || directory === "" || directory.includes("\0")) {
-      throw new OperatorError("InvalidOption", "directory", `directory is ${show(directory)}: pass a path`);
-    }
-    const shown = path.resolve(directory);
+    const shown = checkPath("directory", directory);
     const lock = await takeLock(shown, access);
     return new OfflineDirectory(shown, lock, access === "read" ? new ReadingDisk(shown) : new WritingDisk(shown));
   }

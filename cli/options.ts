@@ -38,7 +38,7 @@ export interface OpenOptions {
 export type NodeEvent = LifeEvent;
 
 /** The name of a node that was given none. */
-const ONLY_NODE = "node" as NodeId;
+export const ONLY_NODE = "node" as NodeId;
 const DEFAULT_CALL_TIMEOUT_MS = 5000;
 const OPEN_OPTIONS: readonly (keyof OpenOptions)[] = [
   "directory", "id", "address", "cluster", "join", "roles", "callTimeoutMs", "onEvent",
@@ -144,7 +144,7 @@ function checkNodes(option: "cluster" | "join", given: unknown): Map<NodeId, Add
   return cluster;
 }
 
-const ID_RULE = "an id has 1 to 63 letters, digits and _.-, and starts with a letter or digit";
+export const ID_RULE = "an id has 1 to 63 letters, digits and _.-, and starts with a letter or digit";
 
 function checkId(
   given: unknown, cluster: ReadonlyMap<NodeId, Address>, join: ReadonlyMap<NodeId, Address>,

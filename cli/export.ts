@@ -1,0 +1,151 @@
+/** The database of a data directory, written as an ordinary file that every SQLite opens. */
+import fs from "node:fs";
+import path from "node:path";
+import type { PageImage } from "../core/pages/page-image.ts";
+import { PAGE_SIZE } from "../core/sqlite/factory.ts";
+import { readMember } from "../core/storage/directory-reading.ts";
+import { readState } from "../core/storage/offline-state.ts";
+import type { EntryId, LogIndex } from "../core/types.ts";
+import { syncDirectorySync } from "../io/directory.ts";
+import { isSystemError } from "../io/system-error.ts";
+import { OfflineDirectory } from "./offline-directory.ts";
+import { OperatorError, operatorErrorOf } from "./operator-error.ts";
+import { checkCount, checkFlag, checkOptions, checkPath } from "./operator-options.ts";
+
+export interface ExportOptions {
+  /** The last entry whose effect is to be in the file: the last one of the log unless told. */
+  readonly through?: number;
+  /** Whether a file that is there already may be replaced. */
+  readonly overwrite?: boolean;
+}
+
+export interface ExportReport {
+  readonly file: string;
+  /** The last entry whose effect is in the file. */
+  readonly through: EntryId;
+  /**
+   * Entries up to this one are surely committed: the stored snapshot has them; null: there is none. Of those behind it
+   * nobody can tell from one directory.
+   */
+  readonly committed: EntryId | null;
+  readonly pages: number;
+  /** Of the file. */
+  readonly bytes: number;
+}
+
+const PAGES_AT_ONCE = 256;
+const ADVICE = "export from another node's directory, or an older entry (option through)";
+
+/**
+ * Writes the database of a directory that no node runs in to `file`, in rollback journal mode: a file that every SQLite
+ * opens, with nothing beside it. The directory is only read. All of the file is there, durably, or nothing.
+ *
+ * The file has the effect of every entry in this node's log. Each of them is durable here; whether it is committed,
+ * only the logs of a majority can tell. The report names the last one, and the last that is committed for certain. To
+ * leave out what others may not have, pass `through`. It takes as much memory as the node itself.
+ *
+ * @throws OperatorError "FileExists" unless `overwrite` is set; "NoSuchEntry", "CorruptData", "DirectoryInUse",
+ * "FileUnusable" and others. Then there is no file, or the one that was there before.
+ * @example
+ * import { exportDatabase, open } from "quorumlite";
+ * const node = await open({ directory: "data" });
+ * await node.database().exec("CREATE TABLE kv (k TEXT PRIMARY KEY, v)");
+ * await node.close();
+ * const { through, bytes } = await exportDatabase("data", "app.db", { overwrite: true });
+ */
+export async function exportDatabase(
+  directory: string, file: string, options: ExportOptions = {},
+): Promise<ExportReport> {
+  const given = checkOptions("exportDatabase", options, ["through", "overwrite"]);
+  const through = checkCount("through", given.through, 0);
+  const target = new TargetFile(checkPath("file", file), checkFlag("overwrite", given.overwrite));
+  target.check();
+  const offline = await OfflineDirectory.open(directory, "read");
+  try {
+    const member = await offline.run(readMember());
+    if (!member.ok) throw operatorErrorOf(member.fault, offline.directory, ADVICE);
+    const { log, pages } = member.value;
+    const committed = pages.snapshot?.entry ?? null;
+    const { last } = log.entries;
+    const until = through ?? last.index;
+    if (until > last.index || until < (committed?.index ?? 0)) {
+      const range = `this directory can give entries ${committed?.index ?? 0} to ${last.index}`;
+      throw new OperatorError("NoSuchEntry", "through", `through is ${until}: ${range}`);
+    }
+    const state = await offline.run(readState(member.value, until as LogIndex, PAGE_SIZE));
+    if (!state.ok) throw operatorErrorOf(state.fault, offline.directory, ADVICE);
+    const { pageCount } = state.value;
+    await target.write(state.value);
+    const bytes = pageCount * PAGE_SIZE;
+    return { file: target.file, through: log.entries.idAt(until as LogIndex), committed, pages: pageCount, bytes };
+  } finally {
+    await offline.close();
+  }
+}
+
+/** A file that gets its name when it is whole and durable. */
+class TargetFile {
+  readonly file: string;
+  private readonly mayReplace: boolean;
+
+  constructor(file: string, mayReplace: boolean) {
+    this.file = file;
+    this.mayReplace = mayReplace;
+  }
+
+  /** @throws OperatorError if nothing may be written there */
+  check(): void {
+    const exists = (file: string): boolean => fs.statSync(file, { throwIfNoEntry: false }) !== undefined;
+    if (!this.mayReplace && exists(this.file)) throw this.taken();
+    for (const suffix of ["-wal", "-journal"]) {
+      if (!exists(this.file + suffix)) continue;
+      // SQLite would take it for this database's own, and make a mess of both.
+      const message = `file ${this.file}${suffix} is of another database: remove it, or choose another name`;
+      throw new OperatorError("FileExists", "file", message);
+    }
+  }
+
+  async write(image: PageImage): Promise<void> {
+    const unfinished = `${this.file}.${process.pid}.part`;
+    try {
+      const handle = await fs.promises.open(unfinished, "w");
+      try {
+        await handle.writeFile(piecesOf(image));
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      if (this.mayReplace) fs.renameSync(unfinished, this.file);
+      else fs.linkSync(unfinished, this.file);
+      syncDirectorySync(path.dirname(this.file));
+    } catch (error) {
+      throw this.errorOf(error);
+    } finally {
+      fs.rmSync(unfinished, { force: true });
+    }
+  }
+
+  private errorOf(error: unknown): unknown {
+    if (!isSystemError(error)) return error;
+    if (error.code === "EEXIST") return this.taken();
+    const code = error.code === "ENOSPC" || error.code === "EDQUOT" ? "NoSpace" : "FileUnusable";
+    return new OperatorError(code, "file", `file ${this.file} cannot be written: ${error.message}`, error);
+  }
+
+  private taken(): OperatorError {
+    const advice = "choose another name, or pass overwrite: true";
+    return new OperatorError("FileExists", "file", `file ${this.file} is there already: ${advice}`);
+  }
+}
+
+/** Some pages at once: so many writes of one page each would take longer than all the rest. */
+function* piecesOf(image: PageImage): Generator<Uint8Array> {
+  let pages: Uint8Array[] = [];
+  for (const page of image.filePages()) {
+    pages.push(page);
+    if (pages.length < PAGES_AT_ONCE) continue;
+    yield Buffer.concat(pages);
+    pages = [];
+  }
+  if (pages.length > 0) yield Buffer.concat(pages);
+}
