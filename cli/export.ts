@@ -1,12 +1,10 @@
 /** The database of a data directory, written as an ordinary file that every SQLite opens. */
 import fs from "node:fs";
-import path from "node:path";
 import type { PageImage } from "../core/pages/page-image.ts";
 import { PAGE_SIZE } from "../core/sqlite/factory.ts";
-import { readMember } from "../core/storage/directory-reading.ts";
 import { readState } from "../core/storage/offline-state.ts";
 import type { EntryId, LogIndex } from "../core/types.ts";
-import { syncDirectorySync } from "../io/directory.ts";
+import { syncName } from "../io/directory.ts";
 import { isSystemError } from "../io/system-error.ts";
 import { OfflineDirectory } from "./offline-directory.ts";
 import { OperatorError, operatorErrorOf } from "./operator-error.ts";
@@ -62,22 +60,20 @@ export async function exportDatabase(
   target.check();
   const offline = await OfflineDirectory.open(directory, "read");
   try {
-    const member = await offline.run(readMember());
-    if (!member.ok) throw operatorErrorOf(member.fault, offline.directory, ADVICE);
-    const { log, pages } = member.value;
+    const member = await offline.member(ADVICE);
+    const { log, pages, last } = member;
     const committed = pages.snapshot?.entry ?? null;
-    const { last } = log.entries;
     const until = through ?? last.index;
     if (until > last.index || until < (committed?.index ?? 0)) {
       const range = `this directory can give entries ${committed?.index ?? 0} to ${last.index}`;
       throw new OperatorError("NoSuchEntry", "through", `through is ${until}: ${range}`);
     }
-    const state = await offline.run(readState(member.value, until as LogIndex, PAGE_SIZE));
+    const state = await offline.run(readState(member, until as LogIndex, PAGE_SIZE));
     if (!state.ok) throw operatorErrorOf(state.fault, offline.directory, ADVICE);
     const { pageCount } = state.value;
     await target.write(state.value);
-    const bytes = pageCount * PAGE_SIZE;
-    return { file: target.file, through: log.entries.idAt(until as LogIndex), committed, pages: pageCount, bytes };
+    const at = until === last.index ? last : log.entries.idAt(until as LogIndex);
+    return { file: target.file, through: at, committed, pages: pageCount, bytes: pageCount * PAGE_SIZE };
   } finally {
     await offline.close();
   }
@@ -110,14 +106,14 @@ class TargetFile {
     try {
       const handle = await fs.promises.open(unfinished, "w");
       try {
-        await handle.writeFile(piecesOf(image));
+        await fs.promises.writeFile(handle, piecesOf(image));
         await handle.sync();
       } finally {
         await handle.close();
       }
       if (this.mayReplace) fs.renameSync(unfinished, this.file);
       else fs.linkSync(unfinished, this.file);
-      syncDirectorySync(path.dirname(this.file));
+      syncName(this.file);
     } catch (error) {
       throw this.errorOf(error);
     } finally {

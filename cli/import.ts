@@ -89,7 +89,8 @@ async function importInto(offline: OfflineDirectory, source: SourceFile, id: Nod
   const configuration = foundingConfiguration([memberIdOf(id, identity.incarnation)]);
   const cut = source.cut();
   const hasSpace = await offline.run(foundDirectory({
-    identity, configuration, cut, entry: FIRST_ENTRY, currentTerm: FIRST_ENTRY.term, limits: DEFAULT_STORAGE_LIMITS,
+    identity, configuration, cut, entry: FIRST_ENTRY, hardState: { currentTerm: FIRST_ENTRY.term, votedFor: null },
+    limits: DEFAULT_STORAGE_LIMITS,
   }));
   if (!hasSpace) {
     const message = `there is no space for ${cut.pageCount * cut.pageSize} bytes in ${offline.directory}: make some`;

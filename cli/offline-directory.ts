@@ -8,6 +8,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { unreachable } from "../core/invariant.ts";
 import type { DiskAnswer, DiskFailure, DiskNews, DiskOperation } from "../core/storage/disk.ts";
+import { type OfflineMember, readMember } from "../core/storage/directory-reading.ts";
 import { isBearable, isWantOfSpace } from "../core/storage/disk-failure.ts";
 import type { DiskProcedure } from "../core/storage/file-window.ts";
 import type { Ticket } from "../core/types.ts";
@@ -15,7 +16,7 @@ import { makeDirectory } from "../io/directory.ts";
 import { Disk } from "../io/disk.ts";
 import { type DirectoryLock, lockDirectory } from "../io/lock.ts";
 import { isSystemError } from "../io/system-error.ts";
-import { OperatorError } from "./operator-error.ts";
+import { OperatorError, operatorErrorOf } from "./operator-error.ts";
 import { checkPath } from "./operator-options.ts";
 
 export type Access = "read" | "write" | "create";
@@ -60,6 +61,20 @@ export class OfflineDirectory {
       next = procedure.next(news);
     }
     return next.value;
+  }
+
+  /**
+   * What the node's own start would find.
+   *
+   * @param advice what to do about damage that is in the way
+   * @throws OperatorError if there is none, or not all that is needed
+   */
+  async member(advice: string): Promise<OfflineMember> {
+    const member = await this.run(readMember());
+    if (!member.ok) throw operatorErrorOf(member.fault, this.directory, advice);
+    if (member.value !== null) return member.value;
+    const message = `directory ${this.directory} holds no data of a node that has been of a cluster: check the path`;
+    throw new OperatorError("NoData", "directory", message);
   }
 
   async close(): Promise<void> {

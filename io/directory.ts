@@ -42,7 +42,8 @@ function tryToMake(directory: string): boolean {
 /** Above some place are directories that are none of ours: that may not be read, or know no sync. */
 const NOT_OURS: readonly string[] = ["EACCES", "EPERM", "EROFS", "EINVAL", "ENOTSUP", "ENOSYS"];
 
-function syncName(directory: string): void {
+/** The name of this file or directory is durable. */
+export function syncName(directory: string): void {
   // Windows neither opens a directory nor needs it: NTFS journals names.
   if (process.platform === "win32") return;
   try {

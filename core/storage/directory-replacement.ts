@@ -36,10 +36,15 @@ export interface NewFile {
   readonly size: number;
 }
 
+/** The name that a file has until the replacement counts. */
+export function stagedName(name: string): string {
+  return name + NEW_SUFFIX;
+}
+
 /** Writes a file under the name that it has until the replacement counts. False: there was no space for it. */
 export function* stageFile({ name, bytes, size }: NewFile): DiskProcedure<boolean> {
   invariant(bytes.length <= size, "the bytes of a file lie within it");
-  const file = name + NEW_SUFFIX;
+  const file = stagedName(name);
   yield* removeIfThere([file]);
   if (!hadSpace(yield { type: "open", file, create: true })) return false;
   if (size > bytes.length && !hadSpace(yield { type: "preallocate", file, size })) return false;
@@ -56,7 +61,7 @@ export function* replaceFiles(names: readonly string[]): DiskProcedure<boolean> 
   yield { type: "syncDirectory" };
   const bytes = encodeReplacement(names);
   if (!(yield* stageFile({ name: REPLACEMENT_FILE, bytes, size: bytes.length }))) return false;
-  yield { type: "rename", from: REPLACEMENT_FILE + NEW_SUFFIX, to: REPLACEMENT_FILE };
+  yield { type: "rename", from: stagedName(REPLACEMENT_FILE), to: REPLACEMENT_FILE };
   yield* takePlaces(names);
   return true;
 }
@@ -68,9 +73,9 @@ export function* completeReplacement(): DiskProcedure<Judged<boolean>> {
   const names = yield* readReplacement(size);
   if (!names.ok) return names;
   const files = resultOf(yield { type: "list" }, "list").files;
-  const missing = names.value.find((name) => !files.includes(name) && !files.includes(name + NEW_SUFFIX));
+  const missing = names.value.find((name) => !files.includes(name) && !files.includes(stagedName(name)));
   if (missing !== undefined) {
-    return corrupt(REPLACEMENT_FILE, 0, `lists ${missing}, and neither that nor ${missing}${NEW_SUFFIX} is there`);
+    return corrupt(REPLACEMENT_FILE, 0, `lists ${missing}, and neither that nor ${stagedName(missing)} is there`);
   }
   yield* takePlaces(names.value);
   return { ok: true, value: true };
@@ -88,7 +93,7 @@ function* takePlaces(names: readonly string[]): DiskProcedure<void> {
   yield { type: "syncDirectory" };
   const files = resultOf(yield { type: "list" }, "list").files;
   for (const name of names) {
-    if (files.includes(name + NEW_SUFFIX)) yield { type: "rename", from: name + NEW_SUFFIX, to: name };
+    if (files.includes(stagedName(name))) yield { type: "rename", from: stagedName(name), to: name };
   }
   const kept = new Set([...names, REPLACEMENT_FILE]);
   yield* removeIfThere(files.filter((file) => !kept.has(file) && !names.includes(baseOf(file))));
