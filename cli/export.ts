@@ -1,8 +1,8 @@
 /** The database of a data directory, written as an ordinary file that every SQLite opens. */
 import fs from "node:fs";
-import type { PageImage } from "../core/pages/page-image.ts";
+import { markAsRollbackJournal } from "../core/pages/first-page.ts";
 import { PAGE_SIZE } from "../core/sqlite/factory.ts";
-import { readState } from "../core/storage/offline-state.ts";
+import { type OfflineState, readState } from "../core/storage/offline-state.ts";
 import type { EntryId, LogIndex } from "../core/types.ts";
 import { syncName } from "../io/directory.ts";
 import { isSystemError } from "../io/system-error.ts";
@@ -40,7 +40,7 @@ const ADVICE = "export from another node's directory, or an older entry (option 
  *
  * The file has the effect of every entry in this node's log. Each of them is durable here; whether it is committed,
  * only the logs of a majority can tell. The report names the last one, and the last that is committed for certain. To
- * leave out what others may not have, pass `through`. It takes as much memory as the node itself.
+ * leave out what others may not have, pass `through`. It takes as much memory as the log has written pages.
  *
  * @throws OperatorError "FileExists" unless `overwrite` is set; "NoSuchEntry", "CorruptData", "DirectoryInUse",
  * "FileUnusable" and others. Then there is no file, or the one that was there before.
@@ -71,7 +71,7 @@ export async function exportDatabase(
     const state = await offline.run(readState(member, until as LogIndex, PAGE_SIZE));
     if (!state.ok) throw operatorErrorOf(state.fault, offline.directory, ADVICE);
     const { pageCount } = state.value;
-    await target.write(state.value);
+    await target.write((handle) => writePages(offline, state.value, handle));
     const at = until === last.index ? last : log.entries.idAt(until as LogIndex);
     return { file: target.file, through: at, committed, pages: pageCount, bytes: pageCount * PAGE_SIZE };
   } finally {
@@ -101,12 +101,13 @@ class TargetFile {
     }
   }
 
-  async write(image: PageImage): Promise<void> {
+  /** @param fill writes what is to be in it */
+  async write(fill: (handle: fs.promises.FileHandle) => Promise<void>): Promise<void> {
     const unfinished = `${this.file}.${process.pid}.part`;
     try {
       const handle = await fs.promises.open(unfinished, "w");
       try {
-        await fs.promises.writeFile(handle, piecesOf(image));
+        await fill(handle);
         await handle.sync();
       } finally {
         await handle.close();
@@ -134,14 +135,33 @@ class TargetFile {
   }
 }
 
-/** Some pages at once: so many writes of one page each would take longer than all the rest. */
-function* piecesOf(image: PageImage): Generator<Uint8Array> {
-  let pages: Uint8Array[] = [];
-  for (const page of image.filePages()) {
-    pages.push(page);
-    if (pages.length < PAGES_AT_ONCE) continue;
-    yield Buffer.concat(pages);
-    pages = [];
+async function writePages(
+  offline: OfflineDirectory, state: OfflineState, handle: fs.promises.FileHandle,
+): Promise<void> {
+  const { numbers } = state;
+  for (let from = 0; from < numbers.length; from += PAGES_AT_ONCE) {
+    const end = Math.min(from + PAGES_AT_ONCE, numbers.length);
+    const pages = await offline.run(state.read(from, end));
+    if (!pages.ok) throw operatorErrorOf(pages.fault, offline.directory, ADVICE);
+    await writeRuns(handle, numbers.subarray(from, end), pages.value);
   }
-  if (pages.length > 0) yield Buffer.concat(pages);
+  // Where SQLite's lock-byte page is the last one nothing has been written there.
+  await handle.truncate(state.pageCount * PAGE_SIZE);
+}
+
+/** All at once but for the first page, which is changed, and where a number is left out. */
+async function writeRuns(
+  handle: fs.promises.FileHandle, numbers: Uint32Array, pages: readonly Uint8Array[],
+): Promise<void> {
+  for (let from = 0, end = 0; from < numbers.length; from = end) {
+    while (end < numbers.length && numbers[end] === (numbers[from] as number) + end - from) end++;
+    const bytes = Buffer.concat(pages.slice(from, end));
+    if (numbers[from] === 1) markAsRollbackJournal(bytes);
+    let position = ((numbers[from] as number) - 1) * PAGE_SIZE;
+    for (let at = 0; at < bytes.length;) {
+      const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, position);
+      at += bytesWritten;
+      position += bytesWritten;
+    }
+  }
 }

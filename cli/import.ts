@@ -4,21 +4,19 @@
  */
 import fs from "node:fs";
 import { crc32c } from "../core/checksum.ts";
-import {
-  adoptFirstPage, DATABASE_HEADER_SIZE, judgeImport,
-} from "../core/pages/imported-file.ts";
-import { lockBytePage, writtenPages } from "../core/pages/lock-byte-page.ts";
-import type { PageCut } from "../core/pages/page-cut.ts";
-import { RollingChecksum } from "../core/pages/rolling-checksum.ts";
+import { adoptFirstPage, DATABASE_HEADER_SIZE, judgeImport } from "../core/pages/imported-file.ts";
 import { foundingConfiguration } from "../core/raft/configuration.ts";
 import { PAGE_SIZE } from "../core/sqlite/factory.ts";
 import { DEFAULT_STORAGE_LIMITS } from "../core/storage/boundary.ts";
+import type { Judged } from "../core/storage/block.ts";
 import { foundDirectory, isVacant } from "../core/storage/directory-founding.ts";
+import type { DiskProcedure } from "../core/storage/file-window.ts";
+import { type WholeDatabase, numbersUpTo } from "../core/storage/whole-database.ts";
 import { type EntryId, type LogIndex, type NodeId, type Term, isNodeId, memberIdOf } from "../core/types.ts";
 import { isSystemError } from "../io/system-error.ts";
 import { drawOwnCluster } from "./own-cluster.ts";
 import { OfflineDirectory } from "./offline-directory.ts";
-import { OperatorError } from "./operator-error.ts";
+import { OperatorError, operatorErrorOf } from "./operator-error.ts";
 import { checkOptions, checkPath, invalid } from "./operator-options.ts";
 import { ID_RULE, ONLY_NODE, show } from "./options.ts";
 
@@ -40,7 +38,7 @@ export interface ImportReport {
 
 /** What the imported state counts as the effect of. */
 const FIRST_ENTRY: EntryId = { term: 1 as Term, index: 1 as LogIndex };
-const CHUNK_PAGES = 256;
+const PAGES_AT_ONCE = 256;
 
 /**
  * Makes a fresh data directory out of a database file that SQLite has written: `open({ directory, id })` then serves
@@ -87,19 +85,19 @@ async function importInto(offline: OfflineDirectory, source: SourceFile, id: Nod
   }
   const identity = drawOwnCluster(id);
   const configuration = foundingConfiguration([memberIdOf(id, identity.incarnation)]);
-  const cut = source.cut();
-  const hasSpace = await offline.run(foundDirectory({
-    identity, configuration, cut, entry: FIRST_ENTRY, hardState: { currentTerm: FIRST_ENTRY.term, votedFor: null },
-    limits: DEFAULT_STORAGE_LIMITS,
+  const database = source.database();
+  const bytes = database.pageCount * PAGE_SIZE;
+  const founded = await offline.run(foundDirectory({
+    identity, configuration, database, entry: FIRST_ENTRY,
+    hardState: { currentTerm: FIRST_ENTRY.term, votedFor: null }, limits: DEFAULT_STORAGE_LIMITS,
   }));
-  if (!hasSpace) {
-    const message = `there is no space for ${cut.pageCount * cut.pageSize} bytes in ${offline.directory}: make some`;
+  if (!founded.ok) throw operatorErrorOf(founded.fault, offline.directory, "try again");
+  if (!founded.value) {
+    const message = `there is no space for ${bytes} bytes in ${offline.directory}: make some, then try again`;
     throw new OperatorError("NoSpace", "directory", message);
   }
-  return {
-    directory: offline.directory, id, cluster: identity.cluster.id, pages: cut.pageCount,
-    bytes: cut.pageCount * PAGE_SIZE,
-  };
+  const { directory } = offline;
+  return { directory, id, cluster: identity.cluster.id, pages: database.pageCount, bytes };
 }
 
 /** A database file that is only read. */
@@ -140,55 +138,39 @@ class SourceFile {
   }
 
   /** All its pages. Whoever changes the file while it is read is found out. */
-  cut(): PageCut {
+  database(): WholeDatabase {
     const { pageCount } = this;
-    const count = writtenPages(PAGE_SIZE, pageCount);
-    const numbers = new Uint32Array(count);
-    const crcs = new Uint32Array(count);
-    const rolling = new RollingChecksum();
-    let place = 0;
-    for (const [number, page] of this.pages()) {
-      numbers[place] = number;
-      crcs[place] = crc32c(page);
-      rolling.set(number, crcs[place] as number);
-      place += 1;
+    const numbers = numbersUpTo(PAGE_SIZE, pageCount);
+    const crcs = new Uint32Array(numbers.length);
+    for (let from = 0; from < numbers.length; from += PAGES_AT_ONCE) {
+      const pages = this.pages(numbers.subarray(from, from + PAGES_AT_ONCE));
+      for (const [at, page] of pages.entries()) crcs[from + at] = crc32c(page);
     }
-    const pageAt = (at: number): Uint8Array => {
-      const page = this.page(numbers[at] as number);
-      if (crc32c(page) !== crcs[at]) throw this.changed();
-      return page;
+    const readAgain = (from: number, end: number): readonly Uint8Array[] => {
+      const pages = this.pages(numbers.subarray(from, end));
+      if (pages.some((page, at) => crc32c(page) !== crcs[from + at])) throw this.changed();
+      return pages;
     };
-    const checksum = rolling.value(pageCount);
-    return { pageSize: PAGE_SIZE, pageCount, checksum, numbers, crcs, pageAt };
+    // oxlint-disable-next-line require-yield -- it is no file of the directory that is read
+    const read = function* (from: number, end: number): DiskProcedure<Judged<readonly Uint8Array[]>> {
+      return { ok: true, value: readAgain(from, end) };
+    };
+    return { pageSize: PAGE_SIZE, pageCount, numbers, crcs, read };
   }
 
   close(): void {
     fs.closeSync(this.descriptor);
   }
 
-  /** Ascending, without SQLite's lock-byte page. The bytes are valid until the next one. */
-  private *pages(): Generator<[number, Uint8Array]> {
-    const absent = lockBytePage(PAGE_SIZE);
-    for (let first = 1; first <= this.pageCount; first += CHUNK_PAGES) {
-      const count = Math.min(CHUNK_PAGES, this.pageCount - first + 1);
-      const bytes = this.readAt((first - 1) * PAGE_SIZE, count * PAGE_SIZE);
-      if (bytes.length < count * PAGE_SIZE) throw this.changed();
-      for (let at = 0; at < count; at++) {
-        if (first + at === absent) continue;
-        yield [first + at, this.adopted(first + at, bytes.subarray(at * PAGE_SIZE, (at + 1) * PAGE_SIZE))];
-      }
-    }
-  }
-
-  private page(number: number): Uint8Array {
-    const bytes = this.readAt((number - 1) * PAGE_SIZE, PAGE_SIZE);
-    if (bytes.length < PAGE_SIZE) throw this.changed();
-    return this.adopted(number, bytes);
-  }
-
-  private adopted(number: number, page: Uint8Array): Uint8Array {
-    if (number === 1) adoptFirstPage(page, this.pageCount);
-    return page;
+  private pages(numbers: Uint32Array): Uint8Array[] {
+    const first = numbers[0] ?? 1;
+    const bytes = this.readAt((first - 1) * PAGE_SIZE, ((numbers.at(-1) ?? 0) - first + 1) * PAGE_SIZE);
+    return Array.from(numbers, (number) => {
+      const page = bytes.subarray((number - first) * PAGE_SIZE, (number - first + 1) * PAGE_SIZE);
+      if (page.length < PAGE_SIZE) throw this.changed();
+      if (number === 1) adoptFirstPage(page, this.pageCount);
+      return page;
+    });
   }
 
   private readAt(offset: number, length: number): Uint8Array {

@@ -4,10 +4,9 @@
  * (directory-replacement.ts).
  */
 import { invariant } from "../invariant.ts";
-import type { PageCut } from "../pages/page-cut.ts";
 import type { Configuration } from "../raft/configuration.ts";
 import type { EntryId, HardState, Identity } from "../types.ts";
-import { type Owner, checksumOf, ownerOf } from "./block.ts";
+import { type Judged, type Owner, checksumOf, ownerOf } from "./block.ts";
 import type { StorageLimits } from "./boundary.ts";
 import { type NewFile, replaceFiles, stageFile, stagedName } from "./directory-replacement.ts";
 import { isNameless } from "./disk-failure.ts";
@@ -19,6 +18,7 @@ import { MANIFEST_FILE, encodeManifest } from "./manifest.ts";
 import { encodePageFileHead, pageFileName } from "./page-file.ts";
 import { encodeSegmentHeader, segmentFile } from "./segment-file.ts";
 import { TERM_FILE, encodeNewTermFile } from "./term-file.ts";
+import { type WholeDatabase, checksumOfPages } from "./whole-database.ts";
 
 export interface Founding {
   /** With a cluster that nobody else is of. */
@@ -27,8 +27,7 @@ export interface Founding {
   /** The last entry whose effect is in the database. */
   readonly entry: EntryId;
   readonly hardState: HardState;
-  /** The whole database. */
-  readonly cut: PageCut;
+  readonly database: WholeDatabase;
   readonly limits: StorageLimits;
 }
 
@@ -39,58 +38,72 @@ export function* isVacant(): DiskProcedure<boolean> {
   return resultOf(yield { type: "list" }, "list").files.every(isNameless);
 }
 
-/** False: there was no space; the directory is what it was. */
-export function* foundDirectory(founding: Founding): DiskProcedure<boolean> {
+/** False: there was no space. After that, and after a fault of what is read, the directory is what it was. */
+export function* foundDirectory(founding: Founding): DiskProcedure<Judged<boolean>> {
   const { identity, entry, hardState } = founding;
   invariant(entry.term > 0 && entry.term <= hardState.currentTerm, "a snapshot's term is at most the current term");
   const owner = ownerOf(identity);
   const pages = yield* stagePages(founding, owner);
-  if (pages === null) return yield* unstage();
+  if (!pages.ok || pages.value === null) {
+    yield* unstage();
+    return pages.ok ? { ok: true, value: false } : pages;
+  }
   const files = [
-    manifestOf(founding, owner, pages), segmentOf(founding, owner),
+    manifestOf(founding, owner, pages.value), segmentOf(founding, owner),
     fileOf(TERM_FILE, encodeNewTermFile(owner, hardState)), fileOf(IDENTITY_FILE, encodeIdentity(identity)),
   ];
-  for (const file of files) if (!(yield* stageFile(file))) return yield* unstage();
   const names = [pageFileName(FIRST_SEQUENCE), ...files.map(({ name }) => name)];
-  return (yield* replaceFiles(names)) || (yield* unstage());
+  const isDone = (yield* stageAll(files)) && (yield* replaceFiles(names));
+  if (!isDone) yield* unstage();
+  return { ok: true, value: isDone };
+}
+
+function* stageAll(files: readonly NewFile[]): DiskProcedure<boolean> {
+  for (const file of files) if (!(yield* stageFile(file))) return false;
+  return true;
 }
 
 /** Leaves nothing of what was written so far. */
-function* unstage(): DiskProcedure<false> {
+function* unstage(): DiskProcedure<void> {
   const { files } = resultOf(yield { type: "list" }, "list");
   for (const file of files) if (isNameless(file)) yield { type: "unlink", file };
-  return false;
 }
 
 /** Its checksum; null: there was no space. */
-function* stagePages({ cut, entry, limits }: Founding, { cluster }: Owner): DiskProcedure<number | null> {
-  const { pageSize, numbers, crcs } = cut;
+function* stagePages(
+  { database, entry, limits }: Founding, { cluster }: Owner,
+): DiskProcedure<Judged<number | null>> {
+  const { pageSize, numbers, crcs } = database;
   const file = stagedName(pageFileName(FIRST_SEQUENCE));
-  if (!hadSpace(yield { type: "open", file, create: true })) return null;
+  const noSpace = { ok: true, value: null } as const;
+  if (!hadSpace(yield { type: "open", file, create: true })) return noSpace;
   const head = encodePageFileHead({ cluster, through: entry.index, pageSize, numbers, crcs });
   let offset = 0;
-  for (const bytes of piecesOf(head, cut, limits.maxWriteBytes)) {
-    if (!hadSpace(yield { type: "write", file, offset, bytes })) return null;
+  for (; offset < head.length; offset += limits.maxWriteBytes) {
+    const bytes = head.subarray(offset, offset + limits.maxWriteBytes);
+    if (!hadSpace(yield { type: "write", file, offset, bytes })) return noSpace;
+  }
+  offset = head.length;
+  const atOnce = Math.max(1, Math.floor(limits.maxWriteBytes / pageSize));
+  for (let from = 0; from < numbers.length; from += atOnce) {
+    const pages = yield* database.read(from, Math.min(from + atOnce, numbers.length));
+    if (!pages.ok) return pages;
+    const bytes = joined(pages.value, pageSize);
+    if (!hadSpace(yield { type: "write", file, offset, bytes })) return noSpace;
     offset += bytes.length;
   }
-  return hadSpace(yield { type: "sync", file }) ? checksumOf(head) : null;
+  return hadSpace(yield { type: "sync", file }) ? { ok: true, value: checksumOf(head) } : noSpace;
 }
 
-/** The head, then the pages, in pieces of about so many bytes. */
-function* piecesOf(head: Uint8Array, cut: PageCut, maxBytes: number): Generator<Uint8Array, void, undefined> {
-  for (let at = 0; at < head.length; at += maxBytes) yield head.subarray(at, at + maxBytes);
-  const atOnce = Math.max(1, Math.floor(maxBytes / cut.pageSize));
-  for (let from = 0; from < cut.numbers.length; from += atOnce) {
-    const count = Math.min(atOnce, cut.numbers.length - from);
-    const bytes = new Uint8Array(count * cut.pageSize);
-    for (let at = 0; at < count; at++) bytes.set(cut.pageAt(from + at), at * cut.pageSize);
-    yield bytes;
-  }
+function joined(pages: readonly Uint8Array[], pageSize: number): Uint8Array {
+  const bytes = new Uint8Array(pages.length * pageSize);
+  for (const [at, page] of pages.entries()) bytes.set(page, at * pageSize);
+  return bytes;
 }
 
-function manifestOf({ cut, entry, configuration }: Founding, owner: Owner, checksum: number): NewFile {
-  const { pageSize, pageCount, numbers } = cut;
-  const state = { entry, configuration, pageSize, pageCount, checksum: cut.checksum };
+function manifestOf({ database, entry, configuration }: Founding, owner: Owner, checksum: number): NewFile {
+  const { pageSize, pageCount, numbers } = database;
+  const state = { entry, configuration, pageSize, pageCount, checksum: checksumOfPages(database) };
   const file = { sequence: FIRST_SEQUENCE, through: entry.index, count: numbers.length, checksum };
   return fileOf(MANIFEST_FILE, encodeManifest(owner, { state, files: [file] }));
 }

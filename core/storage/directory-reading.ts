@@ -9,15 +9,17 @@ import { type Judged, type Owner, corrupt, ownerOf } from "./block.ts";
 import type { StorageFault } from "./boundary.ts";
 import { REPLACEMENT_FILE } from "./directory-replacement.ts";
 import { isNameless } from "./disk-failure.ts";
-import { bytesOf, resultOf } from "./disk-result.ts";
-import type { DiskProcedure } from "./file-window.ts";
-import { IDENTITY_FILE, MAX_IDENTITY_SIZE, decodeIdentity } from "./identity-file.ts";
+import { resultOf } from "./disk-result.ts";
+import { type DiskProcedure, FileWindow } from "./file-window.ts";
+import { type FoundIdentity, IDENTITY_FILE, IDENTITY_SIZE, decodeIdentity } from "./identity-file.ts";
 import { judgeLog } from "./log-recovery.ts";
 import type { Log } from "./log.ts";
 import { MANIFEST_FILE } from "./manifest.ts";
-import { recoverPages } from "./page-recovery.ts";
+import { judgePages } from "./page-recovery.ts";
 import type { PageSet } from "./page-set.ts";
-import { TERM_FILE, TERM_FILE_SIZE, type TermSlot, decodeTermFile, lostWith } from "./term-file.ts";
+import {
+  type FoundTerm, SLOT_SIZE, TERM_FILE, TERM_FILE_SIZE, type TermSlot, decodeTermFile, lostWith,
+} from "./term-file.ts";
 
 /** How much is read at once. */
 export const READING_CHUNK_BYTES = 1024 * 1024;
@@ -47,17 +49,17 @@ export function* readMember(chunkBytes = READING_CHUNK_BYTES): DiskProcedure<Jud
     return corrupt(REPLACEMENT_FILE, 0, "the files were being replaced when the process ended: start the node once");
   }
   if (!names.includes(IDENTITY_FILE)) return { ok: true, value: null };
-  const identity = decodeIdentity(yield* readWhole(IDENTITY_FILE, MAX_IDENTITY_SIZE));
+  const identity = yield* readIdentity();
   if (!identity.ok) return identity;
   if (identity.value.identity.cluster === null) return { ok: true, value: null };
   const owner = ownerOf(identity.value.identity);
-  const term = decodeTermFile(yield* readWhole(TERM_FILE, TERM_FILE_SIZE), owner);
+  const term = yield* readTerm(owner);
   if (!term.ok) return term;
   const { slot } = term.value;
   if (slot.isQuarantined) {
     return corrupt(TERM_FILE, 0, "says that log and snapshot are of no use: the next start discards them");
   }
-  const pages = yield* recoverPages(owner, names);
+  const pages = yield* judgePages(owner, names);
   if (!pages.ok) return pages;
   const snapshot = pages.value.snapshot;
   const judged = yield* judgeLog({ owner, term: slot, names, snapshot: snapshot?.entry ?? null, chunkBytes });
@@ -89,11 +91,21 @@ function judgeFit(log: Log, snapshot: SnapshotId | null): Judged<boolean> {
   return { ok: true, value: log.entries.holds(entry) };
 }
 
-/** Of a small file, its first bytes; what cannot be read is not among them. */
-function* readWhole(file: string, maxBytes: number): DiskProcedure<Uint8Array> {
-  const { size } = resultOf(yield { type: "open", file, create: false }, "open");
-  if (size === null) return new Uint8Array(0);
-  return bytesOf(yield { type: "read", file, offset: 0, length: Math.min(size, maxBytes) }) ?? new Uint8Array(0);
+/** As recoverIdentity does, and nothing is mended. */
+export function* readIdentity(): DiskProcedure<Judged<FoundIdentity>> {
+  const { size } = resultOf(yield { type: "open", file: IDENTITY_FILE, create: false }, "open");
+  const window = new FileWindow(IDENTITY_FILE, Math.min(size ?? 0, IDENTITY_SIZE), IDENTITY_SIZE);
+  const bytes = yield* window.take(0, IDENTITY_SIZE);
+  return decodeIdentity(bytes, (offset) => window.unreadableIn(offset, offset + IDENTITY_SIZE / 2) === null);
+}
+
+/** As recoverTerm does, and nothing is mended. */
+export function* readTerm(owner: Owner): DiskProcedure<Judged<FoundTerm>> {
+  const { size } = resultOf(yield { type: "open", file: TERM_FILE, create: false }, "open");
+  if (size === null) return corrupt(TERM_FILE, 0, `missing, although the ${IDENTITY_FILE} names a cluster`);
+  const window = new FileWindow(TERM_FILE, Math.min(size, TERM_FILE_SIZE), TERM_FILE_SIZE);
+  const bytes = yield* window.take(0, TERM_FILE_SIZE);
+  return decodeTermFile(bytes, owner, (offset) => window.unreadableIn(offset, offset + SLOT_SIZE) === null);
 }
 
 function foundingOf({ cluster }: Identity): Configuration {

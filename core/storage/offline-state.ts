@@ -1,19 +1,39 @@
 /**
- * The database of a directory that no node runs in: the stored snapshot, brought forward by the entries of the log. It
- * is made of pages alone; no SQL runs.
+ * The database of a directory that no node runs in: the stored snapshot, with what the entries of the log make of it
+ * laid over. Only that lies in memory; every other page is read from its file when it is asked for. No SQL runs.
  */
-import { PageImage } from "../pages/page-image.ts";
+import { crc32c } from "../checksum.ts";
+import { invariant } from "../invariant.ts";
+import { writeFirstPage } from "../pages/first-page.ts";
+import type { StoredPage } from "../pages/page-cut.ts";
+import { PageOverlay } from "../pages/page-overlay.ts";
 import type { LogIndex } from "../types.ts";
 import { type Judged, type Refused, brokenRule, corrupt } from "./block.ts";
+import type { OfflineMember } from "./directory-reading.ts";
 import { bytesOf } from "./disk-result.ts";
-import { type OfflineMember, READING_CHUNK_BYTES } from "./directory-reading.ts";
 import { judgeRead, planRead } from "./entry-read.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { MANIFEST_FILE } from "./manifest.ts";
-import { pageFileName } from "./page-file.ts";
-import { PageMap } from "./page-map.ts";
+import type { PageFile } from "./page-file.ts";
 import { readRun } from "./page-run.ts";
 import type { StoredSnapshot } from "./page-set.ts";
+import { type WholeDatabase, checksumOfPages, numbersUpTo } from "./whole-database.ts";
+
+/** How much of the log is read at once. */
+const READ_BYTES = 1024 * 1024;
+
+interface Place {
+  readonly file: PageFile;
+  /** In its directory. */
+  readonly place: number;
+}
+
+/** Pages that stand behind each other in one file. */
+interface Run {
+  readonly file: PageFile;
+  readonly from: number;
+  end: number;
+}
 
 /**
  * The state as of the entry at `through`, which lies between the snapshot's and the last one.
@@ -21,59 +41,113 @@ import type { StoredSnapshot } from "./page-set.ts";
  * @param pageSize of a database that nothing has been written to yet
  */
 export function* readState(
-  member: OfflineMember, through: LogIndex, pageSize: number, chunkBytes = READING_CHUNK_BYTES,
-): DiskProcedure<Judged<PageImage>> {
+  member: OfflineMember, through: LogIndex, pageSize: number,
+): DiskProcedure<Judged<OfflineState>> {
   const { stored } = member.pages;
-  const snapshot = stored === null ? null : yield* readSnapshot(stored, chunkBytes);
-  if (snapshot !== null && !snapshot.ok) return snapshot;
-  const image = snapshot?.value ?? PageImage.ofEmptyDatabase(pageSize);
-  const first = (stored?.state.entry.index ?? 0) + 1;
-  const refused = yield* applyEntries(member, image, first as LogIndex, through, chunkBytes);
-  return refused ?? { ok: true, value: image };
+  const unsound = stored === null ? null : judgeSnapshot(stored);
+  if (unsound !== null) return unsound;
+  const state = stored?.state ?? null;
+  const isEmpty = state === null || state.pageCount === 0;
+  const overlay = isEmpty ? emptyDatabase(pageSize) : new PageOverlay(state.pageSize, state.pageCount);
+  const first = ((state?.entry.index ?? 0) + 1) as LogIndex;
+  const refused = yield* applyEntries(member, overlay, first, through);
+  return refused ?? { ok: true, value: new OfflineState(stored, overlay) };
 }
 
-function* readSnapshot({ state, files }: StoredSnapshot, chunkBytes: number): DiskProcedure<Judged<PageImage>> {
-  const image = new PageImage(state.pageSize, state.pageCount);
-  const map = new PageMap(files, state.pageCount);
-  const atOnce = Math.max(1, Math.floor(chunkBytes / state.pageSize));
-  for (const [at, file] of files.entries()) {
-    for (let from = 0; from < file.count; from += atOnce) {
-      const end = Math.min(from + atOnce, file.count);
-      const places = placesFrom(from, end).filter((place) => map.counts(at, file.numbers[place] as number));
-      const [firstPlace, lastPlace] = [places[0], places.at(-1)];
-      if (firstPlace === undefined || lastPlace === undefined) continue;
-      const run = yield* readRun(file, firstPlace, lastPlace + 1);
-      const damage = run.damage.find(({ number }) => map.counts(at, number));
-      if (damage !== undefined) return { ok: false, fault: damage.fault };
-      for (const place of places) {
-        const start = (place - firstPlace) * state.pageSize;
-        const bytes = run.bytes.subarray(start, start + state.pageSize);
-        const fault = image.place({ number: file.numbers[place] as number, crc: file.crcs[place] as number, bytes });
-        if (fault !== null) return brokenRule(pageFileName(file.sequence), 0, fault.rule);
-      }
-    }
+export class OfflineState implements WholeDatabase {
+  readonly pageSize: number;
+  readonly pageCount: number;
+  readonly numbers: Uint32Array;
+  readonly crcs: Uint32Array;
+  private readonly stored: StoredSnapshot | null;
+  private readonly overlay: PageOverlay;
+
+  /** @param stored every page that is not in the overlay is in it */
+  constructor(stored: StoredSnapshot | null, overlay: PageOverlay) {
+    this.stored = stored;
+    this.overlay = overlay;
+    this.pageSize = overlay.pageSize;
+    this.pageCount = overlay.pageCount;
+    this.numbers = numbersUpTo(this.pageSize, this.pageCount);
+    this.crcs = this.numbers.map((number) => {
+      const where = this.locate(number);
+      return "bytes" in where ? where.crc : (where.file.crcs[where.place] as number);
+    });
   }
-  const fault = image.fault(state.checksum);
-  return fault === null ? { ok: true, value: image } : brokenRule(MANIFEST_FILE, 0, fault.rule);
+
+  *read(from: number, end: number): DiskProcedure<Judged<readonly Uint8Array[]>> {
+    const pages: Uint8Array[] = [];
+    for (const item of this.plan(from, end)) {
+      if (item instanceof Uint8Array) {
+        pages.push(item);
+        continue;
+      }
+      const { bytes, damage } = yield* readRun(item.file, item.from, item.end);
+      const found = damage[0];
+      if (found !== undefined) return { ok: false, fault: found.fault };
+      for (let at = 0; at < bytes.length; at += this.pageSize) pages.push(bytes.subarray(at, at + this.pageSize));
+    }
+    return { ok: true, value: pages };
+  }
+
+  /** Where the pages are, in their order: one in memory, or some behind each other in a file. */
+  private plan(from: number, end: number): (Uint8Array | Run)[] {
+    const items: (Uint8Array | Run)[] = [];
+    for (const number of this.numbers.subarray(from, end)) {
+      const where = this.locate(number);
+      const last = items.at(-1);
+      if ("bytes" in where) items.push(where.bytes);
+      else if (last !== undefined && !(last instanceof Uint8Array) && follows(last, where)) last.end += 1;
+      else items.push({ file: where.file, from: where.place, end: where.place + 1 });
+    }
+    return items;
+  }
+
+  private locate(number: number): StoredPage | Place {
+    const where = this.overlay.pages.get(number) ?? this.stored?.locate(number) ?? null;
+    invariant(where !== null, "a page is in the snapshot, or has been written since");
+    return where;
+  }
 }
 
-function placesFrom(from: number, end: number): number[] {
-  return Array.from({ length: end - from }, (_, at) => from + at);
+function follows(run: Run, { file, place }: Place): boolean {
+  return run.file === file && run.end === place;
+}
+
+/** null: every page has its place, and together they are what the manifest says. */
+function judgeSnapshot(stored: StoredSnapshot): Refused | null {
+  const { pageSize, pageCount, checksum } = stored.state;
+  const numbers = numbersUpTo(pageSize, pageCount);
+  const places = Array.from(numbers, (number) => stored.locate(number));
+  const missing = places.indexOf(null);
+  if (missing !== -1) return corrupt(MANIFEST_FILE, 0, `no file has page ${numbers[missing]}`);
+  const crcs = Uint32Array.from(places, (place) => place?.file.crcs[place.place] ?? 0);
+  if (checksumOfPages({ pageSize, pageCount, numbers, crcs }) === checksum) return null;
+  return brokenRule(MANIFEST_FILE, 0, "the pages of a snapshot have the checksum that it names");
+}
+
+/** The state in which every node begins. */
+function emptyDatabase(pageSize: number): PageOverlay {
+  const bytes = new Uint8Array(pageSize);
+  writeFirstPage(bytes);
+  const overlay = new PageOverlay(pageSize, 1);
+  overlay.pages.set(1, { number: 1, bytes, crc: crc32c(bytes) });
+  return overlay;
 }
 
 function* applyEntries(
-  { log }: OfflineMember, image: PageImage, first: LogIndex, through: LogIndex, chunkBytes: number,
+  { log }: OfflineMember, overlay: PageOverlay, first: LogIndex, through: LogIndex,
 ): DiskProcedure<Refused | null> {
   for (let from = first; from <= through;) {
-    const read = planRead(log, from, (through + 1) as LogIndex, chunkBytes);
+    const read = planRead(log, from, (through + 1) as LogIndex, READ_BYTES);
     const { file, offset, length } = read;
     const bytes = bytesOf(yield { type: "read", file, offset, length });
     if (bytes === null) return corrupt(file, offset, `entries from ${from} on cannot be read`);
     const entries = judgeRead(read, bytes);
     if (!entries.ok) return entries;
     for (const { index, kind, payload } of entries.value) {
-      const fault = kind === "payload" ? image.apply(payload) : null;
-      if (fault !== null) return brokenRule(file, offset, `entry ${index}: ${fault.rule}`);
+      const fault = kind === "payload" ? overlay.apply(payload) : null;
+      if (fault !== null) return brokenRule(file, offset, `of the payload of entry ${index}: ${fault.rule}`);
     }
     from = (from + entries.value.length) as LogIndex;
   }

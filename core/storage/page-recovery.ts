@@ -27,6 +27,13 @@ const CHUNK_BYTES = 1024 * 1024;
  * @returns a fault "corrupt": the snapshot is of no use. Others: the directory must not be used at all
  */
 export function* recoverPages(owner: Owner, names: readonly string[]): DiskProcedure<Judged<PageSet>> {
+  const judged = yield* judgePages(owner, names);
+  if (!judged.ok || judged.value.stored === null || judged.value.damage.length === 0) return judged;
+  return yield* mendManifest(owner, judged.value, judged.value.stored);
+}
+
+/** The same, and nothing is mended. */
+export function* judgePages(owner: Owner, names: readonly string[]): DiskProcedure<Judged<PageSet>> {
   const sequences = names.map(sequenceOfPageFile).filter((sequence) => sequence !== null);
   const next = 1 + sequences.reduce((highest, sequence) => Math.max(highest, sequence), 0);
   if (!names.includes(MANIFEST_FILE)) return { ok: true, value: new PageSet(null, sequences, next) };
@@ -40,13 +47,11 @@ export function* recoverPages(owner: Owner, names: readonly string[]): DiskProce
     files.push(file.value);
   }
   const stored = new StoredSnapshot(state, files);
-  const pages = new PageSet(stored, sequences, next, damage === null ? [] : [damage]);
-  if (damage === null) return { ok: true, value: pages };
-  return yield* mendManifest(owner, pages, stored);
+  return { ok: true, value: new PageSet(stored, sequences, next, damage === null ? [] : [damage]) };
 }
 
 /** Each half for itself: one that cannot be read leaves the other. */
-function* readManifest(owner: Owner): DiskProcedure<Judged<DecodedManifest>> {
+export function* readManifest(owner: Owner): DiskProcedure<Judged<DecodedManifest>> {
   const file = MANIFEST_FILE;
   const size = resultOf(yield { type: "open", file, create: false }, "open").size ?? 0;
   if (size > MAX_MANIFEST_SIZE) return corrupt(file, 0, `has ${size} bytes, more than a manifest can have`);

@@ -7,8 +7,6 @@
  * been on the others alone. And what is kept may be more than was committed: an entry may have been on this disk alone.
  * Both are said; neither can be helped.
  */
-import type { PageCut } from "../pages/page-cut.ts";
-import type { PageImage } from "../pages/page-image.ts";
 import { invariant } from "../invariant.ts";
 import {
   type Configuration, type Member, everybodyIn, isJoint, isVoter, memberOf, newMember, votersOf,
@@ -69,12 +67,10 @@ export function* recoverQuorum(member: OfflineMember, cluster: NewCluster): Disk
   invariant(identity.cluster?.id !== member.owner.cluster, "the new cluster is another one than the old");
   const state = yield* readState(member, member.last.index, pageSize);
   if (!state.ok) return state;
-  const isDone = yield* foundDirectory({
-    identity, limits, entry: member.last, cut: wholeCut(state.value),
-    configuration: ownConfiguration(member, identity),
+  return yield* foundDirectory({
+    identity, limits, entry: member.last, database: state.value, configuration: ownConfiguration(member, identity),
     hardState: { currentTerm: member.term.hardState.currentTerm, votedFor: null },
   });
-  return { ok: true, value: isDone };
 }
 
 /** Only the survivor, as what it was known for. */
@@ -83,25 +79,4 @@ function ownConfiguration({ identity: old, configuration }: OfflineMember, ident
   const self = newMember(memberIdOf(identity.node, identity.incarnation), "voter");
   const { address, failureDomain, priority } = known ?? self;
   return { members: [{ ...self, address, failureDomain, priority }], outgoing: [], version: configuration.version };
-}
-
-/** All of an image. */
-export function wholeCut(image: PageImage): PageCut {
-  const numbers: number[] = [];
-  const crcs: number[] = [];
-  for (let number = 1; number <= image.pageCount; number++) {
-    const crc = image.rolling.crcOf(number);
-    if (crc === null) continue;
-    numbers.push(number);
-    crcs.push(crc);
-  }
-  const pageAt = (place: number): Uint8Array => {
-    const page = image.pages[(numbers[place] as number) - 1];
-    invariant(page !== undefined, "every page that has a checksum is there");
-    return page;
-  };
-  return {
-    pageSize: image.pageSize, pageCount: image.pageCount, checksum: image.checksum(),
-    numbers: Uint32Array.from(numbers), crcs: Uint32Array.from(crcs), pageAt,
-  };
 }
