@@ -5,7 +5,9 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import { Random } from "../core/random.ts";
 import { DiskProbe, PROBE_BYTES, bytesWritten } from "./disk-probe.ts";
+import { PAGE_SIZE, PageSource } from "./page-source.ts";
 import { median, quantile } from "./quantile.ts";
 import { StorageHost } from "./storage-host.ts";
 
@@ -40,6 +42,7 @@ interface Turn {
 export async function measureAppends(directory: string, turns: number): Promise<readonly AppendFigures[]> {
   const host = await StorageHost.create(path.join(directory, "appends"));
   const probe = new DiskProbe(directory);
+  const source = new PageSource(PAGE_SIZE, Random.fromNumber(1));
   const payload = new Uint8Array(PROBE_BYTES - RECORD_HEADER_BYTES).fill(7);
   const append = (): Promise<void> => host.append(payload);
   for (let turn = 0; turn < WARM_UP_TURNS; turn++) for (const waiting of WAITING) await appendFor(append, waiting);
@@ -51,7 +54,7 @@ export async function measureAppends(directory: string, turns: number): Promise<
       bare.push(await measure(directory, () => probe.run(TURN_SECONDS)));
       own.push(await measure(directory, () => appendFor(append, waiting)));
       // So that the log does not grow without bound.
-      host.compact(host.lastEntry);
+      host.compact((await host.checkpoint(source.cut())).entry);
     }
     figures.push(figuresOf(waiting, own, bare));
   }

@@ -60,6 +60,7 @@ export class StorageHost {
     for (const identity of [{ ...IDENTITY, cluster: null }, IDENTITY]) {
       await host.ask("IdentityWritten", (storage) => storage.writeIdentity(identity));
     }
+    await host.persist({ hardState: { currentTerm: TERM, votedFor: null } });
     return host;
   }
 
@@ -69,10 +70,6 @@ export class StorageHost {
     const recovered = await host.ask("Recovered", (storage) => storage.start());
     host.last = recovered.recovered.log.last;
     return { host, recovered };
-  }
-
-  get lastEntry(): EntryId {
-    return this.last;
   }
 
   /** Resolves when it is durable. */
