@@ -1,7 +1,7 @@
 /**
  * The page model against real SQLite: the same random course of the workload's statements, transactions, scripts,
- * replications, discards and restores on both, and every answer the same. A follower of each kind applies what its
- * leader commits, or is restored from its state; now and then the leader is restored itself.
+ * replications, discards, cuts and restores on both, and every answer the same. A follower of each kind applies what
+ * its leader commits, or is restored from the cuts that it has stored; now and then the leader is restored itself.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -14,7 +14,8 @@ import { modelImageReader } from "../sim/model/image.ts";
 import {
   ACCOUNT_COUNT, literal, scriptOf, SETUP_SCRIPT, STATEMENTS, type StatementName,
 } from "../sim/workload/statements.ts";
-import { restoreInto, stateOf } from "../test/engine-state.ts";
+import { CutTwin } from "../test/cut-twin.ts";
+import { restoreInto } from "../test/engine-state.ts";
 import { examples } from "./chance.ts";
 
 type Step =
@@ -27,12 +28,16 @@ type Step =
   | { readonly type: "script"; readonly atomic: boolean; readonly rows: readonly (readonly [boolean, number])[] }
   | { readonly type: "setUp" | "begin" | "commit" | "rollback" | "advance" }
   | { readonly type: "restore"; readonly whom: "leader" | "follower" }
+  /** Takes a cut, or ends the one that is open. */
+  | { readonly type: "cut"; readonly whom: "leader" | "follower"; readonly isStored: boolean }
   | { readonly type: "discard"; readonly keep: number };
 
 const sqlite = sqliteEngineFactory(loadSqlJs());
 
 /** Small numbers, so that keys, ids and accounts meet. */
 const small = fc.integer({ min: 1, max: ACCOUNT_COUNT + 2 });
+
+const either = fc.constantFrom("leader" as const, "follower" as const);
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({
@@ -50,9 +55,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.constantFrom("setUp", "begin", "commit", "rollback", "advance").map((type) => ({ type })),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("discard" as const), keep: fc.integer({ min: 0, max: 3 }) }) },
-  { weight: 1, arbitrary: fc.record({
-    type: fc.constant("restore" as const), whom: fc.constantFrom("leader" as const, "follower" as const),
-  }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("restore" as const), whom: either }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("cut" as const), whom: either, isStored: fc.boolean() }) },
 ) as fc.Arbitrary<Step>;
 
 /** A leader's engine with one follower's, and what was proposed and not yet replicated. */
@@ -60,10 +64,13 @@ class Pair {
   readonly leader: Engine;
   readonly follower: Engine;
   private payloads: Uint8Array[] = [];
+  /** A disk for each, which stores its cuts. */
+  private readonly disks: { readonly leader: CutTwin; readonly follower: CutTwin };
 
   constructor(factory: EngineFactory) {
     this.leader = factory.create(new Uint8Array(ENGINE_SEED_SIZE).fill(1), DEFAULT_DATABASE_LIMITS);
     this.follower = factory.create(new Uint8Array(ENGINE_SEED_SIZE).fill(2), DEFAULT_DATABASE_LIMITS);
+    this.disks = { leader: new CutTwin(this.leader), follower: new CutTwin(this.follower) };
   }
 
   /** What the step shows to an observer. */
@@ -112,23 +119,38 @@ class Pair {
         this.payloads.length = step.keep;
         return leader.discard(step.keep);
       case "restore":
-        return step.whom === "follower" ? this.restore(this.follower) : this.restoreLeader();
+        return step.whom === "follower" ? this.restore("follower") : this.restoreLeader();
+      case "cut":
+        return this.cut(step.whom, step.isStored);
     }
+  }
+
+  private cut(whom: "leader" | "follower", isStored: boolean): null {
+    const disk = this.disks[whom];
+    if (disk.isOpen) disk.end(isStored);
+    else disk.begin();
+    return null;
   }
 
   private restoreLeader(): unknown {
     if (this.leader.inTransaction()) return null;
     this.payloads = [];
     this.leader.discard(0);
-    return this.restore(this.leader);
+    return this.restore("leader");
   }
 
-  /** From the other's snapshot, which is of the same state, whatever is speculative above it. */
-  private restore(engine: Engine): unknown {
-    const other = engine === this.leader ? this.follower : this.leader;
-    const before = [engine.checksum(), engine.image(), stateOf(engine)];
-    const fault = restoreInto(engine, stateOf(other), new Uint8Array(ENGINE_SEED_SIZE).fill(3));
-    expect([engine.checksum(), engine.image(), stateOf(engine)]).toEqual(before);
+  /** From the cuts that the other's disk has stored, which are of the same state, whatever is speculative above it. */
+  private restore(whom: "leader" | "follower"): unknown {
+    const engine = this[whom];
+    const other = this.disks[whom === "leader" ? "follower" : "leader"];
+    other.end(true);
+    other.begin();
+    other.end(true);
+    const before = [engine.checksum(), engine.image()];
+    const state = other.state(4096);
+    const fault = restoreInto(engine, state, new Uint8Array(ENGINE_SEED_SIZE).fill(3));
+    expect([engine.checksum(), engine.image()]).toEqual(before);
+    this.disks[whom].restored(other.state(4096));
     return fault;
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Random transactions on a leader that runs ahead of replication, two followers that apply its payloads, and readers
- * that keep snapshots open on all of them; commits are discarded, wholly and in part, WALs begin anew. Always: the
- * same bytes everywhere, a snapshot never changes, and SQLite itself finds nothing wrong.
+ * that keep snapshots open on all of them; commits are discarded, wholly and in part, WALs begin anew; cuts are taken,
+ * and are read while all of this goes on. Always: the same bytes everywhere, neither a snapshot nor a cut ever changes,
+ * what cuts have stored adds up to the state, and SQLite itself finds nothing wrong.
  */
 import { expect, test } from "vitest";
 import { Random } from "../core/random.ts";
@@ -52,6 +53,7 @@ class Torture {
     else if (dice < 88) this.read(random.pick(this.readers));
     else if (dice < 93) this.discard();
     else this.compareViews();
+    if (random.oneIn(8)) this.cut(random.pick(this.nodes));
     if (random.oneIn(4)) this.replicate(random.integer(0, 8));
   }
 
@@ -59,7 +61,8 @@ class Torture {
   check(): void {
     this.replicate(Infinity);
     const image = this.leader.store.image();
-    for (const node of [this.leader, ...this.followers]) {
+    for (const node of this.nodes) {
+      node.disk.end(this.random.oneIn(2));
       expect(Buffer.compare(node.store.image(), image)).toBe(0);
       expect(node.store.checksum()).toBe(this.leader.store.checksum());
       expect(node.checksumFromScratch()).toBe(node.store.checksum());
@@ -74,11 +77,30 @@ class Torture {
     expect(this.writers[0]!.rows("PRAGMA integrity_check")).toEqual([["ok"]]);
   }
 
-  end(): { readonly checkpoints: number } {
+  end(): Record<string, number> {
     for (const reader of this.readers) this.closeSnapshot(reader);
     this.write("INSERT INTO log VALUES ('end')");
     this.check();
-    return { checkpoints: [this.leader, ...this.followers].reduce((sum, { store }) => sum + store.checkpoints, 0) };
+    const counts = { checkpoints: 0, cuts: 0, abandoned: 0, damaged: 0, pagesLeftOut: 0 };
+    for (const { store, disk } of this.nodes) {
+      counts.checkpoints += store.checkpoints;
+      counts.cuts += disk.reached.cuts;
+      counts.abandoned += disk.reached.abandoned;
+      counts.damaged += disk.reached.damaged;
+      counts.pagesLeftOut += disk.reached.pagesLeftOut;
+    }
+    return counts;
+  }
+
+  private get nodes(): readonly SqliteNode[] {
+    return [this.leader, ...this.followers];
+  }
+
+  private cut({ disk, store }: SqliteNode): void {
+    const { random } = this;
+    if (disk.isOpen) return disk.end(random.oneIn(2));
+    if (random.oneIn(3)) disk.damage([1, random.integer(1, store.base.pageCount + 10)]);
+    disk.begin();
   }
 
   private transaction(): string {
@@ -229,5 +251,5 @@ test.each(CASES)(
 
 test("the torture reached everything that it is for", () => {
   const never = Object.entries(reached).filter(([, count]) => count === 0);
-  expect([`FUZZ_SEED=${FUZZ_SEED}`, Object.keys(reached).length, never]).toEqual([`FUZZ_SEED=${FUZZ_SEED}`, 6, []]);
+  expect([`FUZZ_SEED=${FUZZ_SEED}`, Object.keys(reached).length, never]).toEqual([`FUZZ_SEED=${FUZZ_SEED}`, 10, []]);
 });

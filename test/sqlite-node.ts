@@ -4,6 +4,7 @@
  */
 import type { SqlValue } from "../core/database/engine.ts";
 import { crc32c } from "../core/checksum.ts";
+import { Cuts } from "../core/pages/cuts.ts";
 import { PageStore, type StoreView } from "../core/pages/page-store.ts";
 import { RollingChecksum } from "../core/pages/rolling-checksum.ts";
 import { NO_CAPABILITIES } from "../core/sqlite/capabilities.ts";
@@ -13,6 +14,7 @@ import { Runtime } from "../core/sqlite/runtime.ts";
 import type { SqlJsModule } from "../core/sqlite/sql-js.ts";
 import { assembleTrampoline } from "../core/sqlite/trampoline.ts";
 import { TRAMPOLINE_METHODS } from "../core/sqlite/vfs.ts";
+import { CutTwin } from "./cut-twin.ts";
 import { SQL_JS } from "./sqlite-fixture.ts";
 
 export interface NodeOptions {
@@ -24,11 +26,21 @@ export interface NodeOptions {
 
 export class SqliteNode {
   readonly store: PageStore;
+  /** A disk that stores the cuts of the store. */
+  readonly disk: CutTwin;
   readonly runtime: Runtime;
   private readonly guard: Guard;
 
   constructor({ pageSize, checkpointFrames, seed, module = SQL_JS }: NodeOptions) {
-    this.store = PageStore.ofEmptyDatabase({ pageSize, checkpointFrames });
+    const cuts = new Cuts();
+    const store = PageStore.ofEmptyDatabase({ pageSize, checkpointFrames }, cuts);
+    this.store = store;
+    this.disk = new CutTwin({
+      cut: () => store.cut(),
+      endCut: (isStored) => store.endCut(isStored),
+      touch: (numbers) => numbers.forEach((number) => cuts.mark(number)),
+      checksum: () => store.checksum(),
+    });
     this.guard = new Guard(module.isTrap);
     this.runtime = new Runtime({
       module,
