@@ -190,6 +190,15 @@ test.each(ENGINES)("the end of a cut of %s from before a restore means nothing a
   other.close();
 });
 
+test.each(ENGINES)("the old state of %s is gone as soon as a restore begins", (_, make) => {
+  const engine = written(make);
+  const before = engine.image().length;
+  expect(engine.beginRestore(PAGE_SIZE, before / PAGE_SIZE)).toBe(null);
+  expect(engine.image().length).toBeLessThan(before);
+  expect(() => engine.cut()).toThrow("a whole state is cut");
+  engine.close();
+});
+
 test.each(ENGINES)("a restore of %s that begins anew drops what had come", (_, make) => {
   const [engine, other] = [written(make), written(make)];
   const state = stateOf(other);
@@ -204,7 +213,8 @@ test.each(ENGINES)("a restore of %s that begins anew drops what had come", (_, m
 test.each(ENGINES)("%s refuses pages that do not belong together", (_, make) => {
   const engine = make(1);
   const fault = (pages: readonly StoredPage[], pageCount = 2): unknown => {
-    return engine.beginRestore(PAGE_SIZE, pageCount) ?? engine.restorePages(pages) ?? engine.finishRestore(0, seedOf(2));
+    return engine.beginRestore(PAGE_SIZE, pageCount) ?? engine.restorePages(pages)
+      ?? engine.finishRestore(0, seedOf(2));
   };
   expect(engine.beginRestore(512, 2)?.rule).toContain("4096");
   expect(fault([page(1)])).toEqual({ rule: "every page of the database comes" });
@@ -266,7 +276,9 @@ test("what payloads make of a database lies over its pages as they were", () => 
   replicate(engine);
   const base = stateOf(engine);
   const overlay = new PageOverlay(PAGE_SIZE, base.pageCount);
-  const course = ["UPDATE t SET body = 'x' WHERE id = 30", "DELETE FROM t WHERE id > 5", "VACUUM", "DELETE FROM t", fill];
+  const course = [
+    "UPDATE t SET body = 'x' WHERE id = 30", "DELETE FROM t WHERE id > 5", "VACUUM", "DELETE FROM t", fill,
+  ];
   for (const sql of course) {
     write(engine, sql);
     for (const { payload } of engine.takeCommits()) {

@@ -15,7 +15,9 @@ import { failure, type Failure } from "../failure.ts";
 import { invariant, unreachable } from "../invariant.ts";
 import { Random } from "../random.ts";
 import type { RestoreStep } from "../storage/boundary.ts";
-import { afterMs, sameEntry, type Entry, type EntryId, type Instant, type LogIndex, type ReadNumber } from "../types.ts";
+import {
+  afterMs, sameEntry, type Entry, type EntryId, type Instant, type LogIndex, type ReadNumber,
+} from "../types.ts";
 import { decodeClientMessage, encodeNodeMessage } from "../wire/statement-codec.ts";
 import type { ClientMessage, NodeMessage, RequestBody } from "../wire/statement.ts";
 import { encodeResult, failed, type Answer, type Request } from "./answer.ts";

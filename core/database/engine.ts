@@ -111,9 +111,9 @@ export interface Engine {
   touch(numbers: readonly number[]): void;
   /**
    * Begins to put another state in the place of this one, in a fresh engine: nothing that was open on the old state
-   * goes on, and it is dropped at once. Nothing may be speculative. Whatever has been restored before `finishRestore` is
-   * dropped by another `beginRestore`. Until then nothing may be run, applied or cut; a cut of the old state stays what
-   * it is, and its end means nothing to the new one, of which nothing counts as changed.
+   * goes on, and it is dropped at once. Nothing may be speculative. Whatever has been restored before `finishRestore`
+   * is dropped by another `beginRestore`. Until then nothing may be run, applied or cut; a cut of the old state stays
+   * what it is, and its end means nothing to the new one, of which nothing counts as changed.
    */
   beginRestore(pageSize: number, pageCount: number): ApplyFault | null;
   /** Each page once, in any order; their checksums are believed, their bytes are given up. */

@@ -14,9 +14,9 @@ export interface CutState {
   readonly pageSize: number;
   readonly pageCount: number;
   readonly checksum: number;
-  /** undefined: nothing is ever written there. */
+  /** undefined: there is no such page. */
   readonly pageOf: (number: number) => Uint8Array | undefined;
-  /** null: likewise. */
+  /** null: there is no such page, or it is SQLite's lock-byte page. */
   readonly crcOf: (number: number) => number | null;
 }
 
@@ -40,9 +40,8 @@ export class Cuts {
 
   begin(state: CutState): PageCut {
     invariant(this.open === null, "one cut at a time is read");
-    const { pageCount, crcOf } = state;
     // What lies beyond the database's end is gone; if the database grows again, it is a change.
-    const exists = (number: number): boolean => number <= pageCount && crcOf(number) !== null;
+    const exists = (number: number): boolean => state.crcOf(number) !== null;
     const cut = new Cut(state, Uint32Array.from(this.changed).filter(exists).sort());
     this.changed = new Set();
     this.open = { cut, retired: [], isForgotten: false };

@@ -2,9 +2,9 @@
  * Buffers for pages, cut from slabs and recycled. A fresh Uint8Array per page would cost more than the page's whole way
  * through SQLite.
  *
- * The rule that makes recycling safe: every buffer has exactly one owner, a frame, a place of the base image, or the open
- * cut that it has outlived them for. Who replaces it gives it back; nobody else keeps a reference beyond the call in
- * which it was obtained.
+ * The rule that makes recycling safe: every buffer has exactly one owner, a frame, a place of the base image, or the
+ * open cut that it has outlived them for. Who replaces it gives it back; nobody else keeps a reference beyond the call
+ * in which it was obtained.
  */
 const SLAB_BYTES = 256 * 1024;
 

@@ -13,8 +13,8 @@
  * A checkpoint moves the applied frames' pages into the base image, all of them or none: it waits until nobody holds a
  * lock, so SQLite always finds "0 frames backfilled", and speculative frames just move to the front.
  *
- * No page of a commit is ever written in place, here or by SQLite: so a cut of the applied state (cuts.ts) needs no copy
- * of it.
+ * No page of a commit is ever written in place, here or by SQLite: so a cut of the applied state (cuts.ts) needs no
+ * copy of it.
  */
 import { invariant } from "../invariant.ts";
 import type { DecodeFault } from "../bytes.ts";

@@ -100,9 +100,9 @@ export function decodePayload(payload: Uint8Array): Decoded<Transaction> {
 }
 
 /**
- * Whether the payload decodes to just this: what a leader makes sure of before it proposes what it has encoded (rule 8).
- * The pages' bytes are believed, as they were only copied: to look at them again would cost an insert a tenth of its
- * time in the engine. (A delta will have to be looked at.)
+ * Whether the payload decodes to just this: what a leader makes sure of before it proposes what it has encoded. The
+ * pages' bytes are believed, as they were only copied: to look at them again would cost an insert a sixth of its time
+ * in the engine. (A delta will have to be looked at.)
  */
 export function saysJust(
   payload: Uint8Array, pageSize: number, pageCount: number, digests: readonly PageDigest[],
