@@ -7,7 +7,8 @@ import type { Endpoint } from "../core/client/boundary.ts";
 import { invariant, unreachable } from "../core/invariant.ts";
 import type { NodeEffect, NodeInput } from "../core/node/boundary.ts";
 import { Random, SEED_SIZE } from "../core/random.ts";
-import type { RejectReason } from "../core/replica/boundary.ts";
+import { ENGINE_SEED_SIZE } from "../core/database/engine.ts";
+import type { HaltReason, RejectReason } from "../core/replica/boundary.ts";
 import type { DiskOrder } from "../core/storage/disk.ts";
 import type { Instant, Ticket } from "../core/types.ts";
 import { ClientProcess, type ClientWorld } from "./client-process.ts";
@@ -15,6 +16,7 @@ import { ClientTraffic, type TrafficWorld } from "./client-traffic.ts";
 import { Computers } from "./computers.ts";
 import type { PendingOperation } from "./disk.ts";
 import type { Environment } from "./environment.ts";
+import { type Remedy, remedyOf } from "./halts.ts";
 import { MarkWatcher } from "./marks.ts";
 import { Membership } from "./membership.ts";
 import { SimulatedNetwork, type Packet } from "./network.ts";
@@ -70,6 +72,8 @@ export class Cluster implements ClientWorld, TrafficWorld {
   readonly membership: Membership;
   /** Told of answers to requests of an operator; null: nobody asks for anything. */
   onResolved: ((node: NodeProcess, effect: Resolution) => void) | null = null;
+  /** Told of a process that has stopped by itself, as it had to; null: nobody asks for that. */
+  onHalted: ((node: NodeProcess, remedy: Remedy) => void) | null = null;
   /** Told of a process that has closed in good order and only has to end; null: nobody asks for that. */
   onClosed: ((node: NodeProcess) => void) | null = null;
   /** Which step is being taken: for whoever has to explain a throw out of it. */
@@ -210,6 +214,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
       if (this.environment.trace !== null) this.trace(`${node.id}   ${describeEffect(effect)}`);
     }
     const observation = machine.inspect();
+    if (node.isFlipped) node.isFlipped = this.judge.isMemoryFlipped(node.id);
     this.membership.stepped(node, observation.raft);
     this.marks.stepped(node, input, observation.raft, effects);
     this.fail("correctness", this.judge.nodeStepped(this.now as Instant, node.id, input, observation, effects));
@@ -236,6 +241,9 @@ export class Cluster implements ClientWorld, TrafficWorld {
       case "Recovered":
         node.recovered = true;
         return;
+      case "DamageFound":
+      case "SpaceChanged":
+        return;
       case "Disconnect":
         return this.failNode(node, "protocol", `${node.id} closed the connection of a client: ${effect.detail}`);
       case "Reject":
@@ -243,7 +251,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
         if (!IMPOSSIBLE_REJECTIONS.includes(effect.reason)) return;
         return this.failNode(node, "protocol", `${node.id} refused a message of ${effect.from}: ${effect.detail}`);
       case "Halt":
-        return this.failNode(node, "halt", `${node.id} halted: ${JSON.stringify(effect.reason)}`);
+        return this.halted(node, effect.reason);
       case "Closed": {
         const { life } = node;
         return this.after(0, () => node.life === life && node.machine !== null && this.onClosed?.(node));
@@ -257,6 +265,38 @@ export class Cluster implements ClientWorld, TrafficWorld {
       default:
         unreachable(effect);
     }
+  }
+
+  private halted(node: NodeProcess, reason: HaltReason): void {
+    const { membership } = this;
+    const remedy = remedyOf(
+      { node, isDamaged: membership.isDamaged(node), mayBeAlone: membership.mayBeAlone(node) }, reason,
+    );
+    if (remedy === null) return this.failNode(node, "halt", `${node.id} halted: ${JSON.stringify(reason)}`);
+    this.trace(`${node.id} halted: ${JSON.stringify(reason)}`);
+    this.marks.halted(reason);
+    if (reason.type === "quarantined") this.healMemory(node);
+    this.onHalted?.(node, remedy);
+  }
+
+  // Memory.
+
+  /** Changes the state of a running node behind its back; false: not now. */
+  flipMemory(node: NodeProcess): boolean {
+    const seed = this.random.bytes(ENGINE_SEED_SIZE);
+    if (node.machine === null || !node.machine.flip(seed)) return false;
+    this.trace(`a byte flips in the memory of ${node.id}`);
+    this.hash.number(this.now).text(node.id).text("memoryFlip");
+    node.isFlipped = true;
+    this.membership.damage(node);
+    this.judge.memoryFlipped(node.id);
+    return true;
+  }
+
+  private healMemory(node: NodeProcess): void {
+    if (node.isFlipped) this.tally.effect("memoryFlip");
+    node.isFlipped = false;
+    this.judge.memoryHealed(node.id);
   }
 
   private failNode(node: NodeProcess, oracle: string, message: string): void {
@@ -350,7 +390,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
   private finishDisk(node: NodeProcess, ticket: Ticket, pending: PendingOperation): void {
     const outcome = node.disk.perform(pending);
     const { operation } = pending;
-    if (operation.type === "sync" || operation.type === "syncDirectory") {
+    if (outcome.ok && (operation.type === "sync" || operation.type === "syncDirectory")) {
       const file = operation.type === "sync" ? operation.file : null;
       this.fail("correctness", this.judge.diskSynced(this.now as Instant, node.id, file, node.disk));
     }

@@ -33,7 +33,8 @@ export class Computers {
   }
 
   makeDisk(): SimulatedDisk {
-    return new SimulatedDisk(this.plan.disk, this.random.fork(), this.tally);
+    const { disk, faults } = this.plan;
+    return new SimulatedDisk(disk, this.random.fork(), this.tally, faults.misdirectedWrite > 0);
   }
 
   /**
@@ -41,13 +42,13 @@ export class Computers {
    * for admission.
    */
   optionsOf(node: NodeProcess, engine: EngineFactory, toAsk: readonly NodeId[]): Omit<NodeOptions, "seed"> {
-    const { leaseDriftPpm, roles, timing, raft: limits, storage, database } = this.plan;
+    const { leaseDriftPpm, roles, timing, raft: limits, storage, digestEvery, database } = this.plan;
     // Programs are replaced by newer ones between two lives of a process.
     if (node.life > 0 && this.random.oneIn(2)) node.version = NEWEST_VERSION;
     const cluster = node.isFounder && !node.isReplaced ? this.founders : toAsk;
     return {
-      id: node.id, cluster, version: node.version, leaseDriftPpm, roles, timing, limits, storage, engine, database,
-      checkInvariants: true,
+      id: node.id, cluster, version: node.version, leaseDriftPpm, roles, timing, limits, storage, digestEvery, engine,
+      database, checkInvariants: true,
     };
   }
 

@@ -12,6 +12,8 @@ interface Place {
   readonly kind: DamageKind;
   from: number;
   end: number;
+  /** What stands there stands nowhere else on this disk, and somebody needs it. */
+  readonly isVital: boolean;
   /** Somebody has read it. */
   isMet: boolean;
   /** Unreadable, and overwritten in the cache: readable until the power fails. */
@@ -26,8 +28,13 @@ export class Damage {
     return this.places.length === 0;
   }
 
-  add(kind: DamageKind, from: number, end: number): void {
-    this.places.push({ kind, from, end, isMet: false, isCovered: false });
+  /** Something is wrong that its node cannot mend by itself. */
+  get isVital(): boolean {
+    return this.places.some((place) => place.isVital);
+  }
+
+  add(kind: DamageKind, from: number, end: number, isVital: boolean): void {
+    this.places.push({ kind, from, end, isVital, isMet: false, isCovered: false });
   }
 
   /** Whether any of it lies in [from, end). */

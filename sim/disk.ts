@@ -84,6 +84,12 @@ export class SimulatedDisk {
     return used;
   }
 
+  /** Whether anything is damaged that its node cannot mend by itself. */
+  get isDamaged(): boolean {
+    for (const file of this.directory.files()) if (file.damage.isVital) return true;
+    return this.listDurable().some((name) => this.durableFile(name)?.damage.isVital === true);
+  }
+
   get isFull(): boolean {
     return this.quota < Infinity;
   }

@@ -14,6 +14,10 @@ export interface NodeMachine {
   inspect(): NodeObservation;
   /** The applied state as an ordinary database file. */
   image(): Uint8Array;
+  /**
+   * Changes a byte of the applied state, where no reader looks, and nobody is told. False: not now. `seed`: 44 bytes.
+   */
+  flip(seed: Uint8Array): boolean;
 }
 
 /** core/client's Client. */

@@ -101,18 +101,18 @@ export class SimulatedFile {
   // Damage.
 
   /** Durable bits flip. */
-  rot(offset: number, mask: number): void {
+  rot(offset: number, mask: number, isVital: boolean): void {
     invariant(offset < this.platter.size && mask > 0 && mask < 256, "a bit that is there flips");
     const [byte = 0] = this.platter.read(offset, 1);
     this.platter.write(offset, Uint8Array.of(byte ^ mask));
-    this.damage.add("bitRot", offset, offset + 1);
+    this.damage.add("bitRot", offset, offset + 1, isVital);
     this.refresh();
   }
 
   /** Sectors cannot be read any more, until they are overwritten. */
-  spoil(sector: number, count: number): void {
+  spoil(sector: number, count: number, isVital: boolean): void {
     const [from, end] = [sector * SECTOR_SIZE, (sector + count) * SECTOR_SIZE];
-    this.damage.add("latentError", from, end);
+    this.damage.add("latentError", from, end, isVital);
     this.refresh();
   }
 
@@ -128,10 +128,10 @@ export class SimulatedFile {
     const held = new Uint8Array(bytes.length);
     held.set(before);
     this.platter.write(meant, held);
-    this.damage.add("misdirectedWrite", meant, meant + bytes.length);
+    this.damage.add("misdirectedWrite", meant, meant + bytes.length, true);
     const fitting = bytes.subarray(0, Math.max(0, target.platter.size - offset));
     target.platter.write(offset, fitting);
-    target.damage.add("misdirectedWrite", offset, offset + fitting.length);
+    target.damage.add("misdirectedWrite", offset, offset + fitting.length, true);
     this.refresh();
     if (target !== this) target.refresh();
   }

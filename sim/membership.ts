@@ -7,9 +7,9 @@
  * every entry of an earlier term that it lacks is lost, and with it every other configuration.
  */
 import type { Configuration } from "../core/raft/configuration.ts";
-import { type MemberId, type NodeId, nodeOf } from "../core/types.ts";
+import { majority, type MemberId, type NodeId, nodeOf } from "../core/types.ts";
 import type { RaftObservation } from "./oracles/boundary.ts";
-import { isQuorum } from "./oracles/quorum.ts";
+import { halvesOf } from "./oracles/quorum.ts";
 import type { NodeProcess } from "./process.ts";
 
 export interface Settled {
@@ -23,6 +23,10 @@ export class Membership {
   /** As each node has shown itself last, be it running or not; its disk is there. */
   private readonly shown = new Map<NodeProcess, RaftObservation>();
   private readonly lost = new Set<MemberId>();
+  /** Members whose disks, or states, have been damaged and are not known to be whole again. */
+  private readonly damaged = new Set<MemberId>();
+  /** Who has ever been the only voter, as somebody saw it. */
+  private readonly lonely = new Set<MemberId>();
   /** The last settled one; null: there was none yet. */
   private known: Configuration | null = null;
 
@@ -32,13 +36,31 @@ export class Membership {
   }
 
   stepped(node: NodeProcess, raft: RaftObservation | null): void {
-    if (raft !== null) this.shown.set(node, raft);
+    if (raft === null) return;
+    this.shown.set(node, raft);
+    const [half = [], ...others] = halvesOf(raft.configuration);
+    if (half.length === 1 && others.length === 0) this.lonely.add(half[0]!);
+    if (this.damaged.size > 0 && this.damaged.has(raft.id) && isWhole(node, raft)) this.damaged.delete(raft.id);
+  }
+
+  /** Its disk, or its state, is damaged from now on, until nothing of that is left. */
+  damage(node: NodeProcess): void {
+    const id = this.idOf(node);
+    if (id !== null) this.damaged.add(id);
+  }
+
+  isDamaged(node: NodeProcess): boolean {
+    const id = this.idOf(node);
+    return id !== null && this.damaged.has(id);
   }
 
   /** Its disk is gone. */
   forget(node: NodeProcess): void {
     const raft = this.shown.get(node);
-    if (raft !== undefined) this.lost.add(raft.id);
+    if (raft !== undefined) {
+      this.lost.add(raft.id);
+      this.damaged.delete(raft.id);
+    }
     this.shown.delete(node);
   }
 
@@ -82,9 +104,22 @@ export class Membership {
     return { leader, configuration: raft.configuration };
   }
 
-  /** Whether a quorum of it has its disks, without that of `victim` too. */
+  /**
+   * Whether a quorum of it has its disks, and those undamaged, without that of `victim` too. Damaged members that do
+   * not vote count as if they did: they may get the vote at any time.
+   */
   lives(configuration: Configuration, victim: MemberId | null = null): boolean {
-    return isQuorum(configuration, (id) => !this.lost.has(id) && id !== victim);
+    const isBad = (id: MemberId): boolean => id === victim || this.lost.has(id) || this.damaged.has(id);
+    const waiting = configuration.members.filter(({ id, role }) => role !== "voter" && this.damaged.has(id)).length;
+    return halvesOf(configuration).every((voters) => {
+      return voters.filter((id) => !isBad(id)).length - waiting >= majority(voters.length);
+    });
+  }
+
+  /** Whether its disk may say that it is the only voter: then nobody could give back what it loses. */
+  mayBeAlone(node: NodeProcess): boolean {
+    const id = this.idOf(node);
+    return id !== null && (this.founders.length === 1 || this.lonely.has(id));
   }
 
   /** Whom a node with an empty disk is to ask, sorted: as its operator would write it down today. */
@@ -98,6 +133,11 @@ export class Membership {
   private termOf(node: NodeProcess): number {
     return this.shown.get(node)?.currentTerm ?? 0;
   }
+}
+
+/** Nothing damaged is on its disk, nothing is lost to it, and its state is that of the others. */
+function isWhole({ disk, isFlipped }: NodeProcess, { lost }: RaftObservation): boolean {
+  return lost === null && !isFlipped && !disk.isDamaged && !disk.isMisreading;
 }
 
 export function termAt({ terms, base }: RaftObservation, index: number): number {

@@ -5,6 +5,7 @@
 import type { Random } from "../core/random.ts";
 import type { NodeId } from "../core/types.ts";
 import type { Cluster } from "./cluster.ts";
+import { type Breaker, DiskNemesis } from "./disk-nemesis.ts";
 import { drawDelay } from "./latency.ts";
 import type { Address, Cut } from "./network.ts";
 import type { Plan } from "./plan.ts";
@@ -17,12 +18,13 @@ const MAX_CLOSING_US = [500 * US_PER_MS, 4000 * US_PER_MS] as const;
 /** A client's place stands empty for so long, on average. */
 const CLIENT_PAUSE_US = 50 * US_PER_MS;
 
-export class Nemesis {
+export class Nemesis implements Breaker {
   private readonly cluster: Cluster;
   private readonly plan: Plan;
   private readonly random: Random;
   private readonly tally: Tally;
-  private isActive = false;
+  private readonly disks: DiskNemesis;
+  isActive = false;
   /** What isolates the leader that was struck last; null: none was. */
   private struck: Cut | null = null;
 
@@ -31,6 +33,9 @@ export class Nemesis {
     this.plan = cluster.plan;
     this.random = random;
     this.tally = tally;
+    this.disks = new DiskNemesis(this, cluster, random.fork(), tally);
+    // What was damaged may be found long after the last fault.
+    cluster.onHalted = (node, remedy) => this.disks.halted(node, remedy);
   }
 
   start(): void {
@@ -45,10 +50,9 @@ export class Nemesis {
     this.repeat(faults.isolatedLeader, () => this.isolateLeader());
     this.repeat(faults.connectionReset, () => this.resetConnection());
     this.repeat(faults.clientDeath, () => this.killClient());
-    this.repeat(faults.slowDisk, () => this.slowDisk());
     this.repeat(faults.orderlyStop, () => this.stopInOrder());
-    this.repeat(faults.diskLoss, () => this.loseDisk());
     this.repeat(faults.pause, () => this.pause());
+    this.disks.start();
     this.cluster.onClosed = (node) => {
       this.tally.effect("orderlyStop");
       this.crashNode(node, false);
@@ -63,14 +67,14 @@ export class Nemesis {
     this.cluster.marks.onElection = null;
     this.cluster.marks.onSnapshotNamed = null;
     this.cluster.network.heal();
+    this.disks.stop();
     for (const node of this.cluster.nodes) {
-      node.disk.heal();
       if (node.machine === null && node.isUsed) this.cluster.startNode(node);
     }
     for (const client of this.cluster.clients) if (client.application === null) this.cluster.startClient(client);
   }
 
-  private repeat(meanMs: number, act: () => void): void {
+  repeat(meanMs: number, act: () => void): void {
     if (meanMs === 0) return;
     this.cluster.after(drawDelay(this.random, meanMs * US_PER_MS), () => {
       if (!this.isActive) return;
@@ -96,7 +100,7 @@ export class Nemesis {
     for (const victim of victims) this.crashNode(victim, losePower);
   }
 
-  private crashNode(node: NodeProcess, losePower: boolean): void {
+  crashNode(node: NodeProcess, losePower: boolean): void {
     this.cluster.crashNode(node, losePower);
     const life = node.life;
     this.cluster.after(drawDelay(this.random, this.plan.downMs * US_PER_MS), () => {
@@ -157,20 +161,6 @@ export class Nemesis {
     });
   }
 
-  /** A disk is lost for good: its node comes back with an empty one. Never so many that no quorum has its disks. */
-  private loseDisk(): void {
-    const { membership } = this.cluster;
-    const settled = membership.settled();
-    if (settled === null) return;
-    const node = this.random.pick(this.cluster.nodes);
-    const id = membership.idOf(node);
-    if (id === null || !node.isUsed || !membership.lives(settled.configuration, id)) return;
-    this.tally.inject("diskLoss");
-    if (settled.configuration.members.some((member) => member.id === id)) this.tally.effect("diskLoss");
-    if (node.machine !== null) this.crashNode(node, true);
-    this.cluster.loseDisk(node);
-  }
-
   /** A process stands still, as for a long collection of garbage; or the whole machine does, with its clock. */
   private pause(): void {
     const [node] = this.pickRunning(1);
@@ -198,7 +188,7 @@ export class Nemesis {
   }
 
   /** `count` running nodes, or all if there are fewer. Leaders are the likelier victims. */
-  private pickRunning(count: number): NodeProcess[] {
+  pickRunning(count: number): NodeProcess[] {
     const left = this.running();
     const picked: NodeProcess[] = [];
     while (picked.length < count && left.length > 0) {
@@ -226,11 +216,6 @@ export class Nemesis {
     if (!this.cluster.traffic.reset(this.random)) return;
     this.tally.inject("connectionReset");
     this.tally.effect("connectionReset");
-  }
-
-  private slowDisk(): void {
-    const until = this.cluster.now + drawDelay(this.random, this.plan.stallMs * US_PER_MS);
-    this.random.pick(this.cluster.nodes).disk.stall(until);
   }
 
   // The network.

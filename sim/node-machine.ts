@@ -1,10 +1,12 @@
 /** The product's own Node as the world boots it, and what it shows of itself to marks and oracles. */
-import { Node } from "../core/node/node.ts";
 import type { NodeOptions } from "../core/node/boundary.ts";
+import { Node } from "../core/node/node.ts";
 import type { NodeMachine } from "./environment.ts";
+import { FlippableEngines } from "./memory-flip.ts";
 
 export function bootNode(options: NodeOptions): NodeMachine {
-  const node = new Node(options);
+  const engines = new FlippableEngines(options.engine);
+  const node = new Node({ ...options, engine: engines });
   return {
     step: (now, input) => node.step(now, input),
     inspect: () => {
@@ -14,5 +16,6 @@ export function bootNode(options: NodeOptions): NodeMachine {
       return { raft, database: { appliedIndex, checksum: node.database.engine.checksum() } };
     },
     image: () => node.database.engine.image(),
+    flip: (seed) => engines.flip(seed),
   };
 }

@@ -16,13 +16,16 @@ import type { NetworkWeather } from "./network.ts";
 
 /** What no plan does. What the product promises is under exactly these limits. */
 export const NEVER: readonly string[] = [
-  "lose or change a byte that was synced and not overwritten since",
   "lose a name that syncDirectory made durable",
-  "fail a disk operation, or leave one without an end in a living process",
+  "damage what was synced, or lose a disk, at so many members that the others are no quorum of the configuration in force; a member counts until nothing damaged is on its disk and nothing is lost to it",
+  "damage both copies of the hard state or of the identity",
+  "change, or misdirect, the last group of the log while nothing later vouches for it: that looks like a torn write",
+  "fail a disk operation but by EIO on write, sync and read, and ENOSPC where files grow",
+  "leave a disk operation without an end in a process that is not killed",
+  "change a byte in memory that a reader meets before it is found, or in the memory of so many that a majority is wrong",
   "change a packet, or deliver it to another than its receiver",
   "step a clock, stop one without telling its process, or let one drift by more than 500 ppm",
   "drift by more than what leases are told, where they are on",
-  "lose the disks of so many voters that the rest is no quorum of the configuration in force",
   "stop for good, or wipe, a member; or ask for a configuration whose voters with their disks are no quorum",
   "start an older version of the program where a newer one has run",
   "found a second cluster by hand: a replaced disk is started with the list of those who are members",
@@ -43,6 +46,15 @@ export interface FaultIntervals {
   readonly orderlyStop: number;
   readonly diskLoss: number;
   readonly pause: number;
+  readonly hungDisk: number;
+  readonly failingDisk: number;
+  readonly fullDisk: number;
+  readonly fullDisks: number;
+  readonly bitRot: number;
+  readonly latentError: number;
+  readonly misdirectedWrite: number;
+  readonly misdirectedRead: number;
+  readonly memoryFlip: number;
 }
 
 /** What an operator asks of the cluster: the mean time between two requests, in ms; 0: never in this run. */
@@ -83,6 +95,12 @@ export interface Plan {
   readonly cutMs: number;
   readonly stallMs: number;
   readonly pauseMs: number;
+  /** Mean times, too: how long operations fail, or there is no space; and how much of it there is until then. */
+  readonly failingMs: number;
+  readonly fullMs: number;
+  readonly freeBytes: number;
+  /** Whether space runs out once more when all other faults are over, and on how many. */
+  readonly outOfSpace: "nowhere" | "minority" | "everywhere";
   readonly maxDriftPpm: number;
   readonly faults: FaultIntervals;
   readonly operator: OperatorPlan;
@@ -95,6 +113,9 @@ export interface Plan {
   readonly timing: RaftTiming;
   readonly raft: RaftLimits;
   readonly storage: StorageLimits;
+  readonly digestEvery: number;
+  /** Of a thousand steps in which a node vouches for something: at how many its disk is crashed in every way. */
+  readonly shadowPerMille: number;
   readonly database: DatabaseLimits;
   readonly callTimeoutMs: number;
   /** Of a hundred new leaders: how many are struck within the time that it takes to replicate an entry. */
@@ -103,6 +124,9 @@ export interface Plan {
 
 const KIB = 1024;
 const MIB = 1024 * 1024;
+const SCRUB_EVERYTHING = { scrubBytes: 4 * MIB, tickMs: 1000 };
+/** Often enough for a wrong state to be found within a run. */
+const DIGESTS_EVERY = [3, 10, 30] as const;
 
 export function drawPlan(seed: number): Plan {
   const random = Random.fromNumber(seed);
@@ -132,6 +156,10 @@ export function drawPlan(seed: number): Plan {
     cutMs: hasLeases ? 1000 : random.pick([200, 700, 2000]),
     stallMs: random.pick([50, 300, 1000]),
     pauseMs: random.pick([20, 300, 1500]),
+    failingMs: random.pick([50, 500]),
+    fullMs: random.pick([300, 2000]),
+    freeBytes: random.pick([0, 16 * KIB, 256 * KIB]),
+    outOfSpace: random.pick(["nowhere", "nowhere", "minority", "everywhere"]),
     maxDriftPpm,
     // What is wrong with a lease shows when somebody takes over from a leader that is cut off, and lives to commit.
     faults: hasLeases ? { ...faults, isolatedLeader: 1000 } : faults,
@@ -141,10 +169,9 @@ export function drawPlan(seed: number): Plan {
     roles: drawRoles(random, nodes, joiners),
     timing: DEFAULT_TIMING,
     raft: drawRaftLimits(random),
-    storage: {
-      preallocateBytes: random.pick([4 * KIB, 64 * KIB, MIB]),
-      maxWriteBytes: random.pick([16 * KIB, 64 * KIB, 4 * MIB]),
-    },
+    storage: drawStorageLimits(random),
+    digestEvery: random.pick(DIGESTS_EVERY),
+    shadowPerMille: random.pick([0, 0, 1, 3]),
     database: {
       ...DEFAULT_DATABASE_LIMITS,
       maxQueuedWrites: random.pick([4, 64, 1024]),
@@ -205,6 +232,15 @@ function drawFaults(random: Random): FaultIntervals {
     orderlyStop: interval(40, [2000, 6000]),
     diskLoss: interval(25, [3000, 8000]),
     pause: interval(30, [1000, 4000]),
+    hungDisk: interval(20, [2000, 6000]),
+    failingDisk: interval(30, [2000, 6000]),
+    fullDisk: interval(30, [2000, 6000]),
+    fullDisks: interval(15, [4000, 10_000]),
+    bitRot: interval(30, [200, 1000, 4000]),
+    latentError: interval(25, [500, 3000]),
+    misdirectedWrite: interval(20, [500, 3000]),
+    misdirectedRead: interval(20, [500, 3000]),
+    memoryFlip: interval(25, [3000, 8000]),
   };
 }
 
@@ -220,6 +256,18 @@ function drawRoles(random: Random, nodes: number, joiners: number): RoleTargets 
   if (random.chance(65)) return null;
   const odd = [1, 3, 5, 7].filter((voters) => voters <= nodes + joiners);
   return { voters: random.pick(odd), standbys: random.integer(0, 2) };
+}
+
+/** Segments roll and are merged all the time in many runs; a log may hardly be longer than its snapshot needs. */
+function drawStorageLimits(random: Random): StorageLimits {
+  const segmentBytes = random.pick([8 * KIB, 16 * KIB, 64 * KIB, MIB]);
+  return {
+    segmentBytes,
+    maxWriteBytes: random.pick([16 * KIB, 64 * KIB, 4 * MIB]),
+    maxLogBytes: Math.max(8 * segmentBytes, random.pick([256 * KIB, 2 * MIB, 512 * MIB, 512 * MIB])),
+    reserveBytes: random.pick([16 * KIB, 256 * KIB, 4 * MIB]),
+    ...random.pick([{ scrubBytes: 8 * KIB, tickMs: 50 }, { scrubBytes: 64 * KIB, tickMs: 200 }, SCRUB_EVERYTHING]),
+  };
 }
 
 /** All is tiny in many runs: so entries come back from the disk, and logs are compacted again and again. */

@@ -38,6 +38,8 @@ export class NodeProcess {
   version: number;
   /** Until when the process stands still; what comes in the meantime waits. */
   pausedUntil = 0;
+  /** Whether its state has been changed in memory, and nobody has found that yet. */
+  isFlipped = false;
   /** Whether the computer stands without power: then not even its operating system answers. */
   powered = true;
 

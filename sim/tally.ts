@@ -27,6 +27,8 @@ export const FAULT_KINDS = [
   "bitRot", "latentError", "misdirectedWrite", "misdirectedRead",
   // Disks that say no: EIO, and no space, on a few or on all. Effect: an operation failed.
   "failedWrite", "failedSync", "fullDisk", "fullDisks",
+  // A state that is changed in memory. Effect: its node has found that out.
+  "memoryFlip",
   // Clocks. Effect: a timer fired at another time than a true clock's.
   "clockDrift",
 ] as const;

@@ -47,7 +47,7 @@ test("a bit that rots is wrong for every reader, after a loss of power too, unti
   const bench = new Bench();
   bench.store("log", fill(4, 1));
   const file = bench.disk.durableFile("log")!;
-  file.rot(2, 0x80);
+  file.rot(2, 0x80, true);
   expect(bench.tally.effects.bitRot).toBe(0);
   expect(bench.try(read("log", 0, 4))).toBe("1 1 129 1");
   expect([bench.tally.effects.bitRot, bench.disk.hasMetDamage]).toEqual([1, true]);
@@ -63,7 +63,7 @@ test("rot beneath a write that is not synced shows only if that is lost", () => 
   const bench = new Bench();
   bench.store("log", fill(2, 1));
   bench.do(write("log", 0, fill(1, 5)));
-  bench.disk.durableFile("log")!.rot(0, 1);
+  bench.disk.durableFile("log")!.rot(0, 1, true);
   expect(bench.try(read("log", 0, 2))).toBe("5 1");
   bench.disk.crash(DROP);
   expect(bench.try(read("log", 0, 2))).toBe("0 1");
@@ -72,7 +72,7 @@ test("rot beneath a write that is not synced shows only if that is lost", () => 
 test("sectors that cannot be read fail every read that touches them, and no other", () => {
   const bench = new Bench();
   bench.store("log", fill(4 * SECTOR_SIZE, 1));
-  bench.disk.durableFile("log")!.spoil(1, 2);
+  bench.disk.durableFile("log")!.spoil(1, 2, true);
   expect(bench.try(read("log", SECTOR_SIZE - 1, 1))).toBe("1");
   expect(bench.try(read("log", SECTOR_SIZE - 1, 2))).toBe("EIO");
   expect(bench.try(read("log", 3 * SECTOR_SIZE - 1, 1))).toBe("EIO");
@@ -83,7 +83,7 @@ test("an unreadable sector is readable again once all of it is written, and stay
   const bench = new Bench();
   bench.store("log", fill(2 * SECTOR_SIZE, 1));
   const file = bench.disk.durableFile("log")!;
-  file.spoil(0, 1);
+  file.spoil(0, 1, false);
   bench.do(write("log", 0, fill(SECTOR_SIZE - 1, 2)));
   expect(bench.try(read("log", 0, 1))).toBe("EIO");
   bench.do(write("log", 0, fill(SECTOR_SIZE, 2)));

@@ -48,6 +48,8 @@ export interface RaftObservation {
   readonly configurationIndex: LogIndex;
   /** Leads, and is handing over. */
   readonly isTransferring: boolean;
+  /** The highest entry that its disk may have acknowledged and no longer has; null: nothing is lost. */
+  readonly lost: EntryId | null;
 }
 
 export interface DatabaseObservation {
@@ -61,6 +63,8 @@ export interface DatabaseObservation {
 export interface DurableDisk {
   /** The file's durable bytes, not copied, not to be kept; null: no such file, durably. */
   durable(file: string): Uint8Array | null;
+  /** The names of the files that are there, durably, sorted. */
+  listDurable(): readonly string[];
 }
 
 /** One node at the end, after all have converged. */
@@ -98,6 +102,12 @@ export interface Judge {
   nodeCrashed(now: Instant, node: NodeId): Violation | null;
   /** The node's disk is gone for good: what it has said no longer counts, and its name starts anew. */
   diskLost(now: Instant, node: NodeId): Violation | null;
+  /** The state of a running node was changed behind its back: what it shows of it counts no more until it is healed. */
+  memoryFlipped(node: NodeId): void;
+  /** It has found out, and will fetch its state from others. */
+  memoryHealed(node: NodeId): void;
+  /** Whether it still is another than those of the others. */
+  isMemoryFlipped(node: NodeId): boolean;
   /** After each step of an application: what its calls came to is in the workload's history. */
   clientsStepped(now: Instant): Violation | null;
   /** All faults are over, all nodes are up and have applied the same index. */

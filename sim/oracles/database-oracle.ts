@@ -18,8 +18,23 @@ export class DatabaseOracle {
   /** As of its last step in this process life. */
   private readonly applied = new Map<NodeId, LogIndex>();
 
+  /** Whose state was changed behind its back, and who has not found that yet. */
+  private readonly excused = new Set<NodeId>();
+
   constructor(counts: JudgeCounts) {
     this.counts = counts;
+  }
+
+  flipped(node: NodeId): void {
+    this.excused.add(node);
+  }
+
+  healed(node: NodeId): void {
+    this.excused.delete(node);
+  }
+
+  isFlipped(node: NodeId): boolean {
+    return this.excused.has(node);
   }
 
   started(node: NodeId): void {
@@ -37,13 +52,18 @@ export class DatabaseOracle {
       const message = `the database of ${node} contains ${appliedIndex}, but only ${lastApplied} was handed to it`;
       return violation("order", message, [node], appliedIndex);
     }
+    this.applied.set(node, appliedIndex);
     const seen = this.seen[appliedIndex];
+    if (this.excused.size > 0 && this.excused.has(node)) {
+      // The page has been written since; or the process began anew.
+      if (seen?.checksum === checksum) this.excused.delete(node);
+      return null;
+    }
     if (seen === undefined) this.seen[appliedIndex] = { checksum, node };
     else if (seen.checksum !== checksum) {
       const message = `${seen.node} had checksum ${seen.checksum} at index ${appliedIndex}, ${node} has ${checksum}`;
       return violation("checksum", message, [seen.node, node], appliedIndex);
     } else if (seen.node !== node && before !== appliedIndex) this.counts.comparisons++;
-    this.applied.set(node, appliedIndex);
     return null;
   }
 

@@ -71,6 +71,18 @@ export class Oracles implements Judge {
     return null;
   }
 
+  memoryFlipped(node: NodeId): void {
+    this.databases.flipped(node);
+  }
+
+  memoryHealed(node: NodeId): void {
+    this.databases.healed(node);
+  }
+
+  isMemoryFlipped(node: NodeId): boolean {
+    return this.databases.isFlipped(node);
+  }
+
   clientsStepped(): Violation | null {
     return this.clients.stepped();
   }

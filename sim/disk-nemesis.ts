@@ -1,0 +1,239 @@
+/**
+ * What the nemesis does to disks and to memory: the faults that a node cannot tell from its own doing. Damage befalls a
+ * minority at a time (membership.ts counts who is damaged), and only places that damage.ts's rules allow.
+ */
+import type { Random } from "../core/random.ts";
+import type { Cluster } from "./cluster.ts";
+import { DamageRules } from "./damage-rules.ts";
+import type { SimulatedFile } from "./file.ts";
+import type { Remedy } from "./halts.ts";
+import { drawDelay } from "./latency.ts";
+import { type Plan } from "./plan.ts";
+import { SECTOR_SIZE } from "./power-loss.ts";
+import type { NodeProcess } from "./process.ts";
+import type { Tally } from "./tally.ts";
+
+const US_PER_MS = 1000;
+/** Sectors that fail together. */
+const MAX_SECTORS = 16;
+/** How often a place is drawn, before another time is waited for. */
+const TRIES = 8;
+/** A process that hangs is killed then, by whoever watches it. */
+const HUNG_US = [20 * US_PER_MS, 1500 * US_PER_MS] as const;
+const FLIP_TRIES = 50;
+
+/** What it needs of the nemesis. */
+export interface Breaker {
+  readonly isActive: boolean;
+  repeat(meanMs: number, act: () => void): void;
+  crashNode(node: NodeProcess, losePower: boolean): void;
+  pickRunning(count: number): NodeProcess[];
+}
+
+export class DiskNemesis {
+  private readonly breaker: Breaker;
+  private readonly cluster: Cluster;
+  private readonly plan: Plan;
+  private readonly random: Random;
+  private readonly tally: Tally;
+
+  constructor(breaker: Breaker, cluster: Cluster, random: Random, tally: Tally) {
+    this.breaker = breaker;
+    this.cluster = cluster;
+    this.plan = cluster.plan;
+    this.random = random;
+    this.tally = tally;
+  }
+
+  start(): void {
+    const { faults } = this.plan;
+    this.breaker.repeat(faults.slowDisk, () => this.slow());
+    this.breaker.repeat(faults.hungDisk, () => this.hang());
+    this.breaker.repeat(faults.failingDisk, () => this.fail());
+    this.breaker.repeat(faults.fullDisk, () => this.fill("fullDisk", this.minority()));
+    this.breaker.repeat(faults.fullDisks, () => this.fill("fullDisks", this.cluster.nodes));
+    this.breaker.repeat(faults.diskLoss, () => this.loseDisk());
+    this.breaker.repeat(faults.bitRot, () => this.damage((node) => this.rot(node)));
+    this.breaker.repeat(faults.latentError, () => this.damage((node) => this.spoil(node)));
+    this.breaker.repeat(faults.misdirectedWrite, () => this.damage((node) => this.misdirect(node)));
+    this.breaker.repeat(faults.misdirectedRead, () => this.damage((node) => this.misread(node)));
+    this.breaker.repeat(faults.memoryFlip, () => this.flip(FLIP_TRIES));
+  }
+
+  /** What does not end by itself ends now. Damage stays. */
+  stop(): void {
+    for (const node of this.cluster.nodes) {
+      if (node.disk.isHung && node.machine !== null) this.breaker.crashNode(node, false);
+      node.disk.heal();
+    }
+  }
+
+  /** A process has stopped by itself, as it had to. */
+  halted(node: NodeProcess, remedy: Remedy): void {
+    this.breaker.crashNode(node, false);
+    if (remedy === "replaceDisk") this.cluster.loseDisk(node);
+    // Somebody looks after it; maybe too late for the next start.
+    if (this.random.oneIn(2)) node.disk.mend();
+  }
+
+  // Disks that are late.
+
+  private slow(): void {
+    const until = this.cluster.now + drawDelay(this.random, this.plan.stallMs * US_PER_MS);
+    this.random.pick(this.cluster.nodes).disk.stall(until);
+  }
+
+  private hang(): void {
+    const [node] = this.breaker.pickRunning(1);
+    if (node === undefined || node.disk.isHung) return;
+    const delay = this.random.integer(...HUNG_US);
+    const { life } = node;
+    node.disk.hang(this.cluster.now + 2 * HUNG_US[1]);
+    this.cluster.after(delay, () => {
+      if (node.life !== life || node.machine === null || !node.disk.isHung) return;
+      this.breaker.crashNode(node, this.random.chance(this.plan.powerLossPercent));
+    });
+  }
+
+  // Disks that say no.
+
+  private fail(): void {
+    const [node] = this.breaker.pickRunning(1);
+    if (node === undefined || node.disk.isFailing) return;
+    const { disk } = node;
+    this.cluster.trace(`the disk of ${node.id} fails`);
+    disk.fail(this.random.oneIn(2) ? "write" : "sync");
+    this.cluster.after(drawDelay(this.random, this.plan.failingMs * US_PER_MS), () => disk.mend());
+  }
+
+  private fill(kind: "fullDisk" | "fullDisks", nodes: readonly NodeProcess[]): void {
+    const disks = nodes.map(({ disk }) => disk).filter(({ isFull }) => !isFull);
+    this.cluster.trace(`${kind}: ${nodes.map(({ id }) => id).join(" ")}`);
+    for (const disk of disks) disk.limit(this.random.integer(0, this.plan.freeBytes), kind);
+    this.cluster.after(drawDelay(this.random, this.plan.fullMs * US_PER_MS), () => {
+      for (const disk of disks) disk.unlimit();
+    });
+  }
+
+  /** Some nodes, fewer than half of all. */
+  private minority(): readonly NodeProcess[] {
+    const { nodes } = this.cluster;
+    return nodes.filter(() => this.random.oneIn(2)).slice(0, Math.max(1, Math.floor((nodes.length - 1) / 2)));
+  }
+
+  // Disks that are wrong, or gone.
+
+  /** A disk is lost for good: its node comes back with an empty one. */
+  private loseDisk(): void {
+    const victim = this.pickVictim();
+    if (victim === null) return;
+    const { node, isMember } = victim;
+    this.tally.inject("diskLoss");
+    if (isMember) this.tally.effect("diskLoss");
+    if (node.machine !== null) this.breaker.crashNode(node, true);
+    this.cluster.loseDisk(node);
+  }
+
+  /** Whose disk may be damaged: never so many that no quorum has its disks. `act`: whether it has been damaged. */
+  private damage(act: (node: NodeProcess) => boolean): void {
+    const victim = this.pickVictim();
+    // Where there was none, there is none: an empty disk has nothing that can be damaged.
+    if (victim === null || victim.node.life === 0) return;
+    for (let tries = 0; tries < TRIES; tries++) if (act(victim.node)) return;
+  }
+
+  private pickVictim(): { node: NodeProcess; isMember: boolean } | null {
+    const { membership } = this.cluster;
+    const settled = membership.settled();
+    if (settled === null) return null;
+    const node = this.random.pick(this.cluster.nodes);
+    const id = membership.idOf(node);
+    if (id === null || !node.isUsed || !membership.lives(settled.configuration, id)) return null;
+    return { node, isMember: settled.configuration.members.some((member) => member.id === id) };
+  }
+
+  private rot(node: NodeProcess): boolean {
+    const drawn = this.drawByte(node);
+    if (drawn === null) return false;
+    const { name, file, offset, rules } = drawn;
+    const verdict = rules.change(name, offset, offset + 1);
+    if (verdict === "never") return false;
+    this.tally.inject("bitRot");
+    this.note(node, `a bit rots in ${name} at ${offset}`, verdict);
+    file.rot(offset, 1 << this.random.integer(0, 7), verdict === "vital");
+    return true;
+  }
+
+  private spoil(node: NodeProcess): boolean {
+    const drawn = this.drawByte(node);
+    if (drawn === null) return false;
+    const { name, file, offset, rules } = drawn;
+    const sector = Math.floor(offset / SECTOR_SIZE);
+    const count = this.random.oneIn(2) ? 1 : this.random.integer(1, MAX_SECTORS);
+    const verdict = rules.hide(name, sector * SECTOR_SIZE, (sector + count) * SECTOR_SIZE);
+    if (verdict === "never") return false;
+    this.tally.inject("latentError");
+    this.note(node, `${count} sectors of ${name} from ${sector} on cannot be read`, verdict);
+    file.spoil(sector, count, verdict === "vital");
+    return true;
+  }
+
+  private misdirect(node: NodeProcess): boolean {
+    const source = this.drawByte(node);
+    const target = this.drawByte(node);
+    const write = source?.file.misdirectable ?? null;
+    if (source === null || target === null || write === null) return false;
+    const { rules } = source;
+    const end = write.offset + write.bytes.length;
+    const at = target.offset - (target.offset % SECTOR_SIZE);
+    const reach = Math.min(target.file.durableSize, at + write.bytes.length);
+    const overlaps = source.file === target.file && at < end && write.offset < reach;
+    if (overlaps || rules.change(source.name, write.offset, end) === "never") return false;
+    if (rules.change(target.name, at, reach) === "never") return false;
+    this.tally.inject("misdirectedWrite");
+    this.note(node, `the write to ${source.name} at ${write.offset} has gone to ${target.name} at ${at}`, "vital");
+    source.file.misdirect(target.file, at);
+    return true;
+  }
+
+  private misread(node: NodeProcess): boolean {
+    if (node.disk.isMisreading) return true;
+    this.note(node, "a read is about to be misdirected", "vital");
+    node.disk.misread((name, from, end) => new DamageRules(node.disk).misread(name, from, end));
+    return true;
+  }
+
+  private flip(tries: number): void {
+    const victim = this.pickVictim();
+    if (victim === null || !victim.isMember || victim.node.machine === null || victim.node.isFlipped) return;
+    const { node } = victim;
+    const { life } = node;
+    if (this.cluster.flipMemory(node)) return this.tally.inject("memoryFlip");
+    if (tries === 0) return;
+    this.cluster.after(this.random.integer(1, 5 * US_PER_MS), () => {
+      if (this.breaker.isActive && node.life === life) this.flip(tries - 1);
+    });
+  }
+
+  private note(node: NodeProcess, what: string, verdict: "vital" | "mendable"): void {
+    this.cluster.trace(`${node.id}: ${what} (${verdict})`);
+    if (verdict === "vital") this.cluster.membership.damage(node);
+  }
+
+  /** A byte of a file that is durably there; large files are the likelier victims, small ones get their turn. */
+  private drawByte(node: NodeProcess): DrawnByte | null {
+    const { disk } = node;
+    const names = disk.listDurable().filter((name) => (disk.durableFile(name)?.durableSize ?? 0) > 0);
+    if (names.length === 0) return null;
+    const name = this.random.pick(names);
+    const file = disk.durableFile(name)!;
+    return { name, file, offset: this.random.integer(0, file.durableSize - 1), rules: new DamageRules(disk) };
+  }
+}
+
+interface DrawnByte {
+  readonly name: string;
+  readonly file: SimulatedFile;
+  readonly offset: number;
+  readonly rules: DamageRules;
+}
