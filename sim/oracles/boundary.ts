@@ -65,6 +65,8 @@ export interface DurableDisk {
   durable(file: string): Uint8Array | null;
   /** The names of the files that are there, durably, sorted. */
   listDurable(): readonly string[];
+  /** Whether bytes that were durable have become others since, or cannot be read. */
+  readonly isDamaged: boolean;
 }
 
 /** One node at the end, after all have converged. */

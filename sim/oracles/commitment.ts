@@ -10,6 +10,7 @@ import type { EntryId, LogIndex, MemberId, NodeId } from "../../core/types.ts";
 import { NO_ENTRY } from "../../core/types.ts";
 import type { JudgeCounts, Violation } from "./boundary.ts";
 import type { CommittedLog } from "./committed.ts";
+import { isAtLeastAsUpToDate } from "./durable-node.ts";
 import type { ConfigurationHistory } from "./configuration-history.ts";
 import { isQuorum, showConfiguration, votesIn } from "./quorum.ts";
 import { contains, hasNow, names, showEntry, type Step, type Subject } from "./subject.ts";
@@ -75,13 +76,15 @@ export class Commitment {
     for (const candidate of this.population.subjects) {
       if (candidate.id === null || hasNow(candidate, entry)) continue;
       const { before, disk } = candidate;
+      // Who has lost something stands only when it has all of that again.
+      if ((before === null ? disk.lost : before.lost) !== null) continue;
       const configuration = before?.configuration ?? disk.configuration ?? this.configurations.foundingConfiguration;
       const isOpen = before !== null && before.configurationIndex > before.commitIndex;
       if (configuration === null || (!votesIn(configuration, candidate.id) && !isOpen)) continue;
       const own = before?.last ?? disk.last ?? NO_ENTRY;
       const grants = (id: MemberId): boolean => {
         const voter = this.population.byMember(id);
-        return voter !== undefined && !voter.isLost && isAtLeastAsUpToDate(own, voter.disk.last ?? NO_ENTRY);
+        return voter !== undefined && !voter.isLost && isAtLeastAsUpToDate(own, voter.disk.acknowledged ?? NO_ENTRY);
       };
       if (!isQuorum(configuration, grants)) continue;
       const message = `${node} committed ${showEntry(entry)}; ${candidate.node} lacks it, ends at ${showEntry(own)}, `
@@ -109,9 +112,4 @@ export class Commitment {
     }
     return null;
   }
-}
-
-/** §5.4.1, written once more: a judge does not borrow the rule of the judged. */
-function isAtLeastAsUpToDate(candidate: EntryId, voter: EntryId): boolean {
-  return candidate.term > voter.term || (candidate.term === voter.term && candidate.index >= voter.index);
 }

@@ -17,7 +17,7 @@ import { decodeLetter } from "../../core/wire/peer-codec.ts";
 import { Commitment, type Population } from "./commitment.ts";
 import { CommittedLog } from "./committed.ts";
 import { ConfigurationHistory } from "./configuration-history.ts";
-import { DurableNode } from "./durable-node.ts";
+import { DurableNode, isAtLeastAsUpToDate } from "./durable-node.ts";
 import { LogHistory } from "./log-history.ts";
 import { judgeNumbers } from "./node-numbers.ts";
 import { judgePromise } from "./promise.ts";
@@ -75,7 +75,11 @@ export class RaftOracle implements Population {
   }
 
   synced(node: NodeId, file: string | null, disk: DurableDisk): Violation | null {
-    return this.judgeRecords(node, this.subject(node).disk.synced(file, disk));
+    const { disk: durable } = this.subject(node);
+    const records = durable.synced(file, disk);
+    const broken = durable.takeBroken();
+    if (broken !== null) return violation("loss", `${node} ${broken}`, [node]);
+    return this.judgeRecords(node, records);
   }
 
   stepped(node: NodeId, after: RaftObservation | null, effects: readonly NodeEffect[]): Violation | null {
@@ -163,7 +167,7 @@ export class RaftOracle implements Population {
 
   private judgeLog({ subject: { node, disk }, before, after, log }: Step): Violation | null {
     const { base, terms, last } = after;
-    if (before === null) return judgeRecovered(node, disk, log) ?? this.history.judgeRuns(node, base, terms, 0);
+    if (before === null) return judgeRecovered(node, disk, log, after.lost) ?? this.history.judgeRuns(node, base, terms, 0);
     if (before.terms === terms && before.last.index <= last.index) return null;
     const known = sameEntry(before.base, base) ? sharedRuns(before.terms, terms) : 0;
     const mismatch = this.history.judgeRuns(node, base, terms, known);
@@ -178,6 +182,10 @@ export class RaftOracle implements Population {
 
   private judgeReign(step: Step): Violation | null {
     const { subject: { node, id, life }, before, after, log } = step;
+    if (after.lost !== null && after.role !== "follower") {
+      const message = `${node} stands as ${after.role}, and has lost entries up to ${showEntry(after.lost)}`;
+      return violation("loss", message, [node]);
+    }
     if (after.role !== "leader" || id === null) return null;
     const term = after.currentTerm;
     if (before !== null && before.role === "leader" && before.currentTerm === term) {
@@ -213,11 +221,16 @@ export class RaftOracle implements Population {
   }
 }
 
-/** A new life begins with all that was durable. */
-function judgeRecovered(node: NodeId, disk: DurableNode, log: TermRuns): Violation | null {
-  if (disk.last === null || contains(log, disk.last)) return null;
-  const message = `${node} recovered a log that ends at ${showEntry(log.last)}; its disk held ${showEntry(disk.last)}`;
-  return violation("recovery", message, [node], disk.last.index);
+/** A new life begins with all that was durable, or says how far what is lost may have gone. */
+function judgeRecovered(
+  node: NodeId, { lastBefore }: DurableNode, log: TermRuns, lost: EntryId | null,
+): Violation | null {
+  if (lastBefore === null || contains(log, lastBefore)) return null;
+  if (lost !== null && isAtLeastAsUpToDate(lost, lastBefore)) return null;
+  const loss = lost === null ? "nothing is lost" : `all up to ${showEntry(lost)} is lost`;
+  const message = `${node} recovered a log that ends at ${showEntry(log.last)}, and says that ${loss}; `
+    + `its disk held ${showEntry(lastBefore)}`;
+  return violation("recovery", message, [node], lastBefore.index);
 }
 
 /** How many runs at the beginning are the same. */
