@@ -2,6 +2,12 @@
  * Notices rare events in what nodes show of themselves. It judges nothing: it tells which courses a run has reached.
  */
 import type { NodeEffect, NodeInput } from "../core/node/boundary.ts";
+import type { HaltReason } from "../core/replica/boundary.ts";
+import { MANIFEST_FILE } from "../core/storage/manifest.ts";
+import { RESERVE_FILE } from "../core/storage/log-space.ts";
+import { isSegmentFile } from "../core/storage/segment-file.ts";
+import { TERM_FILE } from "../core/storage/term-file.ts";
+import type { DiskOperation } from "../core/storage/disk.ts";
 import type { Member } from "../core/raft/configuration.ts";
 import { type EntryId, type LogIndex, type MemberId, type NodeId, sameEntry, type Term } from "../core/types.ts";
 import { decodeLetter } from "../core/wire/peer-codec.ts";
@@ -66,12 +72,48 @@ export class MarkWatcher {
   }
 
   private noteEffect(node: NodeProcess, effect: NodeEffect): void {
-    if (effect.type === "Recovered" && effect.tornBytes > 0) this.tally.mark("tornRecordsCut");
+    if (effect.type === "Recovered") return this.noteRecovered(effect);
+    if (effect.type === "DamageFound") this.tally.mark("damageFound");
+    if (effect.type === "SpaceChanged") this.tally.mark(effect.hasSpace ? "spaceReturned" : "diskFull");
     if (effect.type === "Reject" && effect.reason === "notAdmitted") this.tally.mark("strangersRefused");
     if (effect.type !== "Disk" || !node.recovered) return;
-    if (effect.operation.type === "rename" && effect.operation.to === "snapshot") this.onSnapshotNamed?.(node);
-    if (effect.operation.type !== "read") return;
-    if (effect.operation.file === "log") this.tally.mark("entriesReadBack");
+    this.noteOperation(node, effect.operation);
+  }
+
+  private noteRecovered({ tornBytes, lost, damage }: NodeEffect & { type: "Recovered" }): void {
+    if (tornBytes > 0) this.tally.mark("tornRecordsCut");
+    if (lost !== null) this.tally.mark("losses");
+    for (const fault of damage) {
+      this.tally.mark("damageInRecovery");
+      if (fault.type !== "corrupt") continue;
+      if (fault.file === TERM_FILE) this.tally.mark("hardStatesMended");
+      if (fault.file === MANIFEST_FILE) this.tally.mark("manifestsMended");
+    }
+  }
+
+  /** Of a node that is a member, and has recovered. */
+  private noteOperation(node: NodeProcess, operation: DiskOperation): void {
+    switch (operation.type) {
+      case "rename":
+        if (operation.to === MANIFEST_FILE) this.onSnapshotNamed?.(node);
+        if (isSegmentFile(operation.from) && isSegmentFile(operation.to)) this.tally.mark("segmentsRecycled");
+        return;
+      case "write":
+        if (operation.offset === 0 && isSegmentFile(operation.file)) this.tally.mark("segmentsRolled");
+        return;
+      case "unlink":
+        if (operation.file === RESERVE_FILE) this.tally.mark("reservesGivenUp");
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** A process has stopped by itself, as it had to. */
+  halted(reason: HaltReason): void {
+    if (reason.type === "quarantined") this.tally.mark("quarantines");
+    else if (reason.type === "disk") this.tally.mark("disksFailed");
+    else this.tally.mark("logsReadInVain");
   }
 
   private noteMessage(node: NodeId, bytes: Uint8Array, before: RaftObservation | undefined): void {
@@ -130,6 +172,7 @@ export class MarkWatcher {
 
   private noteLog(before: RaftObservation, after: RaftObservation): void {
     const { last, base, snapshot } = after;
+    if (before.lost !== null && after.lost === null) this.tally.mark("lossesHealed");
     if (base.index > before.base.index) this.tally.mark("logsCompacted");
     if (snapshot.index > before.snapshot.index) {
       const isOwn = snapshot.index <= before.lastApplied;

@@ -44,6 +44,15 @@ export const MARKS = [
   "jointEntered", "jointLeft", "configurationsRolledBack", "nodesAdmitted", "strangersRefused",
   // Snapshots and logs.
   "snapshotsTaken", "snapshotsInstalled", "snapshotsInPieces", "snapshotsResumed", "snapshotsStale", "logsCompacted",
+  // Files, as disks hear of them: segments begun, those in files used again, cuts and merges that got their name.
+  "segmentsRolled", "segmentsRecycled", "checkpoints", "merges", "filesSkipped",
+  // Damage, and what came of it. A loss is healed when its member may vote as any other.
+  "damageFound", "damageInRecovery", "hardStatesMended", "manifestsMended", "losses", "lossesHealed", "quarantines",
+  "logsReadInVain",
+  // Space, as nodes show it; and disks that failed for good.
+  "diskFull", "spaceReturned", "reservesGivenUp", "disksFailed", "writesRefusedFull",
+  // Crash images that were recovered, and judged.
+  "crashImages",
   "readsForwarded", "readsAnswered", "sessionReadsAnswered",
   "transactionsCommitted", "transactionsRefused", "transactionsUnknown", "checksumComparisons",
 ] as const;

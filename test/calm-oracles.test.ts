@@ -33,7 +33,7 @@ const heartbeat = (term: number): Message => {
 };
 const acknowledgement = (term: number): Message => {
   const result = { accepted: true, matchIndex: 0 as LogIndex } as const;
-  return { type: "AppendEntriesReply", term: term as Term, round: 1, version: 1, result };
+  return { type: "AppendEntriesReply", term: term as Term, round: 1, version: 1, hasSpace: true, hasLost: false, result };
 };
 const vote = (term: number, isTransfer: boolean): Message => {
   return { type: "RequestVote", term: term as Term, lastLog: NO_ENTRY, isTransfer };
@@ -48,7 +48,8 @@ class World {
     const after: RaftObservation = {
       id: memberIdOf(A, DISK), role, currentTerm: term as Term, votedFor: null, base: NO_ENTRY, snapshot: NO_ENTRY,
       last: NO_ENTRY, commitIndex: 0 as LogIndex, lastApplied: 0 as LogIndex, terms: [],
-      configuration: CONFIGURATION, configurationIndex: 0 as LogIndex, isTransferring: false,
+      configuration: CONFIGURATION, configurationIndex: 0 as LogIndex, isTransferring: false, lost: null,
+      hasSpace: true,
     };
     this.found ??= this.oracle.stepped((ms * 1000) as Instant, A, input, after, effects);
     return this;

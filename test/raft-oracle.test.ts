@@ -5,15 +5,17 @@
 import { expect, test } from "vitest";
 import type { NodeEffect } from "../core/node/boundary.ts";
 import type { Message } from "../core/raft/message.ts";
-import { encodeLogHeader, LOG_FILE, LogFile } from "../core/storage/log-file.ts";
 import { checksumOf, type Owner } from "../core/storage/block.ts";
+import { encodeIdentity, IDENTITY_FILE } from "../core/storage/identity-file.ts";
+import { Log, segmentOf } from "../core/storage/log.ts";
+import { encodeSegmentHeader, segmentFile } from "../core/storage/segment-file.ts";
 import { encodeNewTermFile, encodeSlot, slotOffset, TERM_FILE } from "../core/storage/term-file.ts";
 import {
   type Configuration, foundingConfiguration, type MemberRole, newMember,
 } from "../core/raft/configuration.ts";
 import { encodeConfiguration } from "../core/raft/configuration-codec.ts";
 import type {
-  ClusterId, Entry, EntryId, HardState, Incarnation, LogIndex, MemberId, NodeId, Term, Ticket,
+  ClusterId, Entry, EntryId, HardState, Incarnation, LogIndex, MemberId, NodeId, Term,
 } from "../core/types.ts";
 import { memberIdOf, NO_ENTRY } from "../core/types.ts";
 import { encodeLetter } from "../core/wire/peer-codec.ts";
@@ -26,6 +28,8 @@ const CLUSTER = "0123456789abcdef0123456789abcdef" as ClusterId;
 const INCARNATION = "0123456789abcdef" as Incarnation;
 const OTHER_DISK = "fedcba9876543210" as Incarnation;
 
+const HARD_STATE: HardState = { currentTerm: 1 as Term, votedFor: null };
+const entry = (term: number, index: number): EntryId => ({ term: term as Term, index: index as LogIndex });
 const memberOf = (node: NodeId): MemberId => memberIdOf(node, INCARNATION);
 const FOUNDING = foundingConfiguration([A, B, C].map(memberOf));
 
@@ -54,20 +58,26 @@ function entries(terms: string, payload = 7): Entry[] {
 }
 
 /** A disk with this log and hard state, all of it synced. */
-function disk(node: NodeId, terms: string, hardState: HardState, payload = 7, generation = 2): DurableDisk {
+function disk(
+  node: NodeId, terms: string, hardState: HardState, payload = 7, generation = 2, lost: EntryId | null = null,
+): DurableDisk {
   const owner: Owner = { node, incarnation: INCARNATION, cluster: CLUSTER };
-  const header = encodeLogHeader(owner, NO_ENTRY);
-  const log = new LogFile({ seed: checksumOf(header), base: NO_ENTRY });
-  const mark = { through: header.length, generation: 1 };
-  const all = entries(terms, payload);
-  const order = { ticket: 1 as Ticket, hardState: null, snapshot: null, truncateTo: null, entries: all };
-  const records = log.append([order], mark);
-  const logFile = new Uint8Array(header.length + records.length + 100);
-  logFile.set(header);
-  logFile.set(records, header.length);
-  const termFile = encodeNewTermFile(owner);
-  termFile.set(encodeSlot(owner, { generation, hardState }), slotOffset(generation));
-  return { durable: (file) => (file === LOG_FILE ? logFile : file === TERM_FILE ? termFile : null) };
+  const header = { sequence: 1, start: 0, base: NO_ENTRY, previous: 0, startsAnew: false };
+  const head = encodeSegmentHeader(owner, header);
+  const log = new Log(segmentOf(header, checksumOf(head), 1_000_000));
+  const records = log.append([{ truncateTo: null, entries: entries(terms, payload) }], { through: 0, generation: 1 });
+  const segment = new Uint8Array(head.length + records.length + 100);
+  segment.set(head);
+  segment.set(records, head.length);
+  const term = encodeNewTermFile(owner);
+  for (const one of [generation - 1, generation]) {
+    const slot = { generation: one, hardState, lost: one === generation ? lost : null, isQuarantined: false };
+    term.set(encodeSlot(owner, slot), slotOffset(one));
+  }
+  const founders = [{ node: A, incarnation: INCARNATION }];
+  const identity = encodeIdentity({ node, incarnation: INCARNATION, cluster: { id: CLUSTER, founders } });
+  const files: Record<string, Uint8Array> = { [IDENTITY_FILE]: identity, [segmentFile(1)]: segment, [TERM_FILE]: term };
+  return { durable: (file) => files[file] ?? null, listDurable: () => Object.keys(files).sort(), isDamaged: lost !== null };
 }
 
 interface Shown {
@@ -81,6 +91,7 @@ interface Shown {
   readonly log?: string;
   readonly commit?: number;
   readonly applied?: number;
+  readonly lost?: EntryId | null;
 }
 
 /** What a node shows; `base`: so many entries of its log have been compacted. */
@@ -96,7 +107,7 @@ function observation(node: NodeId, shown: Shown): RaftObservation {
     commitIndex: commit as LogIndex, lastApplied: applied as LogIndex,
     terms: all.filter((entry, at) => at === base || (at > base && entry.term !== all[at - 1]?.term)),
     configuration: isFounding ? FOUNDING : configuration(shown.configuration as string),
-    configurationIndex: configurationIndex as LogIndex, isTransferring: false,
+    configurationIndex: configurationIndex as LogIndex, isTransferring: false, lost: shown.lost ?? null, hasSpace: true,
   };
 }
 
@@ -113,6 +124,20 @@ class World {
   starts(node: NodeId, log = "", term = 1, vote: NodeId | null = null, payload = 7): this {
     const hardState = { currentTerm: term as Term, votedFor: vote === null ? null : memberOf(vote) };
     this.found ??= this.oracle.started(node, disk(node, log, hardState, payload, ++this.generation));
+    return this;
+  }
+
+  /** Of its log only so much is left; the mark says what is lost. */
+  startsDamaged(node: NodeId, log: string, lost: EntryId | null): this {
+    const damaged = { ...disk(node, log, HARD_STATE, 7, ++this.generation, lost), isDamaged: true };
+    this.found ??= this.oracle.started(node, damaged);
+    return this;
+  }
+
+  /** It holds this much, and says that nothing is lost any more. */
+  forgets(node: NodeId, log: string): this {
+    const healed = disk(node, log, HARD_STATE, 7, ++this.generation);
+    this.found ??= this.oracle.synced(node, segmentFile(1), healed) ?? this.oracle.synced(node, TERM_FILE, healed);
     return this;
   }
 
@@ -133,7 +158,7 @@ class World {
 
   /** The node's log is on its disk. */
   writes(node: NodeId, log: string): this {
-    this.found ??= this.oracle.synced(node, LOG_FILE, disk(node, log, { currentTerm: 0 as Term, votedFor: null }));
+    this.found ??= this.oracle.synced(node, segmentFile(1), disk(node, log, { currentTerm: 0 as Term, votedFor: null }));
     return this;
   }
 
@@ -220,6 +245,16 @@ const BAD: readonly (readonly [oracle: string, string, () => World])[] = [
   }],
   ["recovery", "a restarted node forgets what its disk held", () => {
     return new World().starts(A, "1 1").shows(A, { log: "1" });
+  }],
+  ["recovery", "a node that has lost entries says that it has lost fewer", () => {
+    const world = new World().starts(A, "1 1 1").shows(A, { log: "1 1 1" }).crashes(A);
+    return world.startsDamaged(A, "1", null).shows(A, { log: "1", lost: entry(1, 2) });
+  }],
+  ["loss", "a node that has lost entries stands for election", () => {
+    return new World().starts(A, "1").shows(A, { log: "1", role: "preCandidate", lost: entry(1, 3) });
+  }],
+  ["loss", "a loss is forgotten before it is made good", () => {
+    return new World().starts(A, "1 1 1").crashes(A).startsDamaged(A, "1", entry(1, 3)).forgets(A, "1 1");
   }],
   ["monotonic", "the term falls", () => new World().shows(A, { term: 2 }).shows(A, { term: 1 })],
   ["monotonic", "the durable term falls over a crash", () => new World().starts(A, "", 5).shows(A, { term: 4 })],
@@ -336,6 +371,12 @@ test("what a disk held counts after it was lost, as that of a node which is down
 
 test.each(BAD)("%s: %s", (oracle, _name, play) => {
   expect(play().found?.oracle).toBe(oracle);
+});
+
+test("who says how far it has lost entries may come back with fewer, and forget that once it has as many", () => {
+  const world = new World().starts(A, "1 1 1").shows(A, { log: "1 1 1" }).crashes(A);
+  world.startsDamaged(A, "1", entry(1, 3)).shows(A, { log: "1", lost: entry(1, 3) }).forgets(A, "1 1 2");
+  expect(world.found).toBeNull();
 });
 
 test("a message may leave once what it vouches for is durable", () => {

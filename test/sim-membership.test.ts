@@ -24,6 +24,7 @@ class World {
     const node = new NodeProcess(name, address, disk, drawClock(random, 0), address < 3, 1);
     const machine: NodeMachine = {
       step: () => [], image: () => new Uint8Array(0), inspect: () => ({ raft: null, database: null }),
+      flip: () => false,
     };
     node.begin(machine, drawClock(random, 0));
     return node;
@@ -36,7 +37,8 @@ class World {
     this.membership.stepped(this.node(name), {
       id: idOf(name), role: "follower", currentTerm: last.term, votedFor: null, base: NO_ENTRY, snapshot: NO_ENTRY,
       commitIndex: last.index, lastApplied: 0 as LogIndex, terms: [{ term: last.term, index: 1 as LogIndex }],
-      configuration: THREE, configurationIndex: 0 as LogIndex, isTransferring: false, ...shown,
+      configuration: THREE, configurationIndex: 0 as LogIndex, isTransferring: false, lost: null,
+      hasSpace: true, ...shown,
     });
     return this;
   }

@@ -28,6 +28,7 @@ async function withNodes(boot: () => NodeMachine): Promise<SeedRunner> {
 const inert: Omit<NodeMachine, "step"> = {
   inspect: () => ({ raft: null, database: null }),
   image: () => new Uint8Array(0),
+  flip: () => false,
 };
 
 test("a seed has one course, in one process and in another", async () => {

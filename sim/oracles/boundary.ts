@@ -50,6 +50,8 @@ export interface RaftObservation {
   readonly isTransferring: boolean;
   /** The highest entry that its disk may have acknowledged and no longer has; null: nothing is lost. */
   readonly lost: EntryId | null;
+  /** Whether its disk has room for proposals. */
+  readonly hasSpace: boolean;
 }
 
 export interface DatabaseObservation {

@@ -140,7 +140,7 @@ export class DurableLog {
     const { kind, entry: { index }, payloadSize } = record;
     if (kind === "truncation") this.configurations = this.configurations.filter((one) => one.index <= index);
     if (kind !== "configuration") return;
-    const from = SEGMENT_HEADER_SIZE + record.offset - start + RECORD_HEADER_SIZE;
+    const from = SEGMENT_HEADER_SIZE + record.position - start + RECORD_HEADER_SIZE;
     const decoded = decodeConfiguration(bytes.slice(from, from + payloadSize));
     if (decoded.ok) this.configurations.push({ index, configuration: decoded.value });
   }

@@ -109,11 +109,14 @@ export class DurableNode {
 
   /** A process life begins: what a crash left is on the disk for good. */
   started(disk: DurableDisk): readonly RecordHeader[] {
-    this.lastBefore = this.acknowledged;
+    const before = this.acknowledged;
     this.readOwner(disk);
     this.readTerm(disk);
     const records = this.log.started(disk);
     this.snapshot = this.owner === null ? null : this.snapshots.read(this.owner, disk);
+    // What is damaged was there all the same.
+    const now = this.acknowledged;
+    this.lastBefore = now === null || (before !== null && disk.isDamaged && !isAtLeastAsUpToDate(now, before)) ? before : now;
     return records;
   }
 

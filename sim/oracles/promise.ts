@@ -29,6 +29,7 @@ export function judgePromise(
 ): string | null {
   const { envelope: { sender, receiver }, message } = letter;
   if (message.type === "Empty" || message.type === "Founded" || message.type === "Admitted") return null;
+  if (message.type === "Digest") return null;
   if (receiver === null) return `${node} sent ${to} ${message.type}, whatever disk that may have`;
   const idAt = (index: LogIndex): EntryId => (index < log.base.index ? committed.idAt(index) : log.idAt(index));
   const matched = message.type === "AppendEntriesReply" && message.result.accepted ? message.result.matchIndex : 0;

@@ -79,6 +79,12 @@ export function hashNodeEffect(hash: TraceHash, effect: NodeEffect): void {
       return;
     case "Closed":
       return;
+    case "DamageFound":
+      hash.text(effect.fault.type).text(effect.remedy);
+      return;
+    case "SpaceChanged":
+      hash.number(effect.hasSpace ? 1 : 0);
+      return;
     case "Halt":
       hash.text(effect.reason.type);
       return;
