@@ -25,9 +25,12 @@ export class FileWindow {
   readonly unreadable = new Set<number>();
   private chunk: Uint8Array = new Uint8Array(0);
   private chunkAt = 0;
+  private readonly isThere: () => boolean;
 
-  constructor(file: string, size: number, chunkBytes: number) {
+  /** @param isThere asked before each read: where the file may go meanwhile; nothing is taken of one that has gone */
+  constructor(file: string, size: number, chunkBytes: number, isThere: () => boolean = () => true) {
     this.file = file;
+    this.isThere = isThere;
     this.size = size;
     this.chunkBytes = chunkBytes;
   }
@@ -67,10 +70,11 @@ export class FileWindow {
   }
 
   private *read(offset: number, length: number): DiskProcedure<Uint8Array> {
+    if (!this.isThere()) return new Uint8Array(0);
     const whole = bytesOf(yield { type: "read", file: this.file, offset, length });
     if (whole !== null) return whole;
     const bytes = new Uint8Array(length);
-    for (let at = offset; at < offset + length;) {
+    for (let at = offset; at < offset + length && this.isThere();) {
       const block = Math.floor(at / BLOCK_SIZE);
       const end = Math.min((block + 1) * BLOCK_SIZE, offset + length);
       const piece = bytesOf(yield { type: "read", file: this.file, offset: at, length: end - at });

@@ -30,28 +30,44 @@ export function* dropSegments(
 export function* resetLog(
   files: Pick<OpenFiles, "owner" | "log" | "term">, base: EntryId, limits: StorageLimits,
 ): DiskProcedure<Refused | null> {
+  const older = files.log;
+  const refused = yield* startAnew(files, base, limits);
+  if (refused !== null) return refused;
+  for (const segment of older.segments) yield* remove(files.log, segment, limits.segmentBytes);
+  return null;
+}
+
+/** Makes all segments that there are void. */
+export function* startAnew(
+  files: Pick<OpenFiles, "owner" | "log" | "term">, base: EntryId, limits: StorageLimits,
+): DiskProcedure<Refused | null> {
   const refused = yield* havePrepared(files, limits);
   if (refused !== null) return refused;
   const older = files.log;
   invariant(older.synced === older.end, "a log starts anew when all before it is durable");
   const prepared = older.takePrepared();
-  const header = { ...older.nextHeader(true), base };
-  const log = yield* writeFirst(prepared.file, files.owner, header, prepared.size, files.term.generation);
+  const header: SegmentHeader = {
+    sequence: prepared.sequence, start: older.end, base, previous: 0, size: prepared.size, startsAnew: true,
+  };
+  const log = yield* writeFirst(prepared.file, files.owner, header, files.term.generation);
   if (log === null) return noSpace(prepared.file);
   log.inherit(older);
   files.log = log;
-  for (const segment of older.segments) yield* remove(log, segment, limits.segmentBytes);
   return null;
+}
+
+/** Of the first segment of a new member's log. */
+export function firstHeader(size: number): SegmentHeader {
+  return { sequence: 1, start: 0, base: NO_ENTRY, previous: 0, size, startsAnew: true };
 }
 
 /** The log of a new member. Leftovers of an unfinished founding are replaced. */
 export function* createLog(owner: Owner, limits: StorageLimits): DiskProcedure<Judged<Log>> {
-  const header: SegmentHeader = { sequence: 1, start: 0, base: NO_ENTRY, previous: 0, startsAnew: true };
+  const size = Math.max(limits.segmentBytes, SEGMENT_HEADER_SIZE + MARK_SIZE);
   const file = segmentFile(1);
   const unfinished = `${file}.new`;
-  const size = Math.max(limits.segmentBytes, SEGMENT_HEADER_SIZE + MARK_SIZE);
   if (!(yield* makeFile(unfinished, size))) return noSpace(file);
-  const log = yield* writeFirst(unfinished, owner, header, size, 0);
+  const log = yield* writeFirst(unfinished, owner, firstHeader(size), 0);
   if (log === null) return noSpace(file);
   yield { type: "rename", from: unfinished, to: file };
   yield { type: "syncDirectory" };
@@ -61,10 +77,10 @@ export function* createLog(owner: Owner, limits: StorageLimits): DiskProcedure<J
 
 /** The header of a log that starts anew, and a mark if it knows of a hard state: durable. null: there is no space. */
 function* writeFirst(
-  file: string, owner: Owner, header: SegmentHeader, size: number, generation: number,
+  file: string, owner: Owner, header: SegmentHeader, generation: number,
 ): DiskProcedure<Log | null> {
   const bytes = encodeSegmentHeader(owner, header);
-  const log = new Log(segmentOf(header, checksumOf(bytes), size));
+  const log = new Log(segmentOf(header, checksumOf(bytes)));
   const mark = generation === 0 ? new Uint8Array(0) : log.appendMark({ through: header.start, generation });
   const first = new Uint8Array(bytes.length + mark.length);
   first.set(bytes);

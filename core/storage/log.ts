@@ -21,8 +21,6 @@ export interface Segment extends SegmentHeader {
   readonly file: string;
   /** What its records' checksums begin with. */
   readonly seed: number;
-  /** Bytes of its file. */
-  readonly size: number;
   /** Something in it cannot be read back: nothing more is written into it, and its file is not used again. */
   isDamaged: boolean;
 }
@@ -39,10 +37,10 @@ export interface PreparedSegment {
 const MAX_AHEAD = 2;
 
 /** A segment of which nothing is known to be damaged. */
-export function segmentOf(header: SegmentHeader, seed: number, size: number): Segment {
-  const { sequence, start, base, previous, startsAnew } = header;
+export function segmentOf(header: SegmentHeader, seed: number): Segment {
+  const { sequence, start, base, previous, size, startsAnew } = header;
   const file = segmentFile(sequence);
-  return { sequence, start, base, previous, startsAnew, file, seed, size, isDamaged: false };
+  return { sequence, start, base, previous, size, startsAnew, file, seed, isDamaged: false };
 }
 
 /** The position behind the last one that it has room for. */
@@ -142,17 +140,19 @@ export class Log {
     return this.prepared !== null && SEGMENT_HEADER_SIZE + size + MARK_SIZE <= this.prepared.size;
   }
 
-  /** The header of the segment after this one, if the log ends here. */
-  nextHeader(startsAnew: boolean, base = this.entries.last): SegmentHeader {
-    return { sequence: this.current.sequence + 1, start: this.end, base, previous: this.checksum, startsAnew };
+  /** The header of the segment after this one, in a file of this size, if the log ends here and goes on there. */
+  nextHeader(size: number): SegmentHeader {
+    const { current, end, entries, checksum } = this;
+    const sequence = current.sequence + 1;
+    return { sequence, start: end, base: entries.last, previous: checksum, size, startsAnew: false };
   }
 
   /** The log goes on in the prepared segment: the header, to be written before its records. */
   roll(owner: Owner): Uint8Array {
     invariant(this.synced === this.end, "a segment begins when all before it is durable");
-    const header = this.nextHeader(false);
+    const header = this.nextHeader(this.takePrepared().size);
     const bytes = encodeSegmentHeader(owner, header);
-    this.enter(segmentOf(header, checksumOf(bytes), this.takePrepared().size));
+    this.enter(segmentOf(header, checksumOf(bytes)));
     return bytes;
   }
 

@@ -11,8 +11,9 @@
  *   120     8  term of the base: the last entry of the log before this segment; 0: there is none
  *   128     8  index of the base
  *   136     4  previous: checksum of the record before the segment, or the seed of an empty one before; 0: none is
- *   140     1  1: the log starts anew here, older segments are void; 0: it goes on
- *   141  3955  zero
+ *   140     8  size of the file, in bytes, when the segment began
+ *   148     1  1: the log starts anew here, older segments are void; 0: it goes on
+ *   149  3947  zero
  *  4096  4096  all of it for the second time, as one of them may come to be unreadable
  *  8192     …  records
  *
@@ -45,6 +46,8 @@ export interface SegmentHeader {
   readonly base: EntryId;
   /** Checksum of the record before. */
   readonly previous: number;
+  /** Of its file, in bytes, when it began: one that is shorter has lost something. */
+  readonly size: number;
   /** Whether whatever older segments say is void. */
   readonly startsAnew: boolean;
 }
@@ -76,9 +79,9 @@ export function isSegmentFile(file: string): boolean {
 
 /** Both copies. */
 export function encodeSegmentHeader(owner: Owner, header: SegmentHeader): Uint8Array {
-  const { sequence, start, base, previous, startsAnew } = header;
+  const { sequence, start, base, previous, size, startsAnew } = header;
   const writer = writeOwner(beginBlock(placeOf(segmentFile(sequence), 0)), owner);
-  writer.u64(sequence).u64(start).u64(base.term).u64(base.index).u32(previous).u8(startsAnew ? 1 : 0);
+  writer.u64(sequence).u64(start).u64(base.term).u64(base.index).u32(previous).u64(size).u8(startsAnew ? 1 : 0);
   const copy = sealBlock(writer, HEADER_COPY_SIZE);
   const bytes = new Uint8Array(SEGMENT_HEADER_SIZE);
   bytes.set(copy);
@@ -98,13 +101,15 @@ export function decodeSegmentHeader(bytes: Uint8Array, file: string, offset: num
   const start = reader.u64();
   const base: EntryId = { term: reader.u64() as Term, index: reader.u64() as LogIndex };
   const previous = reader.u32();
+  const size = reader.u64();
   const anew = reader.u8();
   reader.demand(sequence >= 1, "segments count from 1", 104);
   reader.demand((base.term === 0) === (base.index === 0), "a base is an entry of a term", 120);
-  reader.demand(anew <= 1, "a flag is 0 or 1", 140);
+  reader.demand(anew <= 1, "a flag is 0 or 1", 148);
   if (reader.fault !== null) return brokenField(place, reader.fault);
   if (copy.length < HEADER_COPY_SIZE) return brokenRule(file, offset, "a header has a page of its own");
-  return { ok: true, value: { owner, sequence, start, base, previous, startsAnew: anew === 1, seed: checksumOf(copy) } };
+  const header = { sequence, start, base, previous, size, startsAnew: anew === 1 };
+  return { ok: true, value: { ...header, owner, seed: checksumOf(copy) } };
 }
 
 function placeOf(file: string, offset: number): BlockPlace {
