@@ -1,4 +1,4 @@
-/** Bugs of sessions, of the writer's queue, and of when an answer may leave. */
+/** Bugs of sessions, of the writer's queue, of when an answer may leave, and of the pages that are stored. */
 import type { Mutant } from "../../cli/mutant.ts";
 
 const EXECUTOR = "core/database/executor.ts";
@@ -89,6 +89,30 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
     "core/database/recollection.ts",
     "    if (this.isSettled(sequence)) return \"settled\";\n    const answer = this.answers.get(sequence);\n"
       + "    if (answer !== undefined) return answer === null ? \"working\" : \"answered\";\n",
+    "",
+  ),
+  mutant(
+    "database: answers queries while a state comes in",
+    "kin: canonical/raft until 2edd2c6",
+    "A snapshot is being restored, page by page, and a query is answered from what has come so far: from nothing.",
+    "core/database/database.ts",
+    "return this.restoring === null && index <= this.lastApplied;",
+    "return index <= this.lastApplied;",
+  ),
+  mutant(
+    "pages: a cut is read from the state as it goes on",
+    "kin: dqlite until c1efb685",
+    "The pages of a cut are looked up when they are written, not when it is taken: some are of later entries.",
+    "core/pages/cuts.ts",
+    "      const page = this.pages[place];",
+    "      const page = this.pages.length === 0 ? undefined : pageOf(numbers[place] ?? 0);",
+  ),
+  mutant(
+    "pages: a cut that could not be stored is forgotten",
+    null,
+    "The disk was full, and the next cut has only what has changed since: the stored snapshot lacks pages.",
+    "core/pages/cuts.ts",
+    "    if (!isStored) for (const number of cut.numbers) this.changed.add(number);\n",
     "",
   ),
 ];
