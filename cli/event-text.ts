@@ -13,7 +13,8 @@ export function describeEvent(event: NodeEvent, id: string, directory: string): 
       const cluster = identity.cluster === null ? "of no cluster yet" : `of cluster ${identity.cluster.id}`;
       const found = damage.map((fault) => `; DAMAGED: ${describeFault(fault, directory)}`).join("");
       const refill = lost === null ? "" : `; ${describeLoss(lost)}`;
-      return `recovered ${directory}: ${cluster}, last entry ${last.index} of term ${last.term}${torn}${found}${refill}`;
+      const end = `last entry ${last.index} of term ${last.term}`;
+      return `recovered ${directory}: ${cluster}, ${end}${torn}${found}${refill}`;
     }
     case "Listening":
       return `listens on ${formatAddress(event.address)}`;

@@ -1,8 +1,8 @@
 /**
  * One node over its lives. A life is a Driver (io/) over the data directory. One that ends because what the disk holds
- * is wrong (a majority has another state, the node is *quarantined*; or the log was read back and is damaged) is followed
- * by the next, of which recovery discards what is wrong and the others send it anew; every other end is final. The
- * directory's lock and the application's database outlive them all.
+ * is wrong (a majority has another state, the node is *quarantined*; or the log was read back and is damaged) is
+ * followed by the next, of which recovery discards what is wrong and the others send it anew; every other end is final.
+ * The directory's lock and the application's database outlive them all.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { HaltReason } from "../core/replica/boundary.ts";

@@ -7,9 +7,9 @@ import { DEFAULT_DATABASE_LIMITS } from "../core/database/boundary.ts";
 import type { EngineFactory } from "../core/database/engine.ts";
 import { failure } from "../core/failure.ts";
 import { SEED_SIZE } from "../core/random.ts";
-import { DEFAULT_LIMITS, DEFAULT_TIMING } from "../core/raft/boundary.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMING, type RaftLimits } from "../core/raft/boundary.ts";
 import type { HaltReason } from "../core/replica/boundary.ts";
-import { DEFAULT_STORAGE_LIMITS } from "../core/storage/boundary.ts";
+import { DEFAULT_STORAGE_LIMITS, type StorageLimits } from "../core/storage/boundary.ts";
 import type { NodeId } from "../core/types.ts";
 import { formatAddress, type Address } from "../io/address.ts";
 import { ClientDriver, type ClientDriverOptions, type LocalConnection } from "../io/client-driver.ts";
@@ -28,6 +28,12 @@ import type { CheckedOptions, NodeEvent } from "./options.ts";
 /** A request without an answer for so long is repeated, and the leader looked for. */
 const ATTEMPT_TIMEOUT_MS = 500;
 
+/** Limits other than the usual ones. Not for applications: tests want files that are full soon. */
+export interface Tuning {
+  readonly limits?: Partial<RaftLimits>;
+  readonly storage?: Partial<StorageLimits>;
+}
+
 /** A node of a cluster, run by this process. */
 export class Node {
   private readonly options: CheckedOptions;
@@ -42,10 +48,10 @@ export class Node {
   private readonly waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   /** Not called by applications: see `open`. */
-  constructor(options: CheckedOptions, lock: DirectoryLock, engine: EngineFactory) {
+  constructor(options: CheckedOptions, lock: DirectoryLock, engine: EngineFactory, tuning: Tuning = {}) {
     this.options = options;
     this.lock = lock;
-    this.lives = new Lives(() => driverOptions(options, engine), (event) => this.onEvent(event));
+    this.lives = new Lives(() => driverOptions(options, engine, tuning), (event) => this.onEvent(event));
     this.membership = new Membership(() => this.lives.driver, options);
   }
 
@@ -229,11 +235,12 @@ export class Node {
 }
 
 /** Of one life of the node. */
-function driverOptions(options: CheckedOptions, engine: EngineFactory): DriverOptions {
+function driverOptions(options: CheckedOptions, engine: EngineFactory, tuning: Tuning): DriverOptions {
   const { id, nodes: cluster, directory, address, peers, roles } = options;
   const node = {
     id, cluster, roles, address: address === null ? "" : formatAddress(address),
-    timing: DEFAULT_TIMING, limits: DEFAULT_LIMITS, storage: DEFAULT_STORAGE_LIMITS,
+    timing: DEFAULT_TIMING, limits: { ...DEFAULT_LIMITS, ...tuning.limits },
+    storage: { ...DEFAULT_STORAGE_LIMITS, ...tuning.storage },
     engine, database: DEFAULT_DATABASE_LIMITS, seed: randomBytes(SEED_SIZE),
   };
   return { node, directory, address, peers };

@@ -13,7 +13,7 @@ import { isSystemError } from "../io/system-error.ts";
 import { Database } from "./database.ts";
 import { OpenError, openErrorOf } from "./errors.ts";
 import { adviceOn } from "./fault-text.ts";
-import { clientOptions, Node } from "./node.ts";
+import { clientOptions, Node, type Tuning } from "./node.ts";
 import { checkConnectOptions, checkOpenOptions, type CheckedOptions, type OpenOptions } from "./options.ts";
 import { loadSqlJs } from "./sqljs.ts";
 
@@ -33,10 +33,15 @@ let engine: EngineFactory | null = null;
  * await node.close();
  */
 export async function open(options: OpenOptions): Promise<Node> {
+  return openTuned(options, {});
+}
+
+/** @internal */
+export async function openTuned(options: OpenOptions, tuning: Tuning): Promise<Node> {
   const checked = checkOpenOptions(options);
   engine ??= sqliteEngineFactory(loadSqlJs());
   const lock = await takeDirectory(checked.directory);
-  const node = new Node(checked, lock, engine);
+  const node = new Node(checked, lock, engine, tuning);
   try {
     const result = await node.start();
     if (!result.ok) throw openErrorOf(result.reason, checked.directory);
