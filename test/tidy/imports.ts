@@ -79,12 +79,17 @@ const CORE_PARTS: Readonly<Record<string, readonly string[]>> = {
   wal: [],
   pages: ["wal/"],
   sqlite: ["wal/", "pages/", "database/engine.ts"],
-  storage: ["raft/boundary.ts", "raft/message.ts", "raft/configuration.ts", "raft/configuration-codec.ts"],
+  storage: [
+    "raft/boundary.ts", "raft/message.ts", "raft/configuration.ts", "raft/configuration-codec.ts",
+    // Pages as bytes with numbers and checksums, and what entries make of them; no WAL, no views.
+    "pages/page-cut.ts", "pages/page-overlay.ts", "pages/first-page.ts", "pages/lock-byte-page.ts",
+    "pages/rolling-checksum.ts",
+  ],
   wire: [
     "raft/message.ts", "raft/boundary.ts", "raft/configuration.ts", "raft/configuration-codec.ts", "database/engine.ts",
   ],
-  replica: ["raft/", "storage/", "wire/"],
-  database: ["raft/boundary.ts", "wire/"],
+  replica: ["raft/", "storage/", "wire/", "pages/page-cut.ts"],
+  database: ["raft/boundary.ts", "storage/boundary.ts", "wire/", "pages/page-cut.ts"],
   client: ["wire/", "database/engine.ts"],
   node: ["replica/", "database/", "raft/boundary.ts", "storage/", "wire/"],
 };
