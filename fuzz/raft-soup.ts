@@ -142,7 +142,8 @@ export class Soup {
     // What became of a proposal is known once something is committed at its index.
     const goal = this.world.longest + 3;
     for (let step = 0; step < 60_000; step++) {
-      this.isQuiet = this.world.reference.committed.length >= goal;
+      // Now and then a little more is asked for: a leader may have been deposed since, with proposals beyond the goal.
+      this.isQuiet = this.world.reference.committed.length >= goal && step % 8_000 >= 100;
       this.stir(false);
       if (this.isQuiet && step % 16 === 0 && this.isSettled()) return;
     }
@@ -181,8 +182,8 @@ export class Soup {
 
   private restart(host: Host, faults: boolean): void {
     const { random } = this;
-    if (faults && random.chance(this.damage) && this.mayLose(host)) {
-      const { log, snapshot } = host.disk;
+    const { log, snapshot } = host.disk;
+    if (faults && random.chance(this.damage) && log.length > 0 && this.mayLose(host)) {
       const keep = random.chance(75) ? random.integer(snapshot, log.length) : random.integer(0, log.length);
       this.world.lose(host, keep, random.chance(70));
     }

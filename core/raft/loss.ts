@@ -31,8 +31,8 @@ export class Loss {
   private readonly request: number;
   private isTold = false;
   private askAt: Instant;
-  /** How far the leader of which term has found our log to agree with its own. */
-  private verified = { term: 0 as Term, index: 0 as LogIndex };
+  /** How far the leader of which term has found our log to agree with its own; null: none has yet. */
+  private verified: { readonly term: Term; readonly index: LogIndex } | null = null;
 
   constructor(lost: EntryId | null, term: Term, random: Random, now: Instant) {
     this.entry = lost;
@@ -49,7 +49,8 @@ export class Loss {
   /** The leader of this term holds our log up to `index`. */
   verify(term: Term, index: LogIndex): void {
     if (this.entry === null) return;
-    if (this.verified.term !== term || this.verified.index < index) this.verified = { term, index };
+    const { verified } = this;
+    if (verified === null || verified.term !== term || verified.index < index) this.verified = { term, index };
   }
 
   /** The number under which the leader of this term is to be told now; null: it is not. */
@@ -69,7 +70,7 @@ export class Loss {
   /** Whether all is there again, just now: durable, and found to agree in the current term. */
   isMadeGood(log: Log, durable: EntryId, currentTerm: Term): boolean {
     const { entry, verified } = this;
-    if (entry === null || verified.term !== currentTerm) return false;
+    if (entry === null || verified === null || verified.term !== currentTerm) return false;
     const index = Math.min(verified.index, durable.index) as LogIndex;
     // Below the base nothing is durable: a snapshot is being installed.
     if (index < log.base.index || !isAtLeastAsUpToDate(log.idAt(index), entry)) return false;
