@@ -14,6 +14,7 @@ import type { Instant, Ticket } from "../core/types.ts";
 import { ClientProcess, type ClientWorld } from "./client-process.ts";
 import { ClientTraffic, type TrafficWorld } from "./client-traffic.ts";
 import { Computers } from "./computers.ts";
+import { CrashShadow } from "./crash-shadow.ts";
 import type { PendingOperation } from "./disk.ts";
 import type { Environment } from "./environment.ts";
 import { type Remedy, remedyOf } from "./halts.ts";
@@ -81,6 +82,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
   /** How many events have had the same time. */
   private eventsNow = 0;
   private readonly computers: Computers;
+  private readonly shadow: CrashShadow;
   private readonly environment: Environment;
   private readonly workload: Workload;
   private readonly random: Random;
@@ -95,6 +97,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
     this.tally = tally;
     this.marks = new MarkWatcher(tally);
     this.computers = new Computers(plan, random, tally);
+    this.shadow = new CrashShadow(plan.storage, random.fork());
     this.nodes = this.computers.nodes;
     const { length: computers } = this.nodes;
     this.clients = Array.from({ length: plan.clients }, (_, place) => {
@@ -218,8 +221,20 @@ export class Cluster implements ClientWorld, TrafficWorld {
     this.membership.stepped(node, observation.raft);
     this.marks.stepped(node, input, observation.raft, effects);
     this.fail("correctness", this.judge.nodeStepped(this.now as Instant, node.id, input, observation, effects));
+    if (observation.raft !== null && effects.some(vouches)) this.castShadow(node);
     if (this.failure !== null) return;
     for (const effect of effects) this.performNodeEffect(node, effect);
+  }
+
+  /** What the node is about to say has to be true after any crash. */
+  private castShadow(node: NodeProcess): void {
+    if (this.plan.shadowPerMille === 0 || this.failure !== null) return;
+    if (this.random.integer(0, 999) >= this.plan.shadowPerMille) return;
+    for (const image of this.shadow.imagesOf(node.id, node.disk)) {
+      this.tally.mark("crashImages");
+      this.fail("correctness", this.judge.imageRecovered(node.id, image, node.disk));
+      if (this.failure !== null) return;
+    }
   }
 
   private performNodeEffect(node: NodeProcess, effect: NodeEffect): void {
@@ -429,4 +444,9 @@ export class Cluster implements ClientWorld, TrafficWorld {
     this.network.received(packet);
     this.stepNode(node, { type: "PeerReceived", from: this.nodes[packet.from]!.id, bytes: packet.bytes });
   }
+}
+
+/** Whether somebody hears something of it. */
+function vouches({ type }: NodeEffect): boolean {
+  return type === "Send" || type === "Respond";
 }

@@ -182,15 +182,22 @@ export class SimulatedDisk {
     return this.directory.durable(name);
   }
 
-  /** The process dies. `loss`: the power fails too; null: the cache outlives it. */
-  crash(loss: PowerLoss | null): void {
+  /**
+   * The process dies. `loss`: the power fails too; null: the cache outlives it.
+   *
+   * @param undonePercent of a hundred changes of the directory that were not synced, how many are undone
+   */
+  crash(loss: PowerLoss | null, undonePercent = loss?.dropPercent ?? 0): void {
     this.performSomeUnanswered();
     this.busyUntil.clear();
     if (this.hung) this.slowUntil = 0;
     this.hung = false;
     this.hasFailed = false;
     this.hasMetDamage = false;
-    if (loss !== null) this.losePower(loss);
+    if (loss === null) return;
+    this.directory.losePower(undonePercent, this.random, this.tally);
+    // A file is settled once, under whichever name.
+    for (const file of new Set(this.directory.files())) file.losePower(loss, this.random, this.tally);
   }
 
   /** The names that are there now, sorted. */
@@ -239,12 +246,6 @@ export class SimulatedDisk {
     this.tally.inject("partialWrite");
     const { ok } = this.execute({ ...write, bytes: write.bytes.slice(0, this.random.integer(1, write.bytes.length - 1)) });
     if (ok) this.tally.effect("partialWrite");
-  }
-
-  private losePower(loss: PowerLoss): void {
-    this.directory.losePower(loss.dropPercent, this.random, this.tally);
-    // A file is settled once, under whichever name.
-    for (const file of new Set(this.directory.files())) file.losePower(loss, this.random, this.tally);
   }
 
   private execute(operation: DiskOperation): DiskOutcome {

@@ -6,6 +6,7 @@
 import type { NodeEffect, NodeInput } from "../../core/node/boundary.ts";
 import type { Configuration } from "../../core/raft/configuration.ts";
 import type { EntryId, Instant, LogIndex, MemberId, NodeId, Term } from "../../core/types.ts";
+import type { Recovered, StorageFault } from "../../core/storage/boundary.ts";
 import type { SqlValue } from "../../core/database/engine.ts";
 
 /** One rule broken. `oracle` is its short name: the last line of a failed run says FAILED <oracle>. */
@@ -61,6 +62,15 @@ export interface DatabaseObservation {
   readonly checksum: number;
 }
 
+/** What recovery made of a copy of a node's disk that crashed in some way. */
+export interface RecoveredImage {
+  readonly fate: string;
+  readonly outcome:
+    /** `restored`: what is wrong with the snapshot's pages; null: nothing. */
+    | { readonly type: "recovered"; readonly recovered: Recovered; readonly restored: string | null }
+    | { readonly type: "failed"; readonly fault: StorageFault };
+}
+
 /** What of a node's disk survives any crash: every write that is not synced taken as lost. */
 export interface DurableDisk {
   /** The file's durable bytes, not copied, not to be kept; null: no such file, durably. */
@@ -106,6 +116,8 @@ export interface Judge {
   nodeCrashed(now: Instant, node: NodeId): Violation | null;
   /** The node's disk is gone for good: what it has said no longer counts, and its name starts anew. */
   diskLost(now: Instant, node: NodeId): Violation | null;
+  /** A copy of the node's disk has crashed and was recovered: what that says has to vouch for all that the node says. */
+  imageRecovered(node: NodeId, image: RecoveredImage, disk: DurableDisk): Violation | null;
   /** The state of a running node was changed behind its back: what it shows of it counts no more until it is healed. */
   memoryFlipped(node: NodeId): void;
   /** It has found out, and will fetch its state from others. */

@@ -52,6 +52,11 @@ export class DurableNode {
     return this.usableLog?.last ?? this.snapshot?.entry ?? null;
   }
 
+  /** null: there is no snapshot, or it is of no use. */
+  get snapshotEntry(): EntryId | null {
+    return this.isQuarantined ? null : (this.snapshot?.entry ?? null);
+  }
+
   /** What a candidate's log is compared with: all that it has acknowledged, be it there or not. */
   get acknowledged(): EntryId | null {
     const { last, lost } = this;

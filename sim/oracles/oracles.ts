@@ -7,7 +7,7 @@ import type { RaftTiming } from "../../core/raft/boundary.ts";
 import type { Instant, LogIndex, NodeId } from "../../core/types.ts";
 import type { History } from "../workload/history.ts";
 import type {
-  DurableDisk, FinalNode, ImageReader, Judge, JudgeCounts, NodeObservation, Violation,
+  DurableDisk, FinalNode, ImageReader, Judge, JudgeCounts, NodeObservation, RecoveredImage, Violation,
 } from "./boundary.ts";
 import { ClientOracle } from "./client-oracle.ts";
 import { DatabaseOracle } from "./database-oracle.ts";
@@ -69,6 +69,10 @@ export class Oracles implements Judge {
   diskLost(_now: Instant, node: NodeId): Violation | null {
     this.raft.diskLost(node);
     return null;
+  }
+
+  imageRecovered(node: NodeId, image: RecoveredImage, disk: DurableDisk): Violation | null {
+    return this.raft.imageRecovered(node, image, disk);
   }
 
   memoryFlipped(node: NodeId): void {

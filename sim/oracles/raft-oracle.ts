@@ -12,7 +12,7 @@ import type { RecordHeader } from "../../core/storage/record.ts";
 import type { TermRuns } from "../../core/term-runs.ts";
 import type { EntryId, LogIndex, MemberId, NodeId, Term } from "../../core/types.ts";
 import { sameEntry } from "../../core/types.ts";
-import type { DurableDisk, JudgeCounts, RaftObservation, Violation } from "./boundary.ts";
+import type { DurableDisk, JudgeCounts, RaftObservation, RecoveredImage, Violation } from "./boundary.ts";
 import { decodeLetter } from "../../core/wire/peer-codec.ts";
 import { Commitment, type Population } from "./commitment.ts";
 import { CommittedLog } from "./committed.ts";
@@ -22,6 +22,7 @@ import { LogHistory } from "./log-history.ts";
 import { judgeNumbers } from "./node-numbers.ts";
 import { judgePromise } from "./promise.ts";
 import { isQuorum, showConfiguration, votesIn } from "./quorum.ts";
+import { judgeImage } from "./shadow.ts";
 import { contains, logOf, names, showEntry, type Step, type Subject } from "./subject.ts";
 import { violation } from "./violation.ts";
 
@@ -98,6 +99,17 @@ export class RaftOracle implements Population {
       ?? this.commitment.judge(step)
       ?? this.judgePromises(step, effects)
     );
+  }
+
+  imageRecovered(node: NodeId, image: RecoveredImage, { isDamaged }: DurableDisk): Violation | null {
+    const { disk, before: shown } = this.subject(node);
+    if (shown === null) return null;
+    const { outcome } = image;
+    const broken = judgeImage({ disk, shown, isDamaged }, image);
+    if (broken !== null) return violation("crash-shadow", `${node}, crashed now (${image.fate}), ${broken}`, [node]);
+    if (outcome.type === "failed") return null;
+    const { base, terms } = outcome.recovered.log;
+    return this.history.judgeRuns(node, base, terms, 0);
   }
 
   private judgePromises(
