@@ -16,7 +16,7 @@ import { IDENTITY_FILE, encodeIdentity } from "./identity-file.ts";
 import { MARK_SIZE } from "./log.ts";
 import { MANIFEST_FILE, encodeManifest } from "./manifest.ts";
 import { encodePageFileHead, pageFileName } from "./page-file.ts";
-import { encodeSegmentHeader, segmentFile } from "./segment-file.ts";
+import { SEGMENT_HEADER_SIZE, encodeSegmentHeader, segmentFile } from "./segment-file.ts";
 import { TERM_FILE, encodeNewTermFile } from "./term-file.ts";
 import { type WholeDatabase, checksumOfPages } from "./whole-database.ts";
 
@@ -110,9 +110,9 @@ function manifestOf({ database, entry, configuration }: Founding, owner: Owner, 
 
 /** The log begins behind the entry. */
 function segmentOf({ entry, limits }: Founding, owner: Owner): NewFile {
-  const header = { sequence: FIRST_SEQUENCE, start: 0, base: entry, previous: 0, startsAnew: true };
-  const bytes = encodeSegmentHeader(owner, header);
-  return { name: segmentFile(FIRST_SEQUENCE), bytes, size: Math.max(limits.segmentBytes, bytes.length + MARK_SIZE) };
+  const size = Math.max(limits.segmentBytes, SEGMENT_HEADER_SIZE + MARK_SIZE);
+  const header = { sequence: FIRST_SEQUENCE, start: 0, base: entry, previous: 0, size, startsAnew: true };
+  return { name: segmentFile(FIRST_SEQUENCE), bytes: encodeSegmentHeader(owner, header), size };
 }
 
 function fileOf(name: string, bytes: Uint8Array): NewFile {

@@ -5,7 +5,7 @@
  * A group is, in this order: the newest hard state, synced; then the truncations and entries of all its parts in one
  * write, synced. As a group begins only when the one before is durable, each record can truly say that everything
  * before its group was: on that log-recovery.ts founds its judgement of torn writes. When nothing follows for a while,
- * a mark says the same of the last group.
+ * a mark in the file of the hard state says the same of the last group.
  *
  * A group lies in one segment. If it does not fit into this one, it begins the next, header and records in one write:
  * the file stands ready, so that a roll costs no more than any other group. Where none stands ready, nothing begins.
@@ -14,7 +14,7 @@ import { invariant } from "../invariant.ts";
 import type { HardState, Ticket } from "../types.ts";
 import type { PersistOrder } from "./boundary.ts";
 import type { DiskOperation } from "./disk.ts";
-import { MARK_SIZE, recordsSize } from "./log.ts";
+import { recordsSize } from "./log.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { Mark } from "./record.ts";
 import { SEGMENT_HEADER_SIZE } from "./segment-file.ts";
@@ -49,7 +49,7 @@ export interface GroupProgress {
 
 export class GroupCommit {
   private readonly files: Pick<OpenFiles, "owner" | "log" | "term">;
-  private underWay: Group | "mark" | null = null;
+  private underWay: Group | null = null;
 
   constructor(files: Pick<OpenFiles, "owner" | "log" | "term">) {
     this.files = files;
@@ -57,7 +57,7 @@ export class GroupCommit {
 
   /** How large a segment has to be for these parts alone. */
   sizeOf(parts: readonly GroupPart[]): number {
-    return SEGMENT_HEADER_SIZE + recordsSize(parts) + MARK_SIZE;
+    return SEGMENT_HEADER_SIZE + recordsSize(parts);
   }
 
   /** Whether there is room for them, in this segment or in one that stands ready. */
@@ -85,15 +85,8 @@ export class GroupCommit {
     this.underWay = group;
     const hardState = newestHardState(parts);
     if (hardState === null) return this.writeLog(group);
-    const { term } = this.files;
-    invariant(hardState.currentTerm >= term.hardState.currentTerm, "the term never falls");
-    group.slot = { ...term, generation: term.generation + 1, hardState };
-    const bytes = encodeSlot(this.files.owner, group.slot);
-    const offset = slotOffset(group.slot.generation);
-    return [
-      perform({ type: "write", file: TERM_FILE, offset, bytes }),
-      { operation: { type: "sync", file: TERM_FILE }, synced: "term" },
-    ];
+    invariant(hardState.currentTerm >= this.files.term.hardState.currentTerm, "the term never falls");
+    return this.writeTerm(group, hardState);
   }
 
   /** The sync of this file, handed out last, has been answered. */
@@ -101,10 +94,6 @@ export class GroupCommit {
     const group = this.underWay;
     invariant(group !== null, "only a sync that was asked for is reported");
     if (file === "log") this.files.log.noteSynced();
-    if (group === "mark") {
-      this.underWay = null;
-      return { operations: [], done: [] };
-    }
     if (file === "term") {
       invariant(group.slot !== null, "a group syncs its hard state once");
       this.files.term = group.slot;
@@ -116,17 +105,24 @@ export class GroupCommit {
     return { operations: [], done: group.parts };
   }
 
-  /**
-   * Marks the end of the log, if no mark vouches for all of it yet and there is room for one: a group without parts.
-   * Otherwise there is nothing to do.
-   */
+  /** Vouches for the end of the log, if nothing does yet: a group without parts. Otherwise there is nothing to do. */
   markEnd(): readonly GroupOperation[] {
     invariant(this.underWay === null, "one group at a time");
     const { log, term } = this.files;
-    if (!log.owesMark(term.generation) || log.end + MARK_SIZE > log.allocated || log.current.isDamaged) return [];
-    this.underWay = "mark";
-    const { segment: { file }, offset } = log.placeOf(log.end);
-    return [perform({ type: "write", file, offset, bytes: log.appendMark(this.mark()) }), this.syncLog()];
+    if (log.isVouchedBy(term.vouched)) return [];
+    this.underWay = { parts: [], slot: null };
+    return this.writeTerm(this.underWay, term.hardState);
+  }
+
+  private writeTerm(group: Group, hardState: HardState): readonly GroupOperation[] {
+    const { owner, term, log } = this.files;
+    group.slot = { ...term, generation: term.generation + 1, hardState, vouched: log.vouched };
+    const bytes = encodeSlot(owner, group.slot);
+    const offset = slotOffset(group.slot.generation);
+    return [
+      perform({ type: "write", file: TERM_FILE, offset, bytes }),
+      { operation: { type: "sync", file: TERM_FILE }, synced: "term" },
+    ];
   }
 
   private writeLog({ parts }: Group): readonly GroupOperation[] {

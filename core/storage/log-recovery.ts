@@ -21,7 +21,7 @@ import { havePrepared, startAnew } from "./log-drop.ts";
 import { type FileRange, type Replay, replay } from "./log-replay.ts";
 import { inspectTail } from "./log-tail.ts";
 import { HEADER_COPY_SIZE, SEGMENT_HEADER_SIZE, encodeSegmentHeader, segmentFile } from "./segment-file.ts";
-import { type TermSlot, lostWith } from "./term-file.ts";
+import { type TermSlot, lostWith, writeSlot } from "./term-file.ts";
 
 export interface LogSource {
   readonly owner: Owner;
@@ -132,7 +132,7 @@ function* judgedDamaged(
   const { snapshot, term } = source;
   const known = yield* lastKnown(source, segments, read, stoppedAt);
   const isBehind = read === null || read.log.entries.last.index < (snapshot?.index ?? 0);
-  const log = isBehind ? voidLog(segments, snapshot ?? NO_ENTRY) : read.log;
+  const log = isBehind ? voidLog(segments, snapshot ?? NO_ENTRY, term.vouched.through) : read.log;
   const configurations = isBehind ? [] : read.configurations;
   const kept = lostWith(log.entries.last, snapshot);
   const { currentTerm } = term.hardState;
@@ -153,18 +153,18 @@ function* judgedDamaged(
 function* lastKnown(
   source: LogSource, segments: readonly FoundSegment[], read: Replay | null, stoppedAt: number,
 ): DiskProcedure<EntryId | null> {
-  let known = lostWith(source.term.lost, read?.log.entries.last ?? null);
-  // Of a segment that cannot be read at all nothing is known, nor of a file that is missing.
-  let isOpen = read === null;
+  const { lost, vouched } = source.term;
+  let known = lostWith(lost, vouched.last, read?.log.entries.last ?? null);
+  // Unless something intact lies behind the damage.
+  let isOpen = true;
   for (let at = stoppedAt; at < segments.length; at++) {
     const found = segments[at] as FoundSegment;
     if (isGap(segments, at)) isOpen = true;
     const isFirst = at === stoppedAt;
     const segment = isFirst && read !== null ? read.log.current : headed(found);
-    if (segment === null) {
-      if (!found.isSound) isOpen = true;
-      continue;
-    }
+    // Of a segment that cannot be read at all nothing is known, nor of a file that is missing.
+    if (segment === null && !found.isSound) isOpen = true;
+    if (segment === null) continue;
     if (!isFirst) [known, isOpen] = [lostWith(known, segment.base), false];
     const from = isFirst && read !== null ? read.log.end : segment.start;
     const end = segments[at + 1]?.header?.start ?? endOf(segment);
@@ -188,8 +188,8 @@ function isGap(segments: readonly FoundSegment[], at: number): boolean {
 }
 
 /** Of a log that is to start anew: empty behind `base`, in a place behind all that there is. */
-function voidLog(found: readonly FoundSegment[], base: EntryId): Log {
-  let start = 0;
+function voidLog(found: readonly FoundSegment[], base: EntryId, vouchedThrough: number): Log {
+  let start = vouchedThrough;
   for (const { header, size } of found) start = Math.max(start, header?.start ?? 0) + size;
   const sequence = found.at(-1)?.sequence ?? 0;
   const header = { sequence, start, base, previous: 0, size: SEGMENT_HEADER_SIZE, startsAnew: false };
@@ -222,10 +222,10 @@ function sizeOf(ranges: readonly FileRange[]): number {
 
 /** Makes the log durable as it was judged, and vouches for it. Refused: there is no space for a segment. */
 export function* settleLog(
-  judged: JudgedLog, source: Pick<LogSource, "owner" | "term" | "names">, limits: StorageLimits,
+  judged: JudgedLog, member: { readonly owner: Owner; term: TermSlot }, limits: StorageLimits,
 ): DiskProcedure<Judged<Log>> {
   const { repairs, log } = judged;
-  const files = { owner: source.owner, term: source.term, log };
+  const files = { owner: member.owner, term: member.term, log };
   if (repairs.goesOn === "anew") {
     const refused = yield* startAnew(files, log.entries.base, limits);
     if (refused !== null) return refused;
@@ -233,7 +233,10 @@ export function* settleLog(
   yield* removeFiles(repairs.unneeded);
   // The last one first: what is left has no gap.
   yield* removeFiles([...repairs.cut].reverse());
-  if (repairs.goesOn === "anew") return { ok: true, value: files.log };
+  if (repairs.goesOn === "anew") {
+    yield* vouch(files.log, member);
+    return { ok: true, value: files.log };
+  }
   for (const { sequence, file, size } of repairs.ready) log.addAhead({ sequence, file, size });
   const touched = new Set([log.current.file]);
   for (const range of repairs.torn) {
@@ -243,7 +246,7 @@ export function* settleLog(
   for (const { found, offset } of repairs.headers) {
     const segment = log.segments.find(({ sequence }) => sequence === found.sequence);
     if (segment === undefined) continue;
-    const bytes = encodeSegmentHeader(source.owner, found.header ?? segment).subarray(0, HEADER_COPY_SIZE);
+    const bytes = encodeSegmentHeader(member.owner, found.header ?? segment).subarray(0, HEADER_COPY_SIZE);
     yield { type: "write", file: found.file, offset, bytes };
     touched.add(found.file);
   }
@@ -254,7 +257,7 @@ export function* settleLog(
     const refused = yield* goOnward(files, limits);
     if (refused !== null) return refused;
   }
-  yield* vouch(log, source.term.generation);
+  yield* vouch(log, member);
   return { ok: true, value: log };
 }
 
@@ -274,14 +277,8 @@ function* goOnward(
 }
 
 /** From here on nothing that recovery reports can be taken for torn. */
-function* vouch(log: Log, generation: number): DiskProcedure<void> {
-  // The mark may wait for the first group if there is no room.
-  if (!log.owesMark(generation) || !log.hasRoom(0)) return;
-  const { segment: { file }, offset } = log.placeOf(log.end);
-  const through = log.end;
-  yield { type: "write", file, offset, bytes: log.appendMark({ through, generation }) };
-  yield { type: "sync", file };
-  log.noteSynced();
+function* vouch(log: Log, member: { readonly owner: Owner; term: TermSlot }): DiskProcedure<void> {
+  if (!log.isVouchedBy(member.term.vouched)) yield* writeSlot(member, { vouched: log.vouched });
 }
 
 function* overwrite({ file, offset, end }: FileRange, maxWriteBytes: number): DiskProcedure<void> {

@@ -7,15 +7,16 @@
  * so is the header of a segment, which goes with its first group. The cases at the place where no record follows are:
  * 1. the segment after this one has a header that starts at this place: the log goes on there;
  * 2. it has one that starts farther on: damage;
- * 3. an intact header of a record behind the place, here or in the next segment, vouches for it: damage;
+ * 3. an intact header of a record behind the place, here or in the next segment, vouches for it, or the hard state's
+ *    file does: damage;
  * 4. the record there cannot be read, be it in part; or it can, and is none, but others are behind it and something
  *    that cannot be read: damage. No torn write leaves behind what cannot be read;
  * 5. otherwise the log ends there. What is intact behind it is a torn write, to be durably overwritten, so that an old
  *    record can never come to follow a new one. All else there means nothing: a file is used again as it is.
  * An intact record that contradicts those before it is damage wherever it stands: no crash makes one.
  *
- * This is conservative in one direction only: when the last group has been acknowledged and no record follows, damage
- * to it looks torn. A mark after it (written when the log rests, and on close) closes that hole.
+ * This is conservative in one direction only: when the last group has been acknowledged and nothing follows, damage to
+ * it looks torn. The mark in the hard state's file (written when the log rests, and on close) closes that hole.
  */
 import type { ConfigurationRecord } from "../raft/boundary.ts";
 import { type Configuration } from "../raft/configuration.ts";
@@ -186,11 +187,13 @@ class LogReplay {
   /** No segment is known to follow: whether one does all the same, and what lies behind the end. null: one does. */
   private *judgeEnd(stop: Stop): DiskProcedure<Replay | Refused | null> {
     const { log, next } = this;
+    const { vouched: { through } } = this.source.term;
     const tail = yield* this.inspect(this.window, log.current, log.end);
     const foreign = tail.ofTerm === null ? null : judgeGeneration(tail.ofTerm, this.source.term);
     if (foreign !== null) return foreign;
     if (tail.ofLog !== null && tail.ofLog.mark.through > log.end) return this.damaged(vouched(stop, tail.ofLog));
     if (tail.last !== null && tail.unreadableAt !== null) return this.damaged(cannotRead(tail.unreadableAt));
+    if (through > log.end && (next === null || next.isSound)) return this.damaged(vouchedByTerm(stop, through));
     const unusable = tail.unreadableAt === null ? null : this.faultOf(cannotRead(tail.unreadableAt));
     const later = this.segments.slice(this.at + 1).filter(({ header }) => header !== null);
     if (next === null) {
@@ -213,7 +216,8 @@ class LogReplay {
     const inNext = yield* this.inspect(window, segment, log.end);
     const foreign = inNext.ofTerm === null ? null : judgeGeneration(inNext.ofTerm, this.source.term);
     if (foreign !== null) return foreign;
-    const isVouched = inNext.ofLog !== null && inNext.ofLog.mark.through > log.end;
+    const through = Math.max(inNext.ofLog?.mark.through ?? 0, this.source.term.vouched.through);
+    const isVouched = through > log.end;
     if (isVouched || (later !== null && !next.isSound)) {
       this.enter(header);
       return null;
@@ -305,6 +309,10 @@ function cannotRead(offset: number): Stop {
 function vouched({ offset, detail }: Stop, { position, mark }: RecordHeader): Stop {
   const by = `although the record at position ${position} vouches for everything below ${mark.through}`;
   return { isDamage: true, offset, detail: `${detail}, ${by}` };
+}
+
+function vouchedByTerm({ offset, detail }: Stop, through: number): Stop {
+  return { isDamage: true, offset, detail: `${detail}, although ${TERM_FILE} vouches for everything below ${through}` };
 }
 
 /** The hard state is synced before the records that rely on it. null: so it was. */

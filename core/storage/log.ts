@@ -11,6 +11,7 @@ import type { PersistOrder } from "./boundary.ts";
 import { EntryTable } from "./entry-table.ts";
 import { type Mark, type RecordBody, type RecordHeader, isEntryKind, recordSize, writeRecord } from "./record.ts";
 import { SEGMENT_HEADER_SIZE, type SegmentHeader, encodeSegmentHeader, segmentFile } from "./segment-file.ts";
+import type { Vouched } from "./term-file.ts";
 
 const NO_BYTES = new Uint8Array(0);
 const TRUNCATION_RULE = "a truncation keeps an entry of the log, or its base";
@@ -130,14 +131,14 @@ export class Log {
     this.lastSequence = Math.max(this.lastSequence, prepared.sequence);
   }
 
-  /** Whether so many bytes of records fit behind the last one, and a mark behind them. */
+  /** Whether so many bytes of records fit behind the last one. */
   hasRoom(size: number): boolean {
-    return this.end + size + MARK_SIZE <= this.allocated;
+    return this.end + size <= this.allocated;
   }
 
   /** Whether they fit into the segment that stands ready. */
   canRoll(size: number): boolean {
-    return this.prepared !== null && SEGMENT_HEADER_SIZE + size + MARK_SIZE <= this.prepared.size;
+    return this.prepared !== null && SEGMENT_HEADER_SIZE + size <= this.prepared.size;
   }
 
   /** The header of the segment after this one, in a file of this size, if the log ends here and goes on there. */
@@ -199,9 +200,14 @@ export class Log {
     this.durableIndex = this.entries.last.index;
   }
 
-  /** Whether a mark written now would vouch for more than the last one. */
-  owesMark(generation: number): boolean {
-    return this.marked.through < this.contentEnd || this.marked.generation < generation;
+  /** What is durable of it. */
+  get vouched(): Vouched {
+    return { through: this.synced, last: this.entries.idAt(this.durableIndex) };
+  }
+
+  /** Whether that vouches for all of it, and for no other log that was cut. */
+  isVouchedBy({ through }: Vouched): boolean {
+    return through >= this.contentEnd && through <= this.end;
   }
 
   /**

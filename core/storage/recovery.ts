@@ -178,7 +178,7 @@ function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judge
     return { ok: true, value: { recovered, files: files.value, hasReserve } };
   }
 
-  const settled = yield* settleLog(findings.log, { owner, term: marked.term, names }, limits);
+  const settled = yield* settleLog(findings.log, marked, limits);
   if (!settled.ok) return settled;
   const log = settled.value;
   const files: OpenFiles = { owner, log, term: marked.term, pages: findings.pages };

@@ -18,14 +18,20 @@
  *  202   6  zero
  *  208   8  lost: term of the highest entry that may have been acknowledged and is here no more; 0: nothing is lost
  *  216   8  lost: its index; 0: nothing is lost
- *  224 288  zero
+ *  224   8  vouched: the log's position below which all was durable when the slot was written
+ *  232   8  vouched: term of the last entry then; 0: there was none
+ *  240   8  vouched: its index; 0: there was none
+ *  248 264  zero
+ *
+ * What a slot vouches for is what records vouch for (log-replay.ts), in another file: damage that takes the log's last
+ * group takes this not.
  *
  * The file is created with generation 1 in place (term 0, no vote) and the other slot blank. So whenever it exists one
  * slot is intact. A slot without an intact copy is a torn write, unless a record of the log knows its generation to be
  * durable (record.ts), or it cannot be read at all: no torn write leaves that behind.
  */
 import { invariant } from "../invariant.ts";
-import { type EntryId, type HardState, type LogIndex, type Term } from "../types.ts";
+import { type EntryId, type HardState, type LogIndex, NO_ENTRY, type Term } from "../types.ts";
 import {
   type BlockPlace, type Judged, type Owner, type Refused, beginBlock, brokenField, brokenRule, corrupt, judgeOwner,
   openBlock, readMember, sealBlock, writeMember, writeOwner,
@@ -51,11 +57,22 @@ export interface TermSlot {
   readonly lost: EntryId | null;
   /** Whether log and snapshot are of no use. */
   readonly isQuarantined: boolean;
+  readonly vouched: Vouched;
 }
+
+/** What was durable of the log when a slot was written. */
+export interface Vouched {
+  /** Everything below this position. */
+  readonly through: number;
+  /** The last entry. */
+  readonly last: EntryId;
+}
+
+const NOTHING_VOUCHED: Vouched = { through: 0, last: NO_ENTRY };
 
 /** What a new file begins with. */
 export const FIRST_SLOT: TermSlot = {
-  generation: 1, hardState: INITIAL_HARD_STATE, lost: null, isQuarantined: false,
+  generation: 1, hardState: INITIAL_HARD_STATE, lost: null, isQuarantined: false, vouched: NOTHING_VOUCHED,
 };
 
 /** What a file says, and what is to be done about it. */
@@ -76,10 +93,11 @@ export function slotOffset(generation: number): number {
 /** One copy. */
 export function encodeSlotCopy(owner: Owner, slot: TermSlot): Uint8Array {
   invariant(slot.generation >= FIRST_SLOT.generation, "generations begin at 1");
-  const { generation, hardState, lost, isQuarantined } = slot;
+  const { generation, hardState, lost, isQuarantined, vouched } = slot;
   const writer = writeOwner(beginBlock(placeOf(slotOffset(generation))), owner);
   writeMember(writer.u64(generation).u64(hardState.currentTerm), hardState.votedFor);
   writer.u8(isQuarantined ? 1 : 0).raw(new Uint8Array(6)).u64(lost?.term ?? 0).u64(lost?.index ?? 0);
+  writer.u64(vouched.through).u64(vouched.last.term).u64(vouched.last.index);
   return sealBlock(writer, SLOT_SIZE);
 }
 
@@ -109,11 +127,16 @@ export function lostWith(...entries: readonly (EntryId | null)[]): EntryId | nul
   return highest;
 }
 
-/** Makes it durable that this disk has lost something, or that it has not, without any change of the hard state. */
+/**
+ * Makes it durable what this disk has to say of itself, without any change of the hard state. Who ends a quarantine has
+ * made a new log, for which nothing vouches.
+ */
 export function* writeSlot(
-  files: { readonly owner: Owner; term: TermSlot }, change: Partial<Pick<TermSlot, "lost" | "isQuarantined">>,
+  files: { readonly owner: Owner; term: TermSlot },
+  change: Partial<Pick<TermSlot, "lost" | "isQuarantined" | "vouched">>,
 ): DiskProcedure<null> {
-  const slot: TermSlot = { ...files.term, ...change, generation: files.term.generation + 1 };
+  const vouched = change.isQuarantined === false ? NOTHING_VOUCHED : files.term.vouched;
+  const slot: TermSlot = { ...files.term, vouched, ...change, generation: files.term.generation + 1 };
   const offset = slotOffset(slot.generation);
   yield { type: "write", file: TERM_FILE, offset, bytes: encodeSlot(files.owner, slot) };
   yield { type: "sync", file: TERM_FILE };
@@ -187,11 +210,13 @@ function judgeCopy(bytes: Uint8Array, offset: number, owner: Owner): Judged<Term
   reader.raw(6);
   const lost: EntryId = { term: reader.u64() as Term, index: reader.u64() as LogIndex };
   reader.demand((lost.term === 0) === (lost.index === 0), "what is lost is an entry of a term", 208);
+  const through = reader.u64();
+  const last: EntryId = { term: reader.u64() as Term, index: reader.u64() as LogIndex };
   if (reader.fault !== null) return brokenField(place, reader.fault);
   const isInPlace = slotOffset(generation) === offset - (offset % SLOT_DISTANCE);
   if (!isInPlace || generation < 1) return brokenRule(TERM_FILE, offset, "a generation stands in its own slot");
   const slot = { generation, hardState: { currentTerm, votedFor }, isQuarantined: quarantined === 1 };
-  return { ok: true, value: { ...slot, lost: lost.index === 0 ? null : lost } };
+  return { ok: true, value: { ...slot, lost: lost.index === 0 ? null : lost, vouched: { through, last } } };
 }
 
 /** A torn write may leave the new state in one copy and the one before in the other. */
