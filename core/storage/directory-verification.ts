@@ -1,0 +1,199 @@
+/**
+ * Reads everything in a directory that means anything, changes nothing, and says all that is wrong with it: both copies
+ * of identity, term and manifest, each record of the log with its payload, each page of the stored snapshot. It goes on
+ * behind every fault, where recovery stops at the first that is in the way.
+ *
+ * What a crash may leave is no fault: a torn write at the end of the log, unfinished files, files that nothing refers
+ * to. It is a remark.
+ */
+import type { EntryId } from "../types.ts";
+import { type Owner, ownerOf } from "./block.ts";
+import type { StorageFault } from "./boundary.ts";
+import { READING_CHUNK_BYTES, readIdentity, readTerm } from "./directory-reading.ts";
+import { REPLACEMENT_FILE } from "./directory-replacement.ts";
+import { isNameless } from "./disk-failure.ts";
+import { resultOf } from "./disk-result.ts";
+import type { DiskProcedure } from "./file-window.ts";
+import { IDENTITY_FILE } from "./identity-file.ts";
+import { judgeLog } from "./log-recovery.ts";
+import { RESERVE_FILE } from "./log-space.ts";
+import { MANIFEST_FILE } from "./manifest.ts";
+import { isPageFile, pageFileName } from "./page-file.ts";
+import { readManifest, readPageFile } from "./page-recovery.ts";
+import { readRun } from "./page-run.ts";
+import { isSegmentFile } from "./segment-file.ts";
+import { type VerificationFault, readSegmentFiles, verifySegments } from "./segment-verification.ts";
+import { TERM_FILE, type TermSlot } from "./term-file.ts";
+
+export interface DirectoryVerification {
+  /** Everything was read, and all of it is sound. */
+  readonly isSound: boolean;
+  /** What has been judged. */
+  readonly records: number;
+  readonly pages: number;
+  readonly faults: readonly VerificationFault[];
+  /** What is remarkable and no fault. */
+  readonly remarks: readonly string[];
+}
+
+/** Every file that a directory may have for good. */
+const KNOWN: readonly string[] = [IDENTITY_FILE, TERM_FILE, MANIFEST_FILE, RESERVE_FILE, REPLACEMENT_FILE];
+
+/** null: there is nothing to verify, as no node that is of a cluster has used the directory. */
+export function* verifyFiles(chunkBytes = READING_CHUNK_BYTES): DiskProcedure<DirectoryVerification | null> {
+  const names = resultOf(yield { type: "list" }, "list").files;
+  const verification = new Verification(names, chunkBytes);
+  return yield* verification.run();
+}
+
+class Verification {
+  private readonly names: readonly string[];
+  private readonly chunkBytes: number;
+  private readonly faults: VerificationFault[] = [];
+  private readonly remarks: string[] = [];
+  private records = 0;
+  private pages = 0;
+  /** The entry of the snapshot; null: there is none, or it cannot be read. */
+  private entry: EntryId | null = null;
+
+  constructor(names: readonly string[], chunkBytes: number) {
+    this.names = names;
+    this.chunkBytes = chunkBytes;
+  }
+
+  *run(): DiskProcedure<DirectoryVerification | null> {
+    this.lookAtNames();
+    if (!this.names.includes(IDENTITY_FILE)) {
+      if (!this.names.some((name) => name === TERM_FILE || isSegmentFile(name) || isPageFile(name))) return null;
+      this.report(missing(IDENTITY_FILE));
+      return this.result();
+    }
+    const identity = yield* readIdentity();
+    if (!identity.ok) {
+      this.report(identity.fault);
+      return this.result();
+    }
+    for (const fault of identity.value.damage) this.report(fault);
+    if (identity.value.identity.cluster === null) return null;
+    const owner = ownerOf(identity.value.identity);
+    const term = yield* this.verifyTerm(owner);
+    yield* this.verifyPages(owner);
+    yield* this.verifyLog(owner, term);
+    return this.result();
+  }
+
+  private lookAtNames(): void {
+    const unfinished = this.names.filter(isNameless);
+    if (unfinished.length > 0) this.remarks.push(`unfinished, removed by the next start: ${unfinished.join(", ")}`);
+    const others = this.names.filter((name) => {
+      return !isNameless(name) && !KNOWN.includes(name) && !isSegmentFile(name) && !isPageFile(name);
+    });
+    if (others.length > 0) this.remarks.push(`none of quorumlite's files: ${others.join(", ")}`);
+    if (!this.names.includes(REPLACEMENT_FILE)) return;
+    const detail = "the files were being replaced when the process ended: the next start completes it";
+    this.report({ type: "corrupt", file: REPLACEMENT_FILE, offset: 0, detail });
+  }
+
+  private *verifyTerm(owner: Owner): DiskProcedure<TermSlot | null> {
+    const term = yield* readTerm(owner);
+    if (!term.ok) {
+      this.report(term.fault);
+      return null;
+    }
+    for (const fault of term.value.damage) this.report(fault);
+    const { lost, isQuarantined } = term.value.slot;
+    if (lost !== null) {
+      this.remarks.push(`entries up to ${show(lost)} may have been acknowledged here, and what is missing is not back yet`);
+    }
+    if (isQuarantined) {
+      const detail = "log and snapshot are marked as being of no use: the next start discards them";
+      this.report({ type: "corrupt", file: TERM_FILE, offset: 0, detail });
+    }
+    return term.value.slot;
+  }
+
+  private *verifyPages(owner: Owner): DiskProcedure<void> {
+    const named = new Set<string>();
+    if (this.names.includes(MANIFEST_FILE)) {
+      const decoded = yield* readManifest(owner);
+      if (!decoded.ok) {
+        this.report(decoded.fault);
+        return;
+      }
+      const { damage, manifest: { state, files } } = decoded.value;
+      if (damage !== null) this.report(damage);
+      this.entry = state.entry;
+      for (const row of files) {
+        named.add(pageFileName(row.sequence));
+        const file = yield* readPageFile(row, owner.cluster, state.pageSize);
+        if (!file.ok) {
+          this.report(file.fault);
+          continue;
+        }
+        const atOnce = Math.max(1, Math.floor(this.chunkBytes / state.pageSize));
+        for (let from = 0; from < row.count; from += atOnce) {
+          const run = yield* readRun(file.value, from, Math.min(from + atOnce, row.count));
+          for (const { fault, number } of run.damage) this.faults.push({ fault, index: null, page: number });
+        }
+        this.pages += row.count;
+      }
+    }
+    const unused = this.names.filter((name) => isPageFile(name) && !named.has(name));
+    if (unused.length > 0) this.remarks.push(`nothing refers to, removed by the next start: ${unused.join(", ")}`);
+  }
+
+  private *verifyLog(owner: Owner, term: TermSlot | null): DiskProcedure<void> {
+    const files = yield* readSegmentFiles(owner, this.names);
+    const log = files.filter(({ use }) => use === "log");
+    if (log.length === 0) this.report(missing("log-0000000001"));
+    const verified = yield* verifySegments(files, this.chunkBytes);
+    this.records += verified.records;
+    this.faults.push(...verified.faults);
+    for (const { file, use } of files) if (use === "void") this.remarks.push(`${file} is void: the log starts anew behind it`);
+    if (term === null || log.length === 0) return;
+    // And as a start would judge it: records that contradict each other, the term or the snapshot, each sound by itself.
+    const { names, chunkBytes } = this;
+    const judged = yield* judgeLog({ owner, term, names, snapshot: this.entry, chunkBytes });
+    const found = judged.ok ? judged.value.damage : [judged.fault];
+    for (const fault of found) if (!this.isKnown(fault)) this.report(fault);
+    if (!judged.ok) return;
+    if (judged.value.tornBytes > 0) {
+      this.remarks.push(`${judged.value.tornBytes} bytes of a torn write at the end of the log: the next start cuts them`);
+    }
+    this.judgeFit(judged.value.log.entries.base);
+  }
+
+  private judgeFit(base: EntryId): void {
+    if (base.index <= (this.entry?.index ?? 0)) return;
+    const detail = `is ${this.entry === null ? "missing" : `of entry ${show(this.entry)}`}, ` +
+      `although the log begins behind entry ${show(base)}`;
+    this.report({ type: "corrupt", file: MANIFEST_FILE, offset: 0, detail });
+  }
+
+  /** The same place is not named twice. */
+  private isKnown(fault: StorageFault): boolean {
+    const place = placeOf(fault);
+    return place !== null && this.faults.some((known) => placeOf(known.fault) === place);
+  }
+
+  private report(fault: StorageFault): void {
+    this.faults.push({ fault, index: null, page: null });
+  }
+
+  private result(): DirectoryVerification {
+    const { faults, remarks, records, pages } = this;
+    return { isSound: faults.length === 0, records, pages, faults, remarks };
+  }
+}
+
+function placeOf(fault: StorageFault): string | null {
+  return fault.type === "corrupt" ? `${fault.file}:${fault.offset}` : null;
+}
+
+function missing(file: string): StorageFault {
+  return { type: "corrupt", file, offset: 0, detail: "missing" };
+}
+
+function show({ term, index }: EntryId): string {
+  return index === Number.MAX_SAFE_INTEGER ? "an unknown one" : `${term}/${index}`;
+}

@@ -1,0 +1,199 @@
+/**
+ * Reads the log's segments from their first byte to the end of their last record, judges every header and every payload
+ * by itself, and goes on behind what is damaged: recovery (log-recovery.ts) stops at the first hole, since nothing
+ * behind it may count; whoever asks what is damaged wants to know all of it.
+ *
+ * Behind a damaged header nobody knows where the next record begins: it is looked for, at each place where one could.
+ * That is safe, as a record names its own position and carries the segment's seed. What is not found out here is
+ * whether the last segment has lost its last records: only something later could vouch for those.
+ */
+import type { LogIndex } from "../types.ts";
+import { type Owner, foreignOwner } from "./block.ts";
+import type { StorageFault } from "./boundary.ts";
+import { BLOCK_SIZE, type DiskProcedure, FileWindow } from "./file-window.ts";
+import { resultOf } from "./disk-result.ts";
+import {
+  RECORD_ALIGNMENT, RECORD_HEADER_SIZE, type RecordHeader, decodeRecordHeader, isEntryKind, paddedSize, recordSize,
+} from "./record.ts";
+import {
+  type FoundHeader, HEADER_COPY_SIZE, SEGMENT_HEADER_SIZE, decodeSegmentHeader, segmentFile, sequenceOf,
+} from "./segment-file.ts";
+
+/** Something of the directory that is not what it should be. */
+export interface VerificationFault {
+  readonly fault: StorageFault;
+  /** Of the first entry that is concerned; null: none is, or none is known to be. */
+  readonly index: LogIndex | null;
+  /** Which page of the database; null: none. */
+  readonly page: number | null;
+}
+
+/** What a file named `log-N` is. */
+export interface SegmentFile {
+  readonly file: string;
+  readonly sequence: number;
+  /** Of the file, in bytes. */
+  readonly size: number;
+  /** null: neither copy is intact, or it is that of another use of the file. */
+  readonly header: FoundHeader | null;
+  /** Of the copies. */
+  readonly faults: readonly StorageFault[];
+  /** "void": the log starts anew behind it. "ahead": it stands ready for use. */
+  readonly use: "log" | "void" | "ahead";
+}
+
+/** All of them, ascending. Only their headers are read. */
+export function* readSegmentFiles(owner: Owner, names: readonly string[]): DiskProcedure<SegmentFile[]> {
+  const found: SegmentFile[] = [];
+  for (const sequence of names.map(sequenceOf).filter((one) => one !== null).sort((a, b) => a - b)) {
+    found.push(yield* readSegmentFile(owner, sequence));
+  }
+  const first = found.findLastIndex(({ header }) => header?.startsAnew === true);
+  const last = found.findLastIndex(({ header }) => header !== null);
+  return found.map((file, at) => {
+    if (at > last) return { ...file, faults: [], use: "ahead" };
+    return { ...file, use: at < first ? "void" : "log" };
+  });
+}
+
+function* readSegmentFile(owner: Owner, sequence: number): DiskProcedure<SegmentFile> {
+  const file = segmentFile(sequence);
+  const size = resultOf(yield { type: "open", file, create: false }, "open").size ?? 0;
+  const window = new FileWindow(file, size, SEGMENT_HEADER_SIZE);
+  const faults: StorageFault[] = [];
+  let header: FoundHeader | null = null;
+  for (const offset of [0, HEADER_COPY_SIZE]) {
+    const judged = decodeSegmentHeader(yield* window.take(offset, HEADER_COPY_SIZE), file, offset);
+    // One of an earlier use of the file is intact, and none of this segment.
+    if (judged.ok && judged.value.sequence === sequence) header ??= judged.value;
+    const detail = judged.ok ? `is of segment ${judged.value.sequence}` : null;
+    if (!judged.ok) faults.push(judged.fault);
+    else if (judged.value.sequence !== sequence) faults.push({ type: "corrupt", file, offset, detail: detail ?? "" });
+  }
+  const foreign = header === null ? null : foreignOwner(file, header.owner, owner);
+  if (foreign !== null) faults.push(foreign);
+  return { file, sequence, size, header, faults, use: "log" };
+}
+
+export interface VerifiedLog {
+  /** How many records were judged, and found sound or not. */
+  readonly records: number;
+  readonly faults: readonly VerificationFault[];
+}
+
+/** Judges the segments that are the log's. */
+export function* verifySegments(files: readonly SegmentFile[], chunkBytes: number): DiskProcedure<VerifiedLog> {
+  const log = files.filter(({ use }) => use === "log");
+  const faults: VerificationFault[] = [];
+  let records = 0;
+  for (const [at, segment] of log.entries()) {
+    for (const fault of segment.faults) faults.push({ fault, index: null, page: null });
+    const { header, file } = segment;
+    if (header === null) {
+      const detail = "neither copy of its header is intact: its records cannot be told from older ones";
+      faults.push({ fault: { type: "corrupt", file, offset: 0, detail }, index: null, page: null });
+      continue;
+    }
+    const walk = new SegmentWalk(segment, header, chunkBytes);
+    yield* walk.toTheEnd(log[at + 1]?.header?.start ?? null);
+    faults.push(...walk.faults);
+    records += walk.records;
+  }
+  return { records, faults };
+}
+
+/** One segment, from record to record. */
+class SegmentWalk {
+  readonly faults: VerificationFault[] = [];
+  records = 0;
+  private readonly file: string;
+  private readonly header: FoundHeader;
+  private readonly window: FileWindow;
+  private position: number;
+  private checksum: number;
+  /** Of the entry that comes next, as far as that is known. */
+  private nextIndex: LogIndex;
+  /** Where the next piece of the file begins, in which a record was looked for. */
+  private readonly chunkBytes: number;
+
+  constructor({ file, size }: SegmentFile, header: FoundHeader, chunkBytes: number) {
+    this.file = file;
+    this.header = header;
+    this.window = new FileWindow(file, size, chunkBytes);
+    this.position = header.start;
+    this.checksum = header.seed;
+    this.nextIndex = (header.base.index + 1) as LogIndex;
+    this.chunkBytes = chunkBytes;
+  }
+
+  /** @param end the position where the next segment begins; null: there is none */
+  *toTheEnd(end: number | null): DiskProcedure<void> {
+    for (;;) {
+      const offset = this.offsetOf(this.position);
+      const decoded = decodeRecordHeader(
+        yield* this.window.take(offset, RECORD_HEADER_SIZE), this.position, this.header.seed,
+      );
+      if (decoded.ok) {
+        yield* this.judge(decoded.value);
+        continue;
+      }
+      const next = yield* this.search(offset + RECORD_ALIGNMENT);
+      if (next === null) break;
+      this.report(offset, `${decoded.fault.rule}; the next sound record is at offset ${this.offsetOf(next.position)}`);
+      this.position = next.position;
+      this.checksum = next.previous;
+    }
+    if (end === null || end === this.position) return;
+    const detail = `its records end at position ${this.position}, and the next segment begins at ${end}`;
+    this.report(this.offsetOf(this.position), detail);
+  }
+
+  private *judge(record: RecordHeader): DiskProcedure<void> {
+    const offset = this.offsetOf(record.position);
+    const { entry, kind } = record;
+    if (record.previous !== this.checksum) this.report(offset, "it does not name the checksum of the record before");
+    if (isEntryKind(kind)) this.nextIndex = entry.index;
+    const from = offset + RECORD_HEADER_SIZE;
+    const end = from + paddedSize(record.payloadSize);
+    const isWhole = end <= this.window.size;
+    const checksum = isWhole ? yield* this.window.checksum(from, end) : 0;
+    const unreadable = this.window.unreadableIn(offset, Math.min(end, this.window.size));
+    if (unreadable !== null) this.report(unreadable, "cannot be read");
+    else if (!isWhole) this.report(from, "its payload lies beyond the end of the file");
+    else if (checksum !== record.payloadChecksum) this.report(from, "its payload does not match its checksum");
+    this.records += 1;
+    this.checksum = record.checksum;
+    this.position = record.position + recordSize(record.payloadSize);
+    if (kind === "truncation" || isEntryKind(kind)) this.nextIndex = (entry.index + 1) as LogIndex;
+  }
+
+  /** The next sound header at or behind an offset; null: there is none. */
+  private *search(from: number): DiskProcedure<RecordHeader | null> {
+    const step = Math.max(BLOCK_SIZE, this.chunkBytes);
+    for (let start = from; start < this.window.size; start += step) {
+      const bytes = yield* this.window.take(start, step + RECORD_HEADER_SIZE - RECORD_ALIGNMENT);
+      for (let at = 0; at < step && at + RECORD_HEADER_SIZE <= bytes.length; at += RECORD_ALIGNMENT) {
+        const position = this.header.start + start + at - SEGMENT_HEADER_SIZE;
+        // Its own position makes a header recognisable before any checksum is computed.
+        if (!namesPosition(bytes, at, position)) continue;
+        const decoded = decodeRecordHeader(bytes.subarray(at), position, this.header.seed);
+        if (decoded.ok) return decoded.value;
+      }
+    }
+    return null;
+  }
+
+  private offsetOf(position: number): number {
+    return SEGMENT_HEADER_SIZE + position - this.header.start;
+  }
+
+  private report(offset: number, detail: string): void {
+    const fault: StorageFault = { type: "corrupt", file: this.file, offset, detail };
+    this.faults.push({ fault, index: this.nextIndex, page: null });
+  }
+}
+
+function namesPosition(bytes: Uint8Array, at: number, position: number): boolean {
+  const low = bytes[at + 16]! | (bytes[at + 17]! << 8) | (bytes[at + 18]! << 16) | (bytes[at + 19]! << 24);
+  return low >>> 0 === position % 4294967296;
+}
