@@ -10,3 +10,15 @@ export type { NodeEvent, OpenOptions } from "./options.ts";
 export type { StorageStatus } from "../io/driver.ts";
 export type { FailureCode } from "../core/failure.ts";
 export type { SqlParameters, SqlValue } from "../core/database/engine.ts";
+export { exportDatabase, type ExportOptions, type ExportReport } from "./export.ts";
+export { importDatabase, type ImportOptions, type ImportReport } from "./import.ts";
+export { inspectDirectory, verifyDirectory } from "./inspection.ts";
+export type {
+  DirectoryFault, DirectoryInspection, DirectoryVerification, InspectedMember, InspectedSnapshot, VerifyOptions,
+  VerifyProgress,
+} from "./inspection.ts";
+export { listEntries, readLastEntry } from "./entry-listing.ts";
+export type { LastEntry, ListedEntry, ListOptions } from "./entry-listing.ts";
+export { OperatorError, type OperatorErrorCode } from "./operator-error.ts";
+export { type QuorumRecoveryOptions, type QuorumRecoveryReport, recoverFromQuorumLoss } from "./quorum-recovery.ts";
+export type { EntryId } from "../core/types.ts";

@@ -7,6 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { unreachable } from "../core/invariant.ts";
+import type { StorageFault } from "../core/storage/boundary.ts";
 import type { DiskAnswer, DiskFailure, DiskNews, DiskOperation } from "../core/storage/disk.ts";
 import { type OfflineMember, readMember } from "../core/storage/directory-reading.ts";
 import { isBearable, isWantOfSpace } from "../core/storage/disk-failure.ts";
@@ -29,8 +30,8 @@ type Perform = (operation: DiskOperation) => Promise<DiskNews>;
 export class OfflineDirectory {
   /** The whole path. */
   readonly directory: string;
-  /** Told of each piece that has been read. */
-  onRead: (file: string, bytes: number) => void = () => {};
+  /** Told of each piece that has been read, and where in the file it ends. */
+  onRead: (file: string, end: number) => void = () => {};
   private readonly lock: DirectoryLock;
   private readonly disk: ReadingDisk | WritingDisk;
 
@@ -50,6 +51,16 @@ export class OfflineDirectory {
     return new OfflineDirectory(shown, lock, access === "read" ? new ReadingDisk(shown) : new WritingDisk(shown));
   }
 
+  /** For as long as it is looked at. */
+  static async read<T>(directory: unknown, look: (offline: OfflineDirectory) => Promise<T>): Promise<T> {
+    const offline = await OfflineDirectory.open(directory, "read");
+    try {
+      return await look(offline);
+    } finally {
+      await offline.close();
+    }
+  }
+
   /** @throws OperatorError "DiskFailed" or "NoSpace" for a failure that the procedure cannot go on from */
   async run<T>(procedure: DiskProcedure<T>): Promise<T> {
     let next = procedure.next();
@@ -57,7 +68,7 @@ export class OfflineDirectory {
       const operation = next.value;
       const news = await this.disk.perform(operation);
       if (news.type === "failed" && !isBearable(operation, news.failure)) throw this.failed(news.failure);
-      if (news.type === "read") this.onRead("file" in operation ? operation.file : "", news.bytes.length);
+      if (operation.type === "read") this.onRead(operation.file, operation.offset + operation.length);
       next = procedure.next(news);
     }
     return next.value;
@@ -71,10 +82,19 @@ export class OfflineDirectory {
    */
   async member(advice: string): Promise<OfflineMember> {
     const member = await this.run(readMember());
-    if (!member.ok) throw operatorErrorOf(member.fault, this.directory, advice);
+    if (!member.ok) throw this.faultError(member.fault, advice);
     if (member.value !== null) return member.value;
+    throw this.hasNothing();
+  }
+
+  hasNothing(): OperatorError {
     const message = `directory ${this.directory} holds no data of a node that has been of a cluster: check the path`;
-    throw new OperatorError("NoData", "directory", message);
+    return new OperatorError("NoData", "directory", message);
+  }
+
+  /** @param advice what to do about damage */
+  faultError(fault: StorageFault, advice: string): OperatorError {
+    return operatorErrorOf(fault, this.directory, advice);
   }
 
   async close(): Promise<void> {

@@ -57,23 +57,35 @@ export class OperatorError extends Error {
 /** Why the files of a directory cannot be used. `advice`: what to do about damage. */
 export function operatorErrorOf(fault: StorageFault, directory: string, advice: string): OperatorError {
   const file = fault.file === null ? directory : `${directory}/${fault.file}`;
+  const detail = describeStorageFault(fault);
   switch (fault.type) {
     case "corrupt": {
-      const message = `${file} is damaged at offset ${fault.offset}: ${fault.detail}; ${advice}`;
+      const message = `${file} is damaged at offset ${fault.offset}: ${detail}; ${advice}`;
       return new OperatorError("CorruptData", "directory", message);
     }
-    case "wrongVersion": {
-      const message = `${file} has format version ${fault.found}, this program reads ${fault.expected}: ` +
-        "use the version of quorumlite that wrote it";
-      return new OperatorError("WrongVersion", "directory", message);
-    }
-    case "wrongIdentity": {
-      const message = `${file} is of ${fault.found}, and the directory of ${fault.expected}: files of two nodes ` +
-        "have been mixed; bring back the one that belongs here";
-      return new OperatorError("CorruptData", "directory", message);
-    }
+    case "wrongVersion":
+      return new OperatorError("WrongVersion", "directory", `${file} ${detail}`);
+    case "wrongIdentity":
+      return new OperatorError("CorruptData", "directory", `${file} ${detail}; ${advice}`);
     case "diskFailed":
-      return new OperatorError("DiskFailed", "directory", `the disk failed at ${file} (${fault.code}: ${fault.detail})`);
+      return new OperatorError("DiskFailed", "directory", `the disk failed at ${file}: ${detail}`);
+    default:
+      return unreachable(fault);
+  }
+}
+
+/** What is wrong, without the file and the place. */
+export function describeStorageFault(fault: StorageFault): string {
+  switch (fault.type) {
+    case "corrupt":
+      return fault.detail;
+    case "wrongVersion":
+      return `has format version ${fault.found}, this program reads ${fault.expected}: ` +
+        "use the version of quorumlite that wrote it";
+    case "wrongIdentity":
+      return `is of ${fault.found}, and the directory of ${fault.expected}: files of two nodes have been mixed`;
+    case "diskFailed":
+      return `${fault.code}: ${fault.detail}`;
     default:
       return unreachable(fault);
   }

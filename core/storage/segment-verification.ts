@@ -64,11 +64,10 @@ function* readSegmentFile(owner: Owner, sequence: number): DiskProcedure<Segment
   let header: FoundHeader | null = null;
   for (const offset of [0, HEADER_COPY_SIZE]) {
     const judged = decodeSegmentHeader(yield* window.take(offset, HEADER_COPY_SIZE), file, offset);
-    // One of an earlier use of the file is intact, and none of this segment.
-    if (judged.ok && judged.value.sequence === sequence) header ??= judged.value;
-    const detail = judged.ok ? `is of segment ${judged.value.sequence}` : null;
     if (!judged.ok) faults.push(judged.fault);
-    else if (judged.value.sequence !== sequence) faults.push({ type: "corrupt", file, offset, detail: detail ?? "" });
+    else if (judged.value.sequence === sequence) header ??= judged.value;
+    // That of an earlier use of the file: this one's was never written, or is gone.
+    else faults.push({ type: "corrupt", file, offset, detail: `is the header of segment ${judged.value.sequence}` });
   }
   const foreign = header === null ? null : foreignOwner(file, header.owner, owner);
   if (foreign !== null) faults.push(foreign);
@@ -113,7 +112,6 @@ class SegmentWalk {
   private checksum: number;
   /** Of the entry that comes next, as far as that is known. */
   private nextIndex: LogIndex;
-  /** Where the next piece of the file begins, in which a record was looked for. */
   private readonly chunkBytes: number;
 
   constructor({ file, size }: SegmentFile, header: FoundHeader, chunkBytes: number) {
@@ -139,7 +137,8 @@ class SegmentWalk {
       }
       const next = yield* this.search(offset + RECORD_ALIGNMENT);
       if (next === null) break;
-      this.report(offset, `${decoded.fault.rule}; the next sound record is at offset ${this.offsetOf(next.position)}`);
+      const rule = `the rule "${decoded.fault.rule}" is broken`;
+      this.report(offset, `${rule}; the next sound record is at offset ${this.offsetOf(next.position)}`);
       this.position = next.position;
       this.checksum = next.previous;
     }
