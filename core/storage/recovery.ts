@@ -2,6 +2,9 @@
  * From a directory to a state: what any end of the process left behind is judged, mended as far as that can be done
  * here, and made durable. And the other way round: how the files come into being.
  *
+ * First of all a replacement of the whole directory is completed (directory-replacement.ts): until that is done its files
+ * are of two lives.
+ *
  * The order in which they do is what recovery relies on. An identity without a cluster is the first file of all; log
  * and hard state are complete and durable before the identity that names the cluster takes its place; every file
  * arrives under its name by a rename. So an identity with a cluster promises both others, and no file is ever
@@ -24,6 +27,7 @@ import { type Configuration, foundingConfiguration, isVoter, votersOf } from "..
 import { type EntryId, type Identity, NO_ENTRY, memberIdOf } from "../types.ts";
 import { type Judged, type Owner, type Refused, brokenRule, corrupt, ownerOf } from "./block.ts";
 import type { Recovered, StorageFault, StorageLimits, StorageOptions } from "./boundary.ts";
+import { completeReplacement } from "./directory-replacement.ts";
 import { isNameless } from "./disk-failure.ts";
 import { refusedBy, resultOf } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
@@ -69,6 +73,8 @@ interface Findings {
 
 /** @param chunkBytes how much is read at once; a multiple of 4096 */
 export function* recover(options: StorageOptions, chunkBytes = RECOVERY_CHUNK_BYTES): DiskProcedure<Judged<Recovery>> {
+  const completed = yield* completeReplacement();
+  if (!completed.ok) return completed;
   const listed = resultOf(yield { type: "list" }, "list").files;
   const names = listed.filter((file) => !isNameless(file));
   for (const file of listed) if (isNameless(file)) yield { type: "unlink", file };
