@@ -7,7 +7,7 @@ export { OpenError, QuorumliteError, type OpenErrorCode } from "./errors.ts";
 export { MembershipError, type MembershipErrorCode } from "./membership-error.ts";
 export type { MemberChange, NewMember, Role } from "./member-fields.ts";
 export type { NodeEvent, OpenOptions } from "./options.ts";
-export type { StorageStatus } from "../io/driver.ts";
+export type { StorageStatus } from "../io/driver-status.ts";
 export type { FailureCode } from "../core/failure.ts";
 export type { SqlParameters, SqlValue } from "../core/database/engine.ts";
 export { exportDatabase, type ExportOptions, type ExportReport } from "./export.ts";

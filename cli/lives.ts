@@ -7,7 +7,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { HaltReason } from "../core/replica/boundary.ts";
 import type { Address } from "../io/address.ts";
-import { Driver, type DriverEvent, type DriverOptions, type StartResult } from "../io/driver.ts";
+import { Driver, type DriverOptions } from "../io/driver.ts";
+import type { DriverEvent, StartResult } from "../io/driver-status.ts";
 import { isSystemError } from "../io/system-error.ts";
 
 /** Before the second life at once; before each further one so much longer, up to the most. */
@@ -31,7 +32,8 @@ export class Lives {
   private isUp = false;
   private isClosing = false;
   private count = 0;
-  private reviving: Promise<void> = Promise.resolve();
+  /** How the next life began; null: the node was closed before. */
+  private reviving: Promise<StartResult | null> = Promise.resolve(null);
 
   /** @param optionsOf is asked for each life anew: no two have the same seed */
   constructor(optionsOf: () => DriverOptions, report: (event: LifeEvent) => void) {
@@ -43,8 +45,7 @@ export class Lives {
   /** Rejects with the system's error if it cannot listen. */
   async start(): Promise<StartResult> {
     const result = await this.begin();
-    if (result.ok) this.address = result.address;
-    return result;
+    return !result.ok && result.reason.type === "quarantined" ? ((await this.reviving) ?? result) : result;
   }
 
   /** null: it is between two lives, or ended. */
@@ -67,6 +68,7 @@ export class Lives {
     this.isUp = false;
     const result = await this.driver.start();
     this.isUp = result.ok;
+    if (result.ok) this.address = result.address;
     return result;
   }
 
@@ -82,15 +84,14 @@ export class Lives {
     return reason.type === "quarantined" || (reason.type === "storage" && reason.fault.type === "corrupt" && this.isUp);
   }
 
-  private async revive(): Promise<void> {
+  private async revive(): Promise<StartResult | null> {
     await this.driver.close();
     await this.wait(Math.min(PAUSE_STEP_MS * this.count++, MAX_PAUSE_MS));
     while (!this.isClosing) {
       this.driver = this.makeDriver();
       try {
         // Where recovery refuses the directory, that is the end, and the driver has said so.
-        await this.begin();
-        return;
+        return await this.begin();
       } catch (error) {
         if (!isSystemError(error)) throw error;
         // Another program listens there, or no descriptor is left: that may pass.
@@ -98,6 +99,7 @@ export class Lives {
         await this.wait(LISTEN_RETRY_MS);
       }
     }
+    return null;
   }
 
   private async wait(ms: number): Promise<void> {

@@ -2,7 +2,8 @@
 import type { Configuration, Member } from "../core/raft/configuration.ts";
 import { nodeOf } from "../core/types.ts";
 import { formatAddress } from "../io/address.ts";
-import type { Driver, StorageStatus } from "../io/driver.ts";
+import type { Driver } from "../io/driver.ts";
+import type { StorageStatus } from "../io/driver-status.ts";
 import type { Role } from "./member-fields.ts";
 import type { CheckedOptions } from "./options.ts";
 

@@ -12,13 +12,8 @@ import { Node } from "../core/node/node.ts";
 import type { ClientId } from "../core/database/boundary.ts";
 import type { TransferOutcome } from "../core/raft/boundary.ts";
 import { everybodyIn, type Configuration } from "../core/raft/configuration.ts";
-import type {
-  HaltReason, MemberChangeOutcome, MemberOperation, RejectReason, Stranger,
-} from "../core/replica/boundary.ts";
-import type { StorageFault } from "../core/storage/boundary.ts";
-import {
-  NO_ENTRY, nodeOf, type EntryId, type Identity, type LogIndex, type NodeId, type RequestNumber, type Term,
-} from "../core/types.ts";
+import type { HaltReason, MemberChangeOutcome, MemberOperation } from "../core/replica/boundary.ts";
+import { NO_ENTRY, nodeOf, type Identity, type NodeId, type RequestNumber, type Term } from "../core/types.ts";
 import { unreachable } from "../core/invariant.ts";
 import type { Hello } from "../core/wire/hello.ts";
 import { PEER_LIMITS } from "../core/wire/peer.ts";
@@ -28,9 +23,10 @@ import { ClockWatch, monotonicNow, Timer, wallClockMs } from "./clock.ts";
 import { BEAT_MS } from "./connection.ts";
 import { crash } from "./crash.ts";
 import { Disk } from "./disk.ts";
+import type { DriverEvent, DriverStatus, StartResult } from "./driver-status.ts";
 import { Listener } from "./listener.ts";
 import { OpenRequests } from "./open-requests.ts";
-import { PeerLink, type PeerLinkStatus } from "./peer-link.ts";
+import { PeerLink } from "./peer-link.ts";
 import { PeerLinks } from "./peer-links.ts";
 
 const MIB = 1024 * 1024;
@@ -49,61 +45,6 @@ export interface DriverOptions {
   readonly address: Address | null;
   /** Where others are, unless the configuration says. */
   readonly peers: ReadonlyMap<NodeId, Address>;
-}
-
-/** What operators may want to know. Nothing depends on it. */
-export type DriverEvent =
-  | Extract<NodeEffect, { readonly type: "Recovered" }>
-  | { readonly type: "Listening"; readonly address: Address }
-  | { readonly type: "LeadershipChanged"; readonly term: Term; readonly leader: NodeId | null }
-  /** Another configuration is in force here, or is now known to be committed. */
-  | { readonly type: "ConfigurationChanged"; readonly configuration: Configuration; readonly isCommitted: boolean }
-  | { readonly type: "PeerConnected"; readonly peer: NodeId }
-  | { readonly type: "PeerLost"; readonly peer: NodeId; readonly detail: string }
-  /** The peer will not hear us, and says why. Repeated for as long as it lasts. */
-  | { readonly type: "PeerRefusedUs"; readonly peer: NodeId; readonly detail: string }
-  /** We did not hear, or no longer hear, a caller. */
-  | { readonly type: "CallerRefused"; readonly caller: string; readonly detail: string }
-  | { readonly type: "MessageRejected"; readonly from: NodeId; readonly reason: RejectReason; readonly detail: string }
-  /** Scrubbing has found damage on the disk, and says what is being done about it. */
-  | { readonly type: "DamageFound"; readonly fault: StorageFault; readonly remedy: string }
-  /** Whether there is room for writes: on the disk, and within what the log may keep. */
-  | { readonly type: "SpaceChanged"; readonly hasSpace: boolean }
-  | { readonly type: "Halted"; readonly reason: HaltReason }
-  | { readonly type: "Closed" };
-
-export type StartResult =
-  | { readonly ok: true; readonly address: Address | null }
-  | { readonly ok: false; readonly reason: HaltReason };
-
-export interface DriverStatus {
-  readonly identity: Identity | null;
-  readonly term: Term;
-  readonly leader: NodeId | null;
-  /** The log's last entry, the last committed and the last applied one; 0: none, or not of a cluster yet. */
-  readonly lastIndex: LogIndex;
-  readonly commitIndex: LogIndex;
-  readonly appliedIndex: LogIndex;
-  /** In force; null: this node is of no cluster yet. */
-  readonly configuration: Configuration | null;
-  readonly storage: StorageStatus;
-  /** Empty nodes that have asked this one for admission. */
-  readonly strangers: readonly Stranger[];
-  /** Whom this node calls. */
-  readonly peers: ReadonlyMap<NodeId, PeerLinkStatus>;
-}
-
-/** What can be said of the disk of a node. */
-export interface StorageStatus {
-  /**
-   * The highest entry that the disk may have lost: until the others have sent what is missing, this node does not lead,
-   * and votes for nobody who has less. null: nothing is lost.
-   */
-  readonly lost: EntryId | null;
-  /** Whether there is room for writes. Where there is none they are refused, and reads go on. */
-  readonly hasSpace: boolean;
-  /** Up to which entry the database stands in files of its own, beside the log; 0: in none. */
-  readonly snapshotIndex: LogIndex;
 }
 
 export class Driver {
@@ -133,6 +74,8 @@ export class Driver {
   private configuration: Configuration | null = null;
   private hasSpace = true;
   private recovered: ((halt: HaltReason | null) => void) | null = null;
+  private restored: ((halt: HaltReason | null) => void) | null = null;
+  private halted: HaltReason | null = null;
   private closed: (() => void) | null = null;
   private stopped: Promise<void> | null = null;
 
@@ -144,7 +87,10 @@ export class Driver {
     this.listener = options.address === null ? null : this.listenerAt(options.address);
   }
 
-  /** Recovers, then listens. Rejects with the system's error if it cannot listen. */
+  /**
+   * Recovers, then listens; resolves when the stored state is in memory, too, or found to be unsound. Rejects with the
+   * system's error if it cannot listen.
+   */
   async start(): Promise<StartResult> {
     const reason = await new Promise<HaltReason | null>((resolve) => {
       this.recovered = resolve;
@@ -155,7 +101,11 @@ export class Driver {
     if (address !== null) this.report({ type: "Listening", address });
     this.isListening = true;
     this.links.follow(this.addresses());
-    return { ok: true, address };
+    const unsound = this.halted ?? (await new Promise<HaltReason | null>((resolve) => {
+      this.restored = resolve;
+      this.lookWhetherRestored();
+    }));
+    return unsound === null ? { ok: true, address } : { ok: false, reason: unsound };
   }
 
   /** Resolves to null if the node ended before it was known. */
@@ -286,6 +236,14 @@ export class Driver {
     }
     this.inputs = [];
     this.isStepping = false;
+    this.lookWhetherRestored();
+  }
+
+  /** The others are heard while the stored state is read back: an election does not wait for that. */
+  private lookWhetherRestored(): void {
+    if (this.restored === null) return;
+    const stored = this.node.replica.inspect().raft?.snapshot.index ?? NO_ENTRY.index;
+    if (this.isOver || stored <= this.node.database.lastApplied) this.restored(this.halted);
   }
 
   private step(input: NodeInput): void {
@@ -362,6 +320,7 @@ export class Driver {
   }
 
   private halt(reason: HaltReason): void {
+    this.halted = reason;
     this.end();
     this.report({ type: "Halted", reason });
     this.recovered?.(reason);

@@ -44,7 +44,7 @@ export async function idsIn(database: Database): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
-type Command =
+type Command = { readonly number?: number } & (
   | { readonly do: "open"; readonly nodes: readonly OpenOptions[] }
   /** Each number from `from` on, by so many at a time; without `count` until the end. */
   | { readonly do: "insert"; readonly from: number; readonly count: number | null; readonly atOnce: number }
@@ -54,11 +54,13 @@ type Command =
   | { readonly do: "release" }
   /** Gives up root's rights for those of nobody. */
   | { readonly do: "unprivileged" }
-  | { readonly do: "close" };
+  | { readonly do: "close" }
+);
 
 export type Line =
-  | { readonly type: "done"; readonly ids?: readonly number[] }
-  | { readonly type: "failed"; readonly code: string; readonly message: string }
+  /** Of the command of that number. */
+  | { readonly type: "done"; readonly number: number; readonly ids?: readonly number[] }
+  | { readonly type: "failed"; readonly number: number; readonly code: string; readonly message: string }
   | { readonly type: "acknowledged"; readonly id: number }
   | { readonly type: "refused"; readonly id: number; readonly code: string; readonly message: string }
   | { readonly type: "event"; readonly name: string; readonly text: string };
@@ -136,12 +138,14 @@ function say(line: Line): void {
 async function main(): Promise<void> {
   const program = new Program();
   for await (const text of readline.createInterface({ input: process.stdin })) {
+    const command = JSON.parse(text) as Command;
+    const number = command.number ?? 0;
     try {
-      const ids = await program.perform(JSON.parse(text) as Command);
-      say({ type: "done", ...(ids === undefined ? {} : { ids: [...ids] }) });
+      const ids = await program.perform(command);
+      say({ type: "done", number, ...(ids === undefined ? {} : { ids: [...ids] }) });
     } catch (error) {
       if (!(error instanceof QuorumliteError) && !(error instanceof OpenError)) throw error;
-      say({ type: "failed", code: error.code, message: error.message });
+      say({ type: "failed", number, code: error.code, message: error.message });
     }
   }
 }
@@ -156,6 +160,7 @@ export class ChildNode {
   private readonly ended: Promise<void>;
   private hasEnded = false;
   private complaint = "";
+  private commands = 0;
   private answered: ((line: Line) => void) | null = null;
 
   /** @param openFiles the limit of the process; null: as it is */
@@ -175,7 +180,7 @@ export class ChildNode {
   /** Gives a command; resolves to what comes of it. */
   async ask(command: Command): Promise<Line> {
     const answer = new Promise<Line>((resolve) => (this.answered = resolve));
-    this.tell(command);
+    this.tell({ ...command, number: ++this.commands });
     return Promise.race([answer, this.ended.then(() => {
       throw new Error(`the process has ended: ${this.complaint}`);
     })]);
@@ -202,7 +207,7 @@ export class ChildNode {
     if (line.type === "acknowledged") this.acknowledged.push(line.id);
     else if (line.type === "refused") this.refused.push(line);
     else if (line.type === "event") this.events.push(line);
-    else this.answered?.(line);
+    else if (line.number === this.commands) this.answered?.(line);
   }
 }
 

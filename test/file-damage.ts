@@ -14,9 +14,9 @@ export type DamageKind =
   | "block"
   | "removed";
 
-/** The files of a data directory, sorted. */
+/** The files of a data directory that something refers to, sorted. */
 export function filesIn(directory: string): string[] {
-  return fs.readdirSync(directory).filter((name) => /^[a-z]/.test(name)).sort();
+  return fs.readdirSync(directory).filter((name) => /^[a-z0-9-]+$/.test(name)).sort();
 }
 
 /** Inflicts the damage; returns it as words. */

@@ -50,7 +50,7 @@ async function killInLoops(nodes: readonly OpenOptions[], rounds: number, maxMs:
     const { random, repeat } = seededCase("test/kill.test.ts", round);
     const child = new ChildNode();
     try {
-      expect(await child.ask({ do: "open", nodes }), repeat).toEqual({ type: "done" });
+      expect(await child.ask({ do: "open", nodes }), repeat).toMatchObject({ type: "done" });
       const found = await child.ask({ do: "ids" });
       expect(found, repeat).toMatchObject({ type: "done" });
       if (found.type === "done") ledger.expectIn(found.ids!, repeat);

@@ -52,7 +52,7 @@ export class Database implements Outlet, QueryOutlet {
   private effects: DatabaseEffect[] = [];
   private now = 0 as Instant;
   /** The last entry whose effect is in the engine's applied state. */
-  private lastApplied = 0 as LogIndex;
+  lastApplied = 0 as LogIndex;
   /** The last entry of the snapshot whose state is coming in, piece by piece; null: the applied state is whole. */
   private restoring: EntryId | null = null;
   private lastRead = 0 as ReadNumber;
