@@ -120,6 +120,22 @@ export class ReplicaCluster {
     this.forgetProcess(host, host.disk.killed());
   }
 
+  filesOf(name: string): readonly string[] {
+    const { files } = this.host(name).disk.perform({ type: "list" }) as { readonly files: readonly string[] };
+    return files;
+  }
+
+  /** Bytes of a file rot, while its node is down. */
+  spoil(name: string, file: string, ...offsets: readonly number[]): void {
+    const host = this.host(name);
+    invariant(host.replica === null, "files are harmed while their node is down");
+    const files = this.filesOf(name).map((one) => [one, host.disk.bytesOf(one) as Uint8Array] as const);
+    const bytes = files.find(([one]) => one === file)?.[1];
+    invariant(bytes !== undefined && Math.max(...offsets) < bytes.length, "what rots is there");
+    for (const offset of offsets) bytes[offset]! ^= 1;
+    host.disk = MemoryDisk.of(Object.fromEntries(files));
+  }
+
   /** A new, empty disk in place of the old one. */
   wipe(name: string): void {
     const host = this.host(name);

@@ -125,12 +125,12 @@ test("a node that was removed is heard until another disk of it is let in", () =
 
 test("a founder that a snapshot's configuration replaces is known to be", () => {
   const entry = { term: 7 as Term, index: 9 as LogIndex };
-  const roster = new Roster(FOUNDERS, { entry, configuration: configuration("a1 b2 d1"), size: 1 });
+  const roster = new Roster(FOUNDERS, { entry, configuration: configuration("a1 b2 d1"), size: 1, checksum: 1 });
   expect(roster.isReplaced(disk("b1"), 7 as Term)).toBe(true);
   expect(roster.isReplaced(disk("c1"), 7 as Term)).toBe(false);
   expect(roster.memberOf("d" as NodeId)).toBe(disk("d1"));
   expect(roster.memberOf("c" as NodeId)).toBe(null);
-  roster.restored({ entry, configuration: configuration("a1 d2"), size: 1 });
+  roster.restored({ entry, configuration: configuration("a1 d2"), size: 1, checksum: 1 });
   expect(roster.isReplaced(disk("d1"), 7 as Term)).toBe(true);
 });
 

@@ -8,7 +8,6 @@ import type {
 } from "../core/types.ts";
 import { decodeLetter, encodeLetter } from "../core/wire/peer-codec.ts";
 import { PEER_LIMITS, type Letter } from "../core/wire/peer.ts";
-import { MemoryDisk } from "./memory-disk.ts";
 import { type Host, remove, ReplicaCluster, type Settings } from "./replica-cluster.ts";
 import { ReplicaState } from "./replica-state.ts";
 
@@ -268,19 +267,6 @@ test("an empty node hears nothing of Raft, and no founding by another than it cl
   expect(rejection(cluster, a, b, founded)).toBe("b wrongIncarnation");
   expect(rejection(cluster, a, b, bytesOf("garbage"))).toBe("b malformed");
   expect(a.replica!.inspect().phase).toBe("empty");
-});
-
-test("a byte that rots in the identity halts the next start, saying which file", () => {
-  const { cluster, leader } = running();
-  cluster.crash(leader.id);
-  const identity = leader.disk.bytesOf("identity")!;
-  identity[20]! ^= 1;
-  leader.disk = MemoryDisk.of({ identity });
-  const halts: unknown[] = [];
-  cluster.onEffect = (_, effect) => void (effect.type === "Halt" && halts.push(effect.reason));
-  cluster.start(leader.id);
-  while (cluster.work(leader.id));
-  expect(halts).toEqual([{ type: "storage", fault: expect.objectContaining({ type: "corrupt", file: "identity" }) }]);
 });
 
 test("options that cannot work are refused at once", () => {
