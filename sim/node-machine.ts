@@ -12,7 +12,9 @@ export function bootNode(options: NodeOptions): NodeMachine {
     inspect: () => {
       const { raft } = node.replica.inspect();
       if (raft === null) return { raft: null, database: null };
-      const { appliedIndex } = node.database.inspect();
+      const { appliedIndex, isWhole } = node.database.inspect();
+      // While a snapshot is being restored there is no state that a checksum could be of.
+      if (!isWhole) return { raft, database: null };
       return { raft, database: { appliedIndex, checksum: node.database.engine.checksum() } };
     },
     image: () => node.database.engine.image(),

@@ -36,6 +36,8 @@ const SWEEP_MS = 500;
 /** What the oracles and `status` may see. */
 export interface DatabaseSnapshot {
   readonly appliedIndex: LogIndex;
+  /** Whether there is a state: not while a snapshot is being restored. */
+  readonly isWhole: boolean;
   /** It leads and has caught up: it executes. */
   readonly executing: boolean;
   readonly speculative: number;
@@ -85,6 +87,7 @@ export class Database implements Outlet, QueryOutlet {
   inspect(): DatabaseSnapshot {
     return {
       appliedIndex: this.appliedIndex,
+      isWhole: this.restoring === null,
       executing: this.leadership.mayExecute,
       speculative: this.executor.speculative,
       sessions: this.sessions.size,
