@@ -16,6 +16,7 @@ import { ByteReader, ByteWriter, type Decoded } from "../bytes.ts";
 import { crc32c } from "../checksum.ts";
 import { decodeConfiguration, encodeConfiguration } from "../raft/configuration-codec.ts";
 import type { SnapshotId } from "../raft/message.ts";
+import { sameEntry } from "../types.ts";
 import {
   MAX_CONFIGURATION_SIZE, MAX_FILES, type SnapshotState, readState, readTraits, writeState,
 } from "./manifest.ts";
@@ -77,7 +78,7 @@ export function decodeStreamHead(head: Uint8Array, snapshot: SnapshotId): Decode
   if (reader.fault !== null || !configuration.ok) return reader.finish(undefined as never);
   const manifest = { state: { ...state, configuration: configuration.value }, files };
   const { entry, size, checksum } = snapshotIdOf(manifest, head);
-  const isRight = entry.index === snapshot.entry.index && entry.term === snapshot.entry.term;
-  reader.demand(isRight && size === snapshot.size && checksum === snapshot.checksum, "the stream is the one it is named", 4);
+  const isIt = sameEntry(entry, snapshot.entry) && size === snapshot.size && checksum === snapshot.checksum;
+  reader.demand(isIt, "the stream is the one it is named", 4);
   return reader.finish(manifest);
 }
