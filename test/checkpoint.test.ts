@@ -1,7 +1,7 @@
 /** Checkpoints and merges: what is written, what it costs, what takes whose place, and what happens without space. */
 import { expect, test } from "vitest";
 import type { DiskOperation } from "../core/storage/disk.ts";
-import { planMerge, publishMerge, writeMerge } from "../core/storage/merge.ts";
+import { type WrittenMerge, planMerge, publishMerge, writeMerge } from "../core/storage/merge.ts";
 import type { Trouble } from "./disk-procedure.ts";
 import { LIMITS, OWNER, PageDirectory, pointOf } from "./page-directory.ts";
 import { PlainDatabase } from "./plain-database.ts";
@@ -170,7 +170,7 @@ test("a merge leaves out what is overwritten or beyond the page count, and keeps
   const second = database.changed([1, 2, 3, 4, 5], 9, 6);
   directory.checkpoint(20, second.cut(database));
   const merge = planMerge(directory.pages)!;
-  const written = directory.run(writeMerge(directory, merge, LIMITS))!;
+  const written = directory.run(writeMerge(directory, merge, LIMITS)) as WrittenMerge;
   const third = second.changed([1], 11, 7);
   directory.checkpoint(30, third.cut(second));
   expect(directory.run(publishMerge(directory, written))).toBeNull();
@@ -192,7 +192,7 @@ test("a merge whose files have gone meanwhile leaves nothing behind, and no file
   // Its inputs are held: the snapshot that replaces them removes nothing that it still reads.
   directory.receive(sender);
   while (!step.done) step = steps.next(directory.disk.perform(step.value));
-  expect(directory.run(publishMerge(directory, step.value!))).toBeNull();
+  expect(directory.run(publishMerge(directory, step.value as WrittenMerge))).toBeNull();
   directory.checkpoint(50, second.cut(second));
   expect(directory.counts).toEqual([8]);
   expect(directory.names.length).toBe(2);

@@ -82,7 +82,7 @@ export class PageDirectory {
   merge(): boolean {
     const plan = planMerge(this.pages);
     const written = plan === null ? null : this.run(writeMerge(this, plan, LIMITS));
-    if (written === null) return false;
+    if (written === null || "faults" in written) return false;
     invariant(this.run(publishMerge(this, written)) === null, "what is merged can be published");
     this.run(removeUnused(this));
     return true;

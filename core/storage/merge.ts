@@ -17,8 +17,8 @@ import type { DiskProcedure } from "./file-window.ts";
 import { type PageFile, pageFileName } from "./page-file.ts";
 import { writePageFile } from "./page-file-writer.ts";
 import { PageMap } from "./page-map.ts";
-import { readRun } from "./page-run.ts";
-import { type PageFiles, type PageSet, StoredSnapshot } from "./page-set.ts";
+import { type PageDamage, readRun } from "./page-run.ts";
+import { type PageFault, type PageFiles, type PageSet, StoredSnapshot } from "./page-set.ts";
 import { type PreparedManifest, prepareManifest, publish } from "./publication.ts";
 
 type OwnedFiles = PageFiles & { readonly owner: Owner };
@@ -38,6 +38,11 @@ export interface WrittenMerge {
   /** null: nothing is left of the inputs. */
   readonly output: PageFile | null;
   readonly manifest: PreparedManifest;
+}
+
+/** A page that was to be merged is damaged: nothing is left of the merge. */
+export interface FailedMerge {
+  readonly faults: readonly PageFault[];
 }
 
 /** null: nothing is to be merged. */
@@ -67,10 +72,10 @@ function isSuperfluous(pages: PageSet, { state }: StoredSnapshot, file: PageFile
   return pages.isDamaged(file) || file.count > MAX_GARBAGE_RATIO * state.pageCount;
 }
 
-/** Writes the merged file, durably. null: there is no space, or a page is damaged; nothing is left of it. */
+/** Writes the merged file, durably. null: there is no space; nothing is left of it. */
 export function* writeMerge(
   files: OwnedFiles, merge: Merge, limits: Pick<StorageLimits, "maxWriteBytes">,
-): DiskProcedure<WrittenMerge | null> {
+): DiskProcedure<WrittenMerge | FailedMerge | null> {
   const { pages } = files;
   pages.hold(merge.stored);
   const written = yield* writeHeld(files, merge, limits.maxWriteBytes);
@@ -78,7 +83,9 @@ export function* writeMerge(
   return written;
 }
 
-function* writeHeld(files: OwnedFiles, merge: Merge, maxWriteBytes: number): DiskProcedure<WrittenMerge | null> {
+function* writeHeld(
+  files: OwnedFiles, merge: Merge, maxWriteBytes: number,
+): DiskProcedure<WrittenMerge | FailedMerge | null> {
   const { stored: { state, files: { length } }, inputs } = merge;
   const manifest = yield* prepareManifest(files, state.configuration, length);
   if (manifest === null) return null;
@@ -87,11 +94,12 @@ function* writeHeld(files: OwnedFiles, merge: Merge, maxWriteBytes: number): Dis
   const { numbers, crcs } = merged;
   const { through } = inputs.at(-1)!;
   const plan = { cluster: files.owner.cluster, through, pageSize: state.pageSize, numbers, crcs };
-  const source = (from: number, end: number): DiskProcedure<Uint8Array | null> => merged.read(files.pages, from, end);
+  const damage: PageDamage[] = [];
+  const source = (from: number, end: number): DiskProcedure<Uint8Array | null> => merged.read(from, end, damage);
   const output = yield* writePageFile(files.pages.takeSequence(), plan, source, maxWriteBytes);
   if (output !== null) return { inputs, output, manifest };
   yield { type: "unlink", file: manifest.file };
-  return null;
+  return damage.length === 0 ? null : { faults: files.pages.noteDamage(damage) };
 }
 
 /** The pages that count among those of some files, ascending. */
@@ -128,8 +136,8 @@ class MergedPages {
     }
   }
 
-  /** The pages at the places [from, end). null: one of them is damaged, which is noted. */
-  *read(pages: PageSet, from: number, end: number): DiskProcedure<Uint8Array | null> {
+  /** The pages at the places [from, end). null: some of them are damaged, and are added to `damage`. */
+  *read(from: number, end: number, damage: PageDamage[]): DiskProcedure<Uint8Array | null> {
     const { pageSize } = this.inputs[0]!;
     const bytes = new Uint8Array((end - from) * pageSize);
     for (const [holder, input] of this.inputs.entries()) {
@@ -137,17 +145,14 @@ class MergedPages {
         const targets = this.neighbours(holder, at, end);
         const place = this.places[at]!;
         const run = yield* readRun(input, place, place + targets.length);
-        if (run.damage.length > 0) {
-          pages.noteDamage(run.damage);
-          return null;
-        }
+        damage.push(...run.damage);
         for (const [i, target] of targets.entries()) {
           bytes.set(run.bytes.subarray(i * pageSize, (i + 1) * pageSize), (target - from) * pageSize);
         }
         at = targets.at(-1)! + 1;
       }
     }
-    return bytes;
+    return damage.length === 0 ? bytes : null;
   }
 
   /** The first place from `at` on whose page this input has. */

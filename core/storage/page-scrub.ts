@@ -3,22 +3,15 @@
  * still in memory. A round goes through the files by their sequence, then through the manifest.
  */
 import type { Owner } from "./block.ts";
-import type { StorageFault } from "./boundary.ts";
 import { corrupt } from "./block.ts";
 import { bytesOf, resultOf } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { MANIFEST_FILE, MAX_MANIFEST_SIZE, decodeManifest } from "./manifest.ts";
 import { type PageFile, encodePageFileHead, pageFileName, pagesAtOf } from "./page-file.ts";
 import { readRun } from "./page-run.ts";
-import type { PageFiles, StoredSnapshot } from "./page-set.ts";
+import type { PageFault, PageFiles, StoredSnapshot } from "./page-set.ts";
 
 type OwnedFiles = PageFiles & { readonly owner: Owner };
-
-export interface PageFault {
-  readonly fault: StorageFault;
-  /** The pages that have to be written again; empty: what is damaged is not needed any more, or memory has it. */
-  readonly numbers: readonly number[];
-}
 
 export interface PageScrubStep {
   /** In bytes. */
@@ -69,8 +62,7 @@ export class PageScrub {
     const from = (this.offset - pagesAt) / pageSize;
     const end = Math.min(count, from + Math.max(1, Math.floor(maxBytes / pageSize)));
     const { damage } = yield* readRun(file, from, end);
-    const needed = new Set(files.pages.noteDamage(damage));
-    for (const { fault, number } of damage) faults.push({ fault, numbers: needed.has(number) ? [number] : [] });
+    faults.push(...files.pages.noteDamage(damage));
     this.offset += (end - from) * pageSize;
     if (end === count) this.goBehind(file);
     return (end - from) * pageSize;

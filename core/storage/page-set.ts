@@ -41,6 +41,13 @@ export class StoredSnapshot {
   }
 }
 
+/** Damage, and what is to be done about it. */
+export interface PageFault {
+  readonly fault: StorageFault;
+  /** The pages that have to be written again; empty: what is damaged is not needed any more, or memory has it. */
+  readonly numbers: readonly number[];
+}
+
 /** What a PageSet is part of, as procedures see it. */
 export interface PageFiles {
   readonly pages: PageSet;
@@ -149,13 +156,13 @@ export class PageSet {
 
   // Damage
 
-  /** Remembers it. Which of the pages count in the snapshot in force: these have to be written again. */
-  noteDamage(damage: readonly PageDamage[]): number[] {
+  /** Remembers it, and says which of the pages have to be written again: those that count in the snapshot in force. */
+  noteDamage(damage: readonly PageDamage[]): PageFault[] {
     for (const { file: { sequence }, number } of damage) {
       const numbers = this.damaged.get(sequence) ?? new Set();
       this.damaged.set(sequence, numbers.add(number));
     }
-    return damage.filter(({ file, number }) => this.counts(file, number)).map(({ number }) => number);
+    return damage.map(({ fault, file, number }) => ({ fault, numbers: this.counts(file, number) ? [number] : [] }));
   }
 
   /** The file's header or directory is damaged. */

@@ -80,9 +80,10 @@ export class SnapshotReads {
   }
 
   private damageFound(damage: readonly PageDamage[]): News[] {
-    const numbers = this.files.pages.noteDamage(damage);
+    const faults = this.files.pages.noteDamage(damage);
     const remedy = "the pages are written anew, from memory";
-    const found = damage.map(({ fault }): News => ({ type: "DamageFound", fault, remedy }));
+    const found = faults.map(({ fault }): News => ({ type: "DamageFound", fault, remedy }));
+    const numbers = faults.flatMap((fault) => fault.numbers);
     const wanted: News = { type: "SnapshotWanted", through: 0 as LogIndex };
     return numbers.length === 0 ? found : [...found, { type: "PagesDamaged", numbers }, wanted];
   }

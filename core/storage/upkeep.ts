@@ -19,7 +19,7 @@ import type { DiskNews, DiskOperation } from "./disk.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { LogScrub, type LogScrubStep } from "./log-scrub.ts";
 import { giveUpReserve, makeReserve, prepareSegment } from "./log-space.ts";
-import { type WrittenMerge, planMerge, writeMerge } from "./merge.ts";
+import { type FailedMerge, type WrittenMerge, planMerge, writeMerge } from "./merge.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { PageScrub, type PageScrubStep } from "./page-scrub.ts";
 import type { Publication } from "./write-queue.ts";
@@ -33,7 +33,7 @@ type Task =
   | { readonly type: "relief"; readonly steps: DiskProcedure<void> }
   /** null: there was no space. */
   | { readonly type: "cut"; readonly steps: DiskProcedure<WrittenCut | null> }
-  | { readonly type: "merge"; readonly steps: DiskProcedure<WrittenMerge | null> }
+  | { readonly type: "merge"; readonly steps: DiskProcedure<WrittenMerge | FailedMerge | null> }
   | { readonly type: "logScrub"; readonly steps: DiskProcedure<LogScrubStep> }
   | { readonly type: "pageScrub"; readonly steps: DiskProcedure<PageScrubStep> };
 
@@ -180,6 +180,12 @@ export class Upkeep {
     if (merge !== null) this.begin({ type: "merge", steps: writeMerge(this.files, merge, this.limits) });
   }
 
+  private merged(written: WrittenMerge | FailedMerge | null): void {
+    if (written === null) return;
+    if ("faults" in written) return this.pagesJudged(written);
+    this.effects.push({ type: "Publish", publication: { type: "merge", written } });
+  }
+
   // Scrubbing
 
   private scrub(): void {
@@ -197,7 +203,7 @@ export class Upkeep {
     }
   }
 
-  private pagesScrubbed({ faults }: PageScrubStep): void {
+  private pagesJudged({ faults }: Pick<PageScrubStep, "faults">): void {
     for (const { fault, numbers } of faults) {
       const remedy = "the pages are written anew, from memory";
       this.effects.push({ type: "DamageFound", fault, remedy }, { type: "PagesDamaged", numbers });
@@ -228,13 +234,11 @@ export class Upkeep {
       case "cut":
         return this.goOn(task.type, task.steps, news, (written) => this.cutWritten(written));
       case "merge":
-        return this.goOn(task.type, task.steps, news, (written) => {
-          if (written !== null) this.effects.push({ type: "Publish", publication: { type: "merge", written } });
-        });
+        return this.goOn(task.type, task.steps, news, (written) => this.merged(written));
       case "logScrub":
         return this.goOn(task.type, task.steps, news, (step) => this.logScrubbed(step));
       case "pageScrub":
-        return this.goOn(task.type, task.steps, news, (step) => this.pagesScrubbed(step));
+        return this.goOn(task.type, task.steps, news, (step) => this.pagesJudged(step));
       default:
         return unreachable(task);
     }
