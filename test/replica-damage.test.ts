@@ -145,7 +145,7 @@ test("who has lost entries neither stands nor votes for who lacks them; the one 
   expect([damaged.id, behind.id]).toContain(cluster.leader()!.id);
 });
 
-test("two nodes with holes at different places are mended from the third, and nothing that was committed is lost", () => {
+test("two nodes with holes at different places are mended from the third, and nothing committed is lost", () => {
   const cluster = running(["a", "b", "c"], {}, 12);
   const { leader, followers: [first, second] } = roles(cluster);
   const committed = leader.applied;

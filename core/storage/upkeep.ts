@@ -63,6 +63,8 @@ export class Upkeep {
   private isRefused = false;
   /** Whether the stored snapshot has changed since it was last looked what to merge. */
   private mayMerge = true;
+  /** A snapshot was asked for because there is no space: until it is stored, what the reserve took is for it. */
+  private owesSnapshot = false;
   private scrubsPages = false;
   private effects: UpkeepEffect[] = [];
 
@@ -82,6 +84,7 @@ export class Upkeep {
   /** The stored snapshot is another one. */
   snapshotChanged(): void {
     this.mayMerge = true;
+    this.owesSnapshot = false;
   }
 
   /** From time to time: what was refused is tried again, and a piece more is looked at. */
@@ -127,7 +130,8 @@ export class Upkeep {
     if (prepared === null || (lackingBytes !== null && prepared.size < lackingBytes)) {
       return this.begin({ type: "segment", steps: prepareSegment(files, lackingBytes ?? 0, limits) });
     }
-    if (!this.hasReserve && !this.tasks.has("reserve")) this.begin({ type: "reserve", steps: makeReserve(limits) });
+    if (this.hasReserve || this.owesSnapshot || this.tasks.has("reserve")) return;
+    this.begin({ type: "reserve", steps: makeReserve(limits) });
   }
 
   private segmentPrepared(hadSpace: boolean): void {
@@ -160,6 +164,7 @@ export class Upkeep {
   private sayNoSpace(): void {
     if (!this.hasSpace) return;
     this.hasSpace = false;
+    this.owesSnapshot = true;
     this.effects.push({ type: "SpaceChanged", hasSpace: false }, { type: "SnapshotWanted", through: 0 as LogIndex });
   }
 
