@@ -14,10 +14,12 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import type { RecoveredLog } from "../core/raft/boundary.ts";
+import type { OfflineMember } from "../core/storage/directory-reading.ts";
+import type { EntryTable } from "../core/storage/entry-table.ts";
 import type { LogIndex, NodeId, Term } from "../core/types.ts";
 import type { Ledger } from "./demo-ledger.ts";
-import { OfflineLog } from "./offline-log.ts";
+import { exportDatabase } from "./export.ts";
+import { OfflineDirectory } from "./offline-directory.ts";
 
 /** What of sql.js is used here, through its documented interface. */
 interface PlainSqlJs {
@@ -35,49 +37,50 @@ export interface Finding {
 
 const NODES = ["a", "b", "c"] as NodeId[];
 
+/** Of which term each entry of a log is. */
+type Terms = Pick<EntryTable, "base" | "last" | "runs">;
+
 /**
  * The last entry that all logs have in common: up to there they are the same, by Raft's Log Matching. 0: one ends
  * before another begins.
  */
-export function commonPrefix(logs: readonly RecoveredLog[]): LogIndex {
+export function commonPrefix(logs: readonly Terms[]): LogIndex {
   let index = Math.min(...logs.map((log) => log.last.index));
   const base = Math.max(...logs.map((log) => log.base.index));
   while (index >= base && new Set(logs.map((log) => termAt(log, index))).size > 1) index--;
   return (index < base ? 0 : index) as LogIndex;
 }
 
-function termAt(log: RecoveredLog, index: number): Term {
+function termAt(log: Terms, index: number): Term {
   let { term } = log.base;
-  for (const run of log.terms) if (run.index <= index) term = run.term;
+  for (const run of log.runs) if (run.index <= index) term = run.term;
   return term;
 }
 
 /** Writes DIRECTORY/a.db and so on. */
 async function exportDatabases(directory: string, report: (finding: Finding) => void): Promise<string[]> {
-  const logs: OfflineLog[] = [];
-  for (const node of NODES) logs.push(await OfflineLog.open(path.join(directory, node), node));
-  const recovered = logs.map((log) => log.recovered);
-  const last = commonPrefix(recovered.map(({ log }) => log));
-  recovered.forEach(({ log, tornBytes, hardState }, at) => {
-    const torn = tornBytes === 0 ? "" : `, ${tornBytes} bytes of a torn write cut`;
-    const text = `${NODES[at]}: the log ends at entry ${log.last.index}, in term ${hardState.currentTerm}${torn}`;
+  const members: OfflineMember[] = [];
+  for (const node of NODES) {
+    const look = (offline: OfflineDirectory): Promise<OfflineMember> => offline.member("this is a bug");
+    members.push(await OfflineDirectory.read(path.join(directory, node), look));
+  }
+  const last = commonPrefix(members.map(({ log: { entries } }) => entries));
+  members.forEach(({ last: { index }, term, tornBytes }, at) => {
+    const torn = tornBytes === 0 ? "" : `, ${tornBytes} bytes of a torn write behind it`;
+    const text = `${NODES[at]}: the log ends at entry ${index}, in term ${term.hardState.currentTerm}${torn}`;
     report({ holds: true, text });
   });
-  const beyond = recovered.map(({ log }) => log.last.index - last);
+  const beyond = members.map((member) => member.last.index - last);
   report({ holds: last > 0, text: `the three logs agree up to entry ${last}; beyond that: ${beyond.join(", ")}` });
   const files: string[] = [];
-  for (const [at, log] of logs.entries()) {
-    const image = await log.image();
-    const beyondAll = (log.recovered.snapshot?.entry.index ?? 0) > last;
-    if (beyondAll) report({ holds: false, text: `${NODES[at]}: its snapshot has more than all logs` });
-    for await (const entry of log.entries(last)) {
-      const fault = entry.kind === "payload" ? image.apply(entry.payload) : null;
-      if (fault !== null) report({ holds: false, text: `${NODES[at]}: entry ${entry.index}: ${fault.rule}` });
-    }
-    const file = path.join(directory, `${NODES[at]}.db`);
-    fs.writeFileSync(file, Buffer.concat([...image.filePages()]));
+  for (const [at, { pages }] of members.entries()) {
+    const node = NODES[at] as NodeId;
+    // What a snapshot has was committed: no log may lack it.
+    const through = Math.max(last, pages.snapshot?.entry.index ?? 0);
+    if (through > last) report({ holds: false, text: `${node}: its snapshot has more than all logs` });
+    const file = path.join(directory, `${node}.db`);
+    await exportDatabase(path.join(directory, node), file, { through, overwrite: true });
     files.push(file);
-    await log.close();
   }
   return files;
 }

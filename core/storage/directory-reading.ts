@@ -38,6 +38,8 @@ export interface OfflineMember {
   readonly configuration: Configuration;
   /** What this disk may have acknowledged and has no more; null: nothing. */
   readonly lost: EntryId | null;
+  /** Bytes of a torn write, which the next start cuts. */
+  readonly tornBytes: number;
   /** What is damaged, and mended from a second copy or cut off by the next start. */
   readonly damage: readonly StorageFault[];
 }
@@ -64,7 +66,7 @@ export function* readMember(chunkBytes = READING_CHUNK_BYTES): DiskProcedure<Jud
   const snapshot = pages.value.snapshot;
   const judged = yield* judgeLog({ owner, term: slot, names, snapshot: snapshot?.entry ?? null, chunkBytes });
   if (!judged.ok) return judged;
-  const { log, configurations } = judged.value;
+  const { log, configurations, tornBytes } = judged.value;
   const fitting = judgeFit(log, snapshot);
   if (!fitting.ok) return fitting;
   const damage = [...identity.value.damage, ...term.value.damage, ...pages.value.damage, ...judged.value.damage];
@@ -73,7 +75,7 @@ export function* readMember(chunkBytes = READING_CHUNK_BYTES): DiskProcedure<Jud
   return {
     ok: true,
     value: {
-      identity: identity.value.identity, owner, term: slot, pages: pages.value, log, lost, damage,
+      identity: identity.value.identity, owner, term: slot, pages: pages.value, log, tornBytes, lost, damage,
       last: fitting.value ? log.entries.last : snapshot?.entry ?? NO_ENTRY,
       configuration: known ?? snapshot?.configuration ?? foundingOf(identity.value.identity),
     },
