@@ -94,24 +94,31 @@ export function* verifySegments(files: readonly SegmentFile[], chunkBytes: numbe
       continue;
     }
     const walk = new SegmentWalk(segment, header, chunkBytes);
-    yield* walk.toTheEnd(log[at + 1]?.header?.start ?? null);
+    const next = log[at + 1];
+    const isNext = next === undefined || next.sequence === segment.sequence + 1;
+    yield* walk.toTheEnd(isNext ? next?.header?.start ?? null : null);
     faults.push(...walk.faults);
     records += walk.records;
+    if (!isNext) faults.push({ fault: missing(segmentFile(segment.sequence + 1)), index: walk.nextIndex, page: null });
   }
   return { records, faults };
+}
+
+function missing(file: string): StorageFault {
+  return { type: "corrupt", file, offset: 0, detail: "missing" };
 }
 
 /** One segment, from record to record. */
 class SegmentWalk {
   readonly faults: VerificationFault[] = [];
   records = 0;
+  /** Of the entry that comes next, as far as that is known. */
+  nextIndex: LogIndex;
   private readonly file: string;
   private readonly header: FoundHeader;
   private readonly window: FileWindow;
   private position: number;
   private checksum: number;
-  /** Of the entry that comes next, as far as that is known. */
-  private nextIndex: LogIndex;
   private readonly chunkBytes: number;
 
   constructor({ file, size }: SegmentFile, header: FoundHeader, chunkBytes: number) {
