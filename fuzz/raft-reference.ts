@@ -92,7 +92,8 @@ export class Reference {
     const { memory, disk } = this.server(id);
     const lost = memory.lost?.log ?? [];
     const owed = this.committed.filter((entry) => holds(lost, entry));
-    allow(memory.lost !== null && owed.every((entry) => holds(disk.log, entry)), "a loss is forgotten when it is made good");
+    const isThere = owed.every((entry) => holds(disk.log, entry));
+    allow(memory.lost !== null && isThere, "a loss is forgotten when it is made good");
     this.change(id, { memory: { ...memory, lost: null } });
   }
 

@@ -1,8 +1,8 @@
 /**
  * A cluster (raft-world.ts) in a soup of messages, by dice: any of them may arrive, now or later or twice or never;
  * disks answer late, run full, and lose what they held (one at a time); members crash and lose what is not on their
- * disks; clocks drift; members come, go, and come back with empty disks. When the faults stop, everything that was asked
- * has to be answered, all have to apply the same, and what was lost has to be there again.
+ * disks; clocks drift; members come, go, and come back with empty disks. When the faults stop, everything that was
+ * asked has to be answered, all have to apply the same, and what was lost has to be there again.
  */
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type RaftLimits } from "../core/raft/boundary.ts";
 import { everybodyIn, foundingConfiguration, memberOf, newMember, votersOf } from "../core/raft/configuration.ts";
@@ -101,8 +101,8 @@ export class Soup {
   }
 
   /**
-   * Whether its disk may lose what it held: of three voters or more one, and no others while it is not made good. Of two
-   * the other could be needed for ever.
+   * Whether its disk may lose what it held: of three voters or more one, and no others while it is not made good. Of
+   * two the other could be needed for ever.
    */
   private mayLose({ id }: Host): boolean {
     const hosts = [...this.world.hosts.values()];

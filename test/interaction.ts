@@ -47,6 +47,7 @@ import { checkState, checkStep, type RaftState } from "../core/raft/invariants.t
 import type { Message } from "../core/raft/message.ts";
 import { afterMs, type Instant, type LogIndex, type MemberId, type ProposalNumber, type ReadNumber,
   type RequestNumber, type Term } from "../core/types.ts";
+import { Driver } from "./raft-driver.ts";
 import { Host, type StoryOptions } from "./raft-host.ts";
 import * as notation from "./raft-notation.ts";
 import type { StoryTeller } from "./story.ts";
@@ -61,6 +62,10 @@ export class Interaction implements StoryTeller {
   /** By "a→b", oldest first. */
   private readonly links = new Map<string, Message[]>();
   private answer: string[] = [];
+  private readonly driver = new Driver(
+    (host, input) => this.step(host, input),
+    (line) => this.answer.push(line),
+  );
 
   command(line: string): readonly string[] {
     this.answer = [];
@@ -94,7 +99,7 @@ export class Interaction implements StoryTeller {
       case "fire":
         return this.fire(host);
       case "disk":
-        do this.disk(host);
+        do this.driver.disk(host);
         while (detail === "all" && host.writes.length > 0);
         return;
       case "stand":
@@ -115,7 +120,7 @@ export class Interaction implements StoryTeller {
         host.wantsSnapshot = false;
         return this.step(host, { type: "SnapshotAbandoned" });
       case "merge":
-        return this.merge(host, Number(values.get("size") ?? 10), Number(values.get("checksum") ?? 0));
+        return this.driver.merge(host, Number(values.get("size") ?? 10), Number(values.get("checksum") ?? 0));
       case "restart":
         host.version = Number(values.get("version") ?? host.version);
         this.restart(host);
@@ -137,7 +142,7 @@ export class Interaction implements StoryTeller {
       case "applied":
         return this.step(host, { type: "Applied", index: Number(detail) as LogIndex });
       case "fetch":
-        return this.fetch(host);
+        return this.driver.fetch(host);
       case "change":
         return this.step(host, {
           type: "ChangeRequested", request: (host.lastRequest += 1) as RequestNumber, operations: operations(values),
@@ -150,13 +155,13 @@ export class Interaction implements StoryTeller {
       case "leave":
         return this.step(host, { type: "LeaveRequested" });
       case "snapshot":
-        return this.snapshot(host, Number(values.get("size") ?? 10), Number(values.get("checksum") ?? 0));
+        return this.driver.snapshot(host, Number(values.get("size") ?? 10), Number(values.get("checksum") ?? 0));
       case "chunk":
-        return this.chunk(host, detail === "full" ? null : Number(values.get("end") ?? 0));
+        return this.driver.chunk(host, detail === "full" ? null : Number(values.get("end") ?? 0));
       case "piece":
-        return this.piece(host, detail === "gone");
+        return this.driver.piece(host, detail === "gone");
       case "restored":
-        return this.restored(host);
+        return this.driver.restored(host);
       case "clock":
         return this.step(host, { type: "ClockStopped" });
       case "state":
@@ -267,64 +272,6 @@ export class Interaction implements StoryTeller {
     invariant(host.raft?.inspect().role !== "preCandidate", `${host.id} is welcome to stand`);
   }
 
-  private disk(host: Host): void {
-    const { ticket } = host.persist();
-    this.answer.push(`${host.id} Persisted #${ticket}`);
-    this.step(host, { type: "Persisted", ticket });
-  }
-
-  private fetch(host: Host): void {
-    const read = host.reads.shift();
-    invariant(read !== undefined, "a read that is answered was ordered");
-    this.answer.push(`${host.id} EntriesRead [${read.entries.map(notation.showId).join(" ")}]`);
-    this.step(host, { type: "EntriesRead", ...read });
-  }
-
-  private snapshot(host: Host, size: number, checksum: number): void {
-    const { raft } = host;
-    invariant(raft !== null && host.wantsSnapshot, "a snapshot that is stored was ordered");
-    host.wantsSnapshot = false;
-    const point = raft.snapshotAt(raft.inspect().lastApplied);
-    if (point === null) return;
-    const snapshot = { ...point, size, checksum };
-    host.store(snapshot);
-    this.answer.push(`${host.id} SnapshotStored ${notation.showId(snapshot.entry)}`);
-    this.step(host, { type: "SnapshotStored", snapshot });
-  }
-
-  /** The same state, written down in another way. */
-  private merge(host: Host, size: number, checksum: number): void {
-    invariant(host.snapshot !== null, "what is merged is stored");
-    host.store({ ...host.snapshot, size, checksum });
-    this.step(host, { type: "SnapshotStored", snapshot: host.snapshot });
-  }
-
-  /** @param end where to go on, if that is farther than the chunk reaches; null: there was no room for it */
-  private chunk(host: Host, end: number | null): void {
-    const chunk = host.chunks.shift();
-    invariant(chunk !== undefined, "a chunk that is written was ordered");
-    const { snapshot, offset, bytes } = chunk;
-    const stored = end === null ? null : Math.max(end, offset + bytes.length);
-    this.answer.push(`${host.id} ChunkStored ${stored ?? "full"}`);
-    this.step(host, { type: "ChunkStored", snapshot, end: stored });
-  }
-
-  private piece(host: Host, isGone: boolean): void {
-    const piece = host.pieces.shift();
-    invariant(piece !== undefined, "a piece that is read was ordered");
-    const { to, snapshot, offset } = piece;
-    const bytes = isGone ? null : host.pieceFor(piece);
-    this.answer.push(`${host.id} SnapshotRead ${bytes?.length ?? "gone"}`);
-    this.step(host, { type: "SnapshotRead", to, snapshot, offset, bytes });
-  }
-
-  private restored(host: Host): void {
-    const restore = host.restores.shift();
-    invariant(restore !== undefined, "what is restored was handed out");
-    this.answer.push(`${host.id} Restored`);
-    this.step(host, { type: "Applied", index: restore.snapshot.entry.index });
-  }
-
   private deliver(name: string, nth: number, keep: boolean): void {
     const link = this.link(name);
     const message = link[nth - 1];
@@ -350,11 +297,11 @@ export class Interaction implements StoryTeller {
     for (let busy = true; busy;) {
       busy = false;
       for (const host of hosts) {
-        for (; host.writes.length > 0; busy = true) this.disk(host);
-        for (; host.reads.length > 0; busy = true) this.fetch(host);
-        for (; host.chunks.length > 0; busy = true) this.chunk(host, 0);
-        for (; host.pieces.length > 0; busy = true) this.piece(host, false);
-        for (; host.restores.length > 0; busy = true) this.restored(host);
+        for (; host.writes.length > 0; busy = true) this.driver.disk(host);
+        for (; host.reads.length > 0; busy = true) this.driver.fetch(host);
+        for (; host.chunks.length > 0; busy = true) this.driver.chunk(host, 0);
+        for (; host.pieces.length > 0; busy = true) this.driver.piece(host, false);
+        for (; host.restores.length > 0; busy = true) this.driver.restored(host);
       }
       for (const name of names) for (; this.link(name).length > 0; busy = true) this.deliver(name, 1, false);
     }

@@ -163,7 +163,8 @@ export function showEffect(node: string, effect: RaftEffect, now: Instant): stri
       return `${node} Restore ${showId(effect.snapshot.entry)}`;
     case "PinSnapshot":
     case "ReleaseSnapshot":
-      return `${node} ${effect.type} ${showId(effect.snapshot.entry)}${pairs(["checksum", effect.snapshot.checksum, 0])}`;
+      return `${node} ${effect.type} ${showId(effect.snapshot.entry)}`
+        + pairs(["checksum", effect.snapshot.checksum, 0]);
     case "Compact":
       return `${node} Compact through=${showId(effect.through)}`;
     case "StoreChunk":

@@ -233,8 +233,8 @@ export interface RaftLimits {
   readonly maxCachedBytes: number;
   readonly maxPayloadBytes: number;
   /**
-   * A snapshot is taken after so many payload bytes, or after so many entries, have been applied since the last: so much
-   * is applied again after a restart. What it costs depends on what has changed.
+   * A snapshot is taken after so many payload bytes, or after so many entries, have been applied since the last: that
+   * is what a restart applies again. What a snapshot costs depends on what has changed.
    */
   readonly snapshotBytes: number;
   readonly snapshotEntries: number;

@@ -88,7 +88,7 @@ export class Followers {
 
   /** Whether leadership may be given to it: it is there, could take proposals, and may stand at all. */
   mayLead(progress: Progress): boolean {
-    return this.standingOf(progress.id).isAlive && progress.hasSpace && !progress.hasLost;
+    return this.standingOf(progress.id).isAlive && !progress.isUnfit;
   }
 
   /** Follows the configuration in force. */
@@ -249,7 +249,9 @@ export class Followers {
   /** Ends a step: what is being sent stays readable, and nothing else. */
   pinTransfers(): void {
     let sent = NOTHING_SENT;
-    for (const { phase } of this.byId.values()) if (phase.type === "snapshot") sent = [...sent, phase.transfer.snapshot];
+    for (const { phase } of this.byId.values()) {
+      if (phase.type === "snapshot") sent = [...sent, phase.transfer.snapshot];
+    }
     this.pins.keep(sent, this.node.effects);
   }
 

@@ -140,8 +140,8 @@ export class Leader {
     const mayLead = (progress: Progress): boolean => followers.mayLead(progress);
     const named = target === null ? null : followers.progressOf(target);
     const chosen = target === null ? bestTarget(configuration, followers.all, mayLead) : named;
-    // Whoever is named may be silent just now; but not one that has said that it cannot.
-    if (chosen === null || (chosen.version > 0 && (!chosen.hasSpace || chosen.hasLost))) return false;
+    // Whoever is named need not have been heard yet.
+    if (chosen === null || chosen.isUnfit) return false;
     this.handover = new Handover(request, chosen, now, options.timing.electionTimeoutMs);
     proposals.isPaused = true;
     return true;
@@ -161,9 +161,10 @@ export class Leader {
 
   private askTarget(): void {
     const { handover, node } = this;
-    if (handover === null || handover.isAsked || handover.target.matchIndex < node.log.last.index) return;
-    // It would not stand, or could take no proposal: it has said so only now.
-    if (handover.target.hasLost || !handover.target.hasSpace) return;
+    if (handover === null || handover.isAsked) return;
+    // It would not stand, or could take no proposal, and has said so only now.
+    if (handover.target.isUnfit) return this.endHandover({ type: "aborted" });
+    if (handover.target.matchIndex < node.log.last.index) return;
     handover.isAsked = true;
     this.askToStand(handover.target);
   }

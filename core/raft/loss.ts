@@ -1,17 +1,17 @@
 /**
  * What this member's disk has lost, and when it is as good as it was (rule 13 of the design; docs/raft.md, "Loss").
  *
- * A member that has acknowledged an entry has promised that nobody without it is elected. Having lost it, it can still
- * keep that promise without the entry: it knows the highest one that it may have had, votes only for whoever is at least
- * as far, and does not stand itself. It keeps so until its durable log, as the leader of the current term has found it
- * to agree with its own, is as far again: by leader completeness whatever was committed with our word is in there.
+ * A member that has acknowledged an entry has promised that nobody without it is elected. Having lost it, it can keep
+ * that promise without the entry: it knows the highest one that it may have had, votes only for whoever is at least as
+ * far, and does not stand itself. It does so until its durable log, as the leader of the current term has found it to
+ * agree with its own, is as far again: by leader completeness whatever was committed with our word is in there.
  *
  * The one hard idea: the leader of the very term in which it was lost has counted our word, and has to take it back, or
  * it would count what is on no disk, and never send it again. So we tell it, by a question whose number was never used
  * before: it takes back all that we acknowledged up to then and says, with the answer, how far it has committed. What
- * we have lost beyond that has never been counted, and never will be. That bounds what is lost where the disk cannot say
- * (index 2^53-1: everything of that term and before it). A leader of a later term has never counted it, and needs not
- * be told.
+ * we have lost beyond that has never been counted, and never will be. That bounds what is lost where the disk cannot
+ * say (index 2^53-1: everything of that term and before it). A leader of a later term has never counted it, and need
+ * not be told.
  */
 import type { Random } from "../random.ts";
 import { afterMs, type EntryId, type Instant, type LogIndex, type Term } from "../types.ts";

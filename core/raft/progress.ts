@@ -64,6 +64,11 @@ export class Progress {
     this.phase = { type: "probe", nextIndex, awaitingReply: false };
   }
 
+  /** Whether it has said that it would not lead: it would not stand, or could take no proposal. */
+  get isUnfit(): boolean {
+    return this.version > 0 && (this.hasLost || !this.hasSpace);
+  }
+
   /** The next entry to be sent; null: a snapshot is. */
   get nextIndex(): LogIndex | null {
     return this.phase.type === "snapshot" ? null : this.phase.nextIndex;

@@ -120,8 +120,8 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     "openraft until d000ee20, cowsql until be9065fa",
     "The target is asked to stand at once; it cannot win, and the term of a leader that could is over.",
     LEADER,
-    "if (handover === null || handover.isAsked || handover.target.matchIndex < node.log.last.index) return;",
-    "if (handover === null || handover.isAsked) return;",
+    "    if (handover.target.matchIndex < node.log.last.index) return;\n",
+    "",
   ),
 
   // Replication and commitment.
@@ -198,6 +198,40 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     "An acknowledgement that waited for the disk leaves after its entry was cut, and the deposed leader counts it.",
     "core/raft/node-state.ts",
     "    this.outbox.clear();\n",
+    "",
+  ),
+
+  // Losses.
+  mutant(
+    "raft: votes in spite of a loss",
+    null,
+    "What the disk has lost is not asked for: a candidate without what was committed by that disk's word is elected.",
+    "core/raft/loss.ts",
+    "    return this.entry === null || isAtLeastAsUpToDate(last, this.entry) ? last : this.entry;",
+    "    return this.entry === null || last.index >= 0 ? last : this.entry;",
+  ),
+  mutant(
+    "raft: stands in spite of a loss",
+    null,
+    "It is elected by those who are behind, and leads without what it has acknowledged.",
+    ELECTIONS,
+    "    if (loss.entry !== null) return false;\n",
+    "    if (loss.entry !== null && currentTerm < 0) return false;\n",
+  ),
+  mutant(
+    "raft: forgets a loss too early",
+    "kin: etcd/raft until 5fac53b",
+    "As soon as a leader has found anything to agree, though what was lost is still missing.",
+    "core/raft/loss.ts",
+    "    if (index < log.base.index || !isAtLeastAsUpToDate(log.idAt(index), entry)) return false;",
+    "    if (index < log.base.index || !isAtLeastAsUpToDate(entry, log.base)) return false;",
+  ),
+  mutant(
+    "raft: a leader counts what was lost",
+    null,
+    "It does not take back what a member of its own term no longer has, and counts it, and never sends it again.",
+    FOLLOWERS,
+    "    progress.takeBack();\n",
     "",
   ),
 
@@ -311,8 +345,8 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     "openraft dba24036, canonical/raft 0a0ffa4",
     "Whoever starts from it goes back to a configuration that was left long ago.",
     "core/raft/compaction.ts",
-    "configuration: configurations.at(index), size };",
-    "configuration: configurations.at(log.base.index), size };",
+    "configuration: configurations.at(index) };",
+    "configuration: configurations.at(log.base.index) };",
   ),
 
   // Snapshots.
@@ -333,8 +367,8 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     "cowsql e514f78f",
     "The leader counts entries that exist in nobody's log and on nobody's disk.",
     FOLLOWER,
-    'received: size, installed: true }, "log");',
-    'received: size, installed: true }, "term");',
+    'received, installed: true }, "log");',
+    'received, installed: true }, "term");',
   ),
   mutant(
     "raft: applies while a snapshot is being installed",
