@@ -216,7 +216,9 @@ export class Participant {
     this.tell({ type: "Applied", index });
     const digest = this.digests.applied(index, checksum);
     if (digest === null) return;
-    for (const { id } of everybodyIn(this.roster.inForce)) if (id !== this.self) this.send(id, digest);
+    const node = nodeOf(this.self);
+    // A disk of ours that this one has replaced is nobody to speak to.
+    for (const { id } of everybodyIn(this.roster.inForce)) if (nodeOf(id) !== node) this.send(id, digest);
     this.judgeState();
   }
 
