@@ -84,10 +84,14 @@ export class SimulatedDisk {
     return used;
   }
 
-  /** Whether anything is damaged that its node cannot mend by itself. */
+  /** Whether anything is damaged. */
   get isDamaged(): boolean {
-    for (const file of this.directory.files()) if (file.damage.isVital) return true;
-    return this.listDurable().some((name) => this.durableFile(name)?.damage.isVital === true);
+    return this.someFile(({ damage }) => !damage.isNone);
+  }
+
+  /** Whether anything is damaged that its node cannot mend by itself. */
+  get isVitallyDamaged(): boolean {
+    return this.someFile(({ damage }) => damage.isVital);
   }
 
   get isFull(): boolean {
@@ -221,6 +225,11 @@ export class SimulatedDisk {
     fork.directory = this.directory.fork();
     for (const pending of this.underWay) fork.underWay.add(pending);
     return fork;
+  }
+
+  private someFile(test: (file: SimulatedFile) => boolean): boolean {
+    for (const file of this.directory.files()) if (test(file)) return true;
+    return this.listDurable().some((name) => test(this.durableFile(name)!));
   }
 
   private performSomeUnanswered(): void {

@@ -137,7 +137,7 @@ export class Membership {
 
 /** Nothing damaged is on its disk, nothing is lost to it, and its state is that of the others. */
 function isWhole({ disk, isFlipped }: NodeProcess, { lost }: RaftObservation): boolean {
-  return lost === null && !isFlipped && !disk.isDamaged && !disk.isMisreading;
+  return lost === null && !isFlipped && !disk.isVitallyDamaged && !disk.isMisreading;
 }
 
 export function termAt({ terms, base }: RaftObservation, index: number): number {

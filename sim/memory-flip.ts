@@ -39,6 +39,7 @@ export class FlippableEngines implements EngineFactory {
     const engine = this.factory.create(seed, limits);
     this.engine = engine;
     this.isCutting = false;
+    this.isRestoring = false;
     const { cut, endCut, beginRestore, finishRestore } = engine;
     engine.cut = () => {
       this.isCutting = true;
