@@ -7,14 +7,15 @@
  * It errs to one side only: where it cannot see whether something may be damaged, it may not.
  */
 import type { SimulatedDisk } from "./disk.ts";
-import { IDENTITY_FILE, IDENTITY_SIZE } from "../core/storage/identity-file.ts";
+import { ownerOf } from "../core/storage/block.ts";
+import { decodeIdentity, IDENTITY_FILE, IDENTITY_SIZE } from "../core/storage/identity-file.ts";
 import { MANIFEST_FILE } from "../core/storage/manifest.ts";
 import { isPageFile } from "../core/storage/page-file.ts";
 import { decodeRecordHeader, RECORD_HEADER_SIZE, recordSize } from "../core/storage/record.ts";
 import {
   decodeSegmentHeader, HEADER_COPY_SIZE, SEGMENT_HEADER_SIZE, segmentFile, sequenceOf,
 } from "../core/storage/segment-file.ts";
-import { SLOT_SIZE, TERM_FILE } from "../core/storage/term-file.ts";
+import { decodeTermFile, SLOT_SIZE, TERM_FILE } from "../core/storage/term-file.ts";
 import { isNameless } from "../core/storage/disk-failure.ts";
 import { RESERVE_FILE } from "../core/storage/log-space.ts";
 
@@ -42,6 +43,7 @@ export class DamageRules {
   constructor(disk: SimulatedDisk) {
     this.disk = disk;
     this.readLog();
+    this.through = Math.max(this.through, vouchedByTerm(disk));
   }
 
   /** Whether these bytes may become others. */
@@ -61,6 +63,11 @@ export class DamageRules {
   hide(name: string, from: number, end: number): Verdict {
     if (sequenceOf(name) === null) return this.change(name, from, end);
     return this.segments.has(name) ? "vital" : "mendable";
+  }
+
+  /** Whether what stands in the file stands there twice, and is written at once. */
+  hasTwins(name: string): boolean {
+    return name === TERM_FILE || name === IDENTITY_FILE || name === MANIFEST_FILE;
   }
 
   /** Whether a read may come back with bytes from elsewhere: not of what stands twice, and is read at once. */
@@ -136,6 +143,15 @@ export class DamageRules {
     const damage = this.disk.durableFile(name)?.damage;
     return { start, end, isKnown: damage?.isNone ?? false };
   }
+}
+
+/** What the hard state's file says of the end of a log that rests. */
+function vouchedByTerm(disk: SimulatedDisk): number {
+  const [identity, term] = [disk.durable(IDENTITY_FILE), disk.durable(TERM_FILE)];
+  const found = identity === null ? null : decodeIdentity(identity);
+  if (term === null || found === null || !found.ok || found.value.identity.cluster === null) return 0;
+  const decoded = decodeTermFile(term, ownerOf(found.value.identity));
+  return decoded.ok ? decoded.value.slot.vouched.through : 0;
 }
 
 /** What either copy says; null: neither says anything. */

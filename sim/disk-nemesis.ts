@@ -174,7 +174,7 @@ export class DiskNemesis {
     if (verdict === "never") return false;
     this.tally.inject("latentError");
     this.note(node, `${count} sectors of ${name} from ${sector} on cannot be read`, verdict);
-    file.spoil(sector, count, verdict === "vital");
+    file.spoil(sector, count, verdict === "vital", rules.hasTwins(name));
     return true;
   }
 

@@ -27,6 +27,8 @@ export class SimulatedFile {
   /** null: nobody wants to know, or it has been overwritten. */
   private lastSynced: SyncedWrite | null = null;
   private readonly remembersWrites: boolean;
+  /** A loss of power keeps or drops writes to it, and tears none. */
+  private tearsNever = false;
 
   /** `remembersWrites`: writes may be misdirected. */
   constructor(remembersWrites = false) {
@@ -89,8 +91,9 @@ export class SimulatedFile {
   losePower(loss: PowerLoss, random: Random, tally: Tally): void {
     const written = this.unsynced;
     this.unsynced = [];
+    const fate = this.tearsNever ? { ...loss, tearPercent: 0 } : loss;
     for (const write of written) {
-      settleWrite(write, loss, random, tally, this.platter, (bytes, from, end) => {
+      settleWrite(write, fate, random, tally, this.platter, (bytes, from, end) => {
         this.settle(write.offset, bytes, from, end);
       });
     }
@@ -109,8 +112,13 @@ export class SimulatedFile {
     this.refresh();
   }
 
-  /** Sectors cannot be read any more, until they are overwritten. */
-  spoil(sector: number, count: number, isVital: boolean): void {
+  /**
+   * Sectors cannot be read any more, until they are overwritten.
+   *
+   * @param hasTwins what they hold stands here twice: a write of both that is torn may not take the other one away
+   */
+  spoil(sector: number, count: number, isVital: boolean, hasTwins = false): void {
+    this.tearsNever ||= hasTwins;
     const [from, end] = [sector * SECTOR_SIZE, (sector + count) * SECTOR_SIZE];
     this.damage.add("latentError", from, end, isVital);
     this.refresh();
@@ -143,6 +151,7 @@ export class SimulatedFile {
     fork.platter = this.platter.fork();
     fork.unsynced = [...this.unsynced];
     fork.damage = this.damage.fork();
+    fork.tearsNever = this.tearsNever;
     return fork;
   }
 

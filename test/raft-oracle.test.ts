@@ -9,7 +9,7 @@ import { checksumOf, type Owner } from "../core/storage/block.ts";
 import { encodeIdentity, IDENTITY_FILE } from "../core/storage/identity-file.ts";
 import { Log, segmentOf } from "../core/storage/log.ts";
 import { encodeSegmentHeader, segmentFile } from "../core/storage/segment-file.ts";
-import { encodeNewTermFile, encodeSlot, slotOffset, TERM_FILE } from "../core/storage/term-file.ts";
+import { encodeNewTermFile, encodeSlot, FIRST_SLOT, slotOffset, TERM_FILE } from "../core/storage/term-file.ts";
 import {
   type Configuration, foundingConfiguration, type MemberRole, newMember,
 } from "../core/raft/configuration.ts";
@@ -62,16 +62,16 @@ function disk(
   node: NodeId, terms: string, hardState: HardState, payload = 7, generation = 2, lost: EntryId | null = null,
 ): DurableDisk {
   const owner: Owner = { node, incarnation: INCARNATION, cluster: CLUSTER };
-  const header = { sequence: 1, start: 0, base: NO_ENTRY, previous: 0, startsAnew: false };
+  const header = { sequence: 1, start: 0, base: NO_ENTRY, previous: 0, startsAnew: false, size: 1_000_000 };
   const head = encodeSegmentHeader(owner, header);
-  const log = new Log(segmentOf(header, checksumOf(head), 1_000_000));
+  const log = new Log(segmentOf(header, checksumOf(head)));
   const records = log.append([{ truncateTo: null, entries: entries(terms, payload) }], { through: 0, generation: 1 });
   const segment = new Uint8Array(head.length + records.length + 100);
   segment.set(head);
   segment.set(records, head.length);
   const term = encodeNewTermFile(owner);
   for (const one of [generation - 1, generation]) {
-    const slot = { generation: one, hardState, lost: one === generation ? lost : null, isQuarantined: false };
+    const slot = { ...FIRST_SLOT, generation: one, hardState, lost: one === generation ? lost : null };
     term.set(encodeSlot(owner, slot), slotOffset(one));
   }
   const founders = [{ node: A, incarnation: INCARNATION }];

@@ -11,6 +11,14 @@ interface Seen {
   readonly node: NodeId;
 }
 
+/** A state that was changed behind its node's back. */
+interface Excuse {
+  /** As of this index. */
+  readonly since: LogIndex;
+  /** It has been seen to be right from here on; null: it was seen to be wrong, or not at all. */
+  rightSince: LogIndex | null;
+}
+
 export class DatabaseOracle {
   private readonly counts: JudgeCounts;
   /** What was seen first, by applied index. */
@@ -19,14 +27,14 @@ export class DatabaseOracle {
   private readonly applied = new Map<NodeId, LogIndex>();
 
   /** Whose state was changed behind its back, and who has not found that yet. */
-  private readonly excused = new Set<NodeId>();
+  private readonly excused = new Map<NodeId, Excuse>();
 
   constructor(counts: JudgeCounts) {
     this.counts = counts;
   }
 
   flipped(node: NodeId): void {
-    this.excused.add(node);
+    this.excused.set(node, { since: this.applied.get(node) ?? (0 as LogIndex), rightSince: null });
   }
 
   healed(node: NodeId): void {
@@ -41,7 +49,10 @@ export class DatabaseOracle {
     this.applied.delete(node);
   }
 
-  stepped(node: NodeId, database: DatabaseObservation, lastApplied: LogIndex): Violation | null {
+  /** @param stored index of the stored snapshot */
+  stepped(
+    node: NodeId, database: DatabaseObservation, lastApplied: LogIndex, stored: LogIndex,
+  ): Violation | null {
     const { appliedIndex, checksum } = database;
     const before = this.applied.get(node) ?? 0;
     if (appliedIndex < before) {
@@ -55,8 +66,7 @@ export class DatabaseOracle {
     this.applied.set(node, appliedIndex);
     const seen = this.seen[appliedIndex];
     if (this.excused.size > 0 && this.excused.has(node)) {
-      // The page has been written since; or the process began anew.
-      if (seen?.checksum === checksum) this.excused.delete(node);
+      this.judgeExcused(node, appliedIndex, seen?.checksum === checksum, stored);
       return null;
     }
     if (seen === undefined) this.seen[appliedIndex] = { checksum, node };
@@ -65,6 +75,18 @@ export class DatabaseOracle {
       return violation("checksum", message, [seen.node, node], appliedIndex);
     } else if (seen.node !== node && before !== appliedIndex) this.counts.comparisons++;
     return null;
+  }
+
+  /**
+   * The page has been written since, or the process began anew from before: then its state is right again, but what it
+   * has stored meanwhile may be wrong, until the next snapshot.
+   */
+  private judgeExcused(node: NodeId, appliedIndex: LogIndex, isRight: boolean, stored: LogIndex): void {
+    const excuse = this.excused.get(node);
+    if (excuse === undefined) return;
+    if (appliedIndex < excuse.since || !isRight) excuse.rightSince = null;
+    else excuse.rightSince ??= appliedIndex;
+    if (excuse.rightSince !== null && stored >= excuse.rightSince) this.excused.delete(node);
   }
 
   finished(nodes: readonly FinalNode[], reader: ImageReader): Violation | null {

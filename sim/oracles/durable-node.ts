@@ -46,6 +46,11 @@ export class DurableNode {
     return this.slot?.lost ?? null;
   }
 
+  /** Whether its last start found less than there was, or it is known to have lost something before. */
+  get hasLost(): boolean {
+    return this.lost !== null || (this.lastBefore !== null && !this.holds(this.lastBefore));
+  }
+
   /** The last entry that it has, be it in its log or in its snapshot; null: there is neither. */
   get last(): EntryId | null {
     if (this.isQuarantined) return null;

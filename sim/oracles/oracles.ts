@@ -4,7 +4,7 @@
  */
 import type { NodeEffect, NodeInput } from "../../core/node/boundary.ts";
 import type { RaftTiming } from "../../core/raft/boundary.ts";
-import type { Instant, LogIndex, NodeId } from "../../core/types.ts";
+import type { Instant, NodeId } from "../../core/types.ts";
 import type { History } from "../workload/history.ts";
 import type {
   DurableDisk, FinalNode, ImageReader, Judge, JudgeCounts, NodeObservation, RecoveredImage, Violation,
@@ -50,8 +50,8 @@ export class Oracles implements Judge {
     const found = this.raft.stepped(node, seen.raft, effects)
       ?? this.leadership.stepped(now, node, input, seen.raft, effects)
       ?? this.reads.stepped(node, input, effects, committed);
-    if (found !== null || seen.database === null) return found;
-    return this.databases.stepped(node, seen.database, seen.raft?.lastApplied ?? (0 as LogIndex));
+    if (found !== null || seen.database === null || seen.raft === null) return found;
+    return this.databases.stepped(node, seen.database, seen.raft.lastApplied, seen.raft.snapshot.index);
   }
 
   diskSynced(_now: Instant, node: NodeId, file: string | null, disk: DurableDisk): Violation | null {

@@ -143,7 +143,9 @@ export class RaftOracle implements Population {
 
   /** Who is asked to stand can win: it has all that is committed. */
   private judgeSuccessor(node: NodeId, to: NodeId, entry: EntryId): Violation | null {
-    if (this.byNode.get(to)?.disk.holds(entry) ?? true) return null;
+    const successor = this.byNode.get(to);
+    // Who has lost it since will not stand, and nobody else may know of that yet.
+    if (successor === undefined || successor.disk.holds(entry) || successor.disk.hasLost) return null;
     const message = `${node} hands over to ${to}, which lacks ${showEntry(entry)}`;
     return violation("transfer", message, [node, to], entry.index);
   }
