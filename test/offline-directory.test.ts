@@ -156,12 +156,14 @@ test("every damaged page and every damaged record is reported, not only the firs
 
 test("a page file or segment that is missing is reported", () => {
   const disk = new OfflineFixture().write(40).checkpoint().write(7).close();
+  const compacted = new OfflineFixture().write(40).checkpoint().compact(40).write(7).close();
   for (const file of [pageFileOf(disk), "log-0000000002", "manifest", "term", "identity"]) {
-    const harmed = disk.killed();
+    // Where the whole log is there, a snapshot need not be.
+    const harmed = (file === "manifest" ? compacted : disk).killed();
     harmed.perform({ type: "unlink", file });
     const found = runOn(harmed, verifyFiles())!;
     expect(found.isSound).toBe(false);
-    expect(JSON.stringify(found.faults)).toMatch(new RegExp(`${file}|begins behind`));
+    expect(found.faults).toContainEqual(expect.objectContaining({ fault: expect.objectContaining({ file }) }));
   }
 });
 
