@@ -29,7 +29,9 @@ const DEFAULT_LIMIT = 1000;
  * @throws OperatorError "NoSuchEntry" if `from` lies before the log; "NoData", "CorruptData", "DirectoryInUse" and others
  * @example
  * import { listEntries, open } from "quorumlite";
- * await open({ directory: "data" }).then((node) => node.close());
+ * const node = await open({ directory: "data" });
+ * await node.ready();
+ * await node.close();
  * for (const { index, term, kind, size } of await listEntries("data", { limit: 10 })) {
  *   console.log(index, term, kind, size);
  * }

@@ -52,7 +52,9 @@ const PAGES_AT_ONCE = 256;
  * "NoSpace" and others. Then the directory is as it was.
  * @example
  * import { exportDatabase, importDatabase, open } from "quorumlite";
- * await open({ directory: "data" }).then((first) => first.close());
+ * const first = await open({ directory: "data" });
+ * await first.database().exec("CREATE TABLE kv (k TEXT PRIMARY KEY, v)");
+ * await first.close();
  * await exportDatabase("data", "app.db", { overwrite: true });
  * const { cluster, pages } = await importDatabase("app.db", "imported", { id: "a" });
  * const a = await open({ directory: "imported", id: "a" });

@@ -71,7 +71,9 @@ export interface DirectoryInspection {
  * @throws OperatorError "DirectoryInUse", "DirectoryUnusable", "DiskFailed"
  * @example
  * import { inspectDirectory, open } from "quorumlite";
- * await open({ directory: "data" }).then((node) => node.close());
+ * const node = await open({ directory: "data" });
+ * await node.ready();
+ * await node.close();
  * const { id, term, last, segments, snapshot, bytes } = await inspectDirectory("data");
  */
 export async function inspectDirectory(directory: string): Promise<DirectoryInspection> {
@@ -134,7 +136,9 @@ export interface DirectoryVerification {
  * @throws OperatorError "NoData" if there is nothing to verify; "DirectoryInUse", "DirectoryUnusable", "DiskFailed"
  * @example
  * import { open, verifyDirectory } from "quorumlite";
- * await open({ directory: "data" }).then((node) => node.close());
+ * const node = await open({ directory: "data" });
+ * await node.ready();
+ * await node.close();
  * const { ok, faults } = await verifyDirectory("data");
  * if (!ok) for (const { file, offset, detail } of faults) console.error(file, offset, detail);
  */

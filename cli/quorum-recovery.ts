@@ -49,6 +49,7 @@ const ADVICE = "take another survivor's directory, or a backup";
  * @example
  * import { open, recoverFromQuorumLoss } from "quorumlite";
  * const node = await open({ directory: "data" });
+ * await node.ready();
  * await node.close();
  * await recoverFromQuorumLoss("data").catch((error) => {
  *   console.log(error.code); // "NothingToRecover": it has always been alone

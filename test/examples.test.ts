@@ -9,7 +9,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import * as quorumlite from "../cli/index.ts";
 import { freePorts } from "../cli/process-cluster.ts";
 
-const FILES = ["database.ts", "errors.ts", "membership-error.ts", "node.ts", "open.ts"];
+const FILES = [
+  "database.ts", "entry-listing.ts", "errors.ts", "export.ts", "import.ts", "inspection.ts", "membership-error.ts",
+  "node.ts", "open.ts", "operator-error.ts", "quorum-recovery.ts",
+];
 
 interface Example {
   readonly name: string;
@@ -46,7 +49,9 @@ test("every public function and method has an example", () => {
     "function open(", "function connect(", "class Database", "class QuorumliteError", "class OpenError",
     "class MembershipError", "addMember(", "changeMember(", "setRole(", "removeMember(", "transferLeadership(",
     "async run(", "async get<", "async all<", "async exec(", "async transaction<", "database()", "ready()", "status()",
-    "close()",
+    "close()", "function inspectDirectory(", "function verifyDirectory(", "function listEntries(",
+    "function readLastEntry(", "function exportDatabase(", "function importDatabase(", "function recoverFromQuorumLoss(",
+    "class OperatorError",
   ]) expect(items).toContain(item);
 });
 
@@ -56,7 +61,9 @@ const AsyncFunction = (async () => {}).constructor as AsyncFunctionMaker;
 test.each(examples.map(({ name, code }) => [name, code]))("the example of %s runs", async (name, code) => {
   let text = code
     .replace(/^import \{.*\} from "quorumlite";$/m, "")
-    .replaceAll('"data"', JSON.stringify(path.join(directory, name.replace(/\W/g, ""))))
+    .replaceAll(/"(data|app\.db|imported)"/g, (_, file: string) => {
+      return JSON.stringify(path.join(directory, `${name.replace(/\W/g, "")}-${file}`));
+    })
     .replace(/\["127\.0\.0\.1:7001".*\]/, JSON.stringify([address]));
   // Tables of its own, where it makes some; and the shared node stays open for the next one.
   const database = node.database();

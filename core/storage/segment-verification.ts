@@ -165,8 +165,8 @@ class SegmentWalk {
     const checksum = isWhole ? yield* this.window.checksum(from, end) : 0;
     const unreadable = this.window.unreadableIn(offset, Math.min(end, this.window.size));
     if (unreadable !== null) this.report(unreadable, "cannot be read");
-    else if (!isWhole) this.report(from, "its payload lies beyond the end of the file");
-    else if (checksum !== record.payloadChecksum) this.report(from, "its payload does not match its checksum");
+    else if (!isWhole) this.report(offset, "its payload lies beyond the end of the file");
+    else if (checksum !== record.payloadChecksum) this.report(offset, "its payload does not match its checksum");
     this.records += 1;
     this.checksum = record.checksum;
     this.position = record.position + recordSize(record.payloadSize);
