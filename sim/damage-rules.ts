@@ -61,6 +61,8 @@ export class DamageRules {
 
   /** Whether these sectors may become unreadable: no write that was torn does. */
   hide(name: string, from: number, end: number): Verdict {
+    // A block that is unreadable in part is unreadable: so is what stands at its beginning.
+    if (name === TERM_FILE) return this.ofTwins(name, from, end, TERM_COPY_DISTANCE, TERM_COPY_DISTANCE, "never");
     if (sequenceOf(name) === null) return this.change(name, from, end);
     return this.segments.has(name) ? "vital" : "mendable";
   }

@@ -15,6 +15,7 @@ import { drawPlan, type Plan } from "./plan.ts";
 import { showConfiguration } from "./oracles/quorum.ts";
 import { Operator } from "./operator.ts";
 import type { NodeProcess } from "./process.ts";
+import { beginTrial } from "./space-trial.ts";
 import { Tally, type TallyCounts } from "./tally.ts";
 import { Workload } from "./workload/workload.ts";
 
@@ -63,7 +64,8 @@ export class Run {
     this.pass(this.plan.chaosMs);
     this.operator.stop();
     if (this.isWell()) this.nemesis.stop();
-    if (this.isWell()) this.serve();
+    if (this.isWell()) this.serve("all faults stop");
+    if (this.isWell()) this.runOutOfSpace();
     if (this.isWell()) this.stopApplications();
     if (this.isWell()) this.loseAllPower();
     if (this.isWell()) this.finish();
@@ -80,6 +82,7 @@ export class Run {
     tally.marks.transactionsCommitted = counts.committed;
     tally.marks.transactionsRefused = counts.failed;
     tally.marks.transactionsUnknown = counts.unknown;
+    tally.marks.writesRefusedFull = counts.failures["DiskFull"] ?? 0;
     return {
       plan: this.plan,
       failure: cluster.failure,
@@ -112,15 +115,32 @@ export class Run {
     this.cluster.runUntil(this.cluster.now + LOOK_EVERY_US);
   }
 
-  private serve(): void {
-    this.cluster.trace("all faults stop");
+  /** @param since what has happened before */
+  private serve(since: string): void {
+    this.cluster.trace(since);
     const { counts } = this.workload;
     const before = counts.committed;
     const end = this.cluster.now + this.plan.serveBoundMs * US_PER_MS;
     this.pass(this.plan.serveMs);
     while (this.isWell() && counts.committed === before && this.cluster.now < end) this.look();
     if (counts.committed > before) return;
-    this.notLive("serve", `no write was acknowledged within ${this.plan.serveBoundMs} ms after all faults stopped`);
+    this.notLive("serve", `no write was acknowledged within ${this.plan.serveBoundMs} ms (${since})`);
+  }
+
+  /** Once more something is wrong, and nothing else: the disks of some, or of all, are full. */
+  private runOutOfSpace(): void {
+    const { cluster, plan, workload } = this;
+    const trial = beginTrial(cluster, cluster.membership.settled(), workload.counts, this.random);
+    if (trial === null) return;
+    const end = cluster.now + plan.serveBoundMs * US_PER_MS;
+    this.pass(trial.ms);
+    while (this.isWell() && !trial.isServed() && cluster.now < end) this.look();
+    if (!trial.isServed()) {
+      const full = trial.nodes.map(({ id }) => id).join(" ");
+      return this.notLive("space", `${trial.owed} within ${plan.serveBoundMs} ms while [${full}] had no space`);
+    }
+    trial.end();
+    this.serve("there is space again");
   }
 
   private stopApplications(): void {
