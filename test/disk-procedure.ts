@@ -43,3 +43,12 @@ export function* crashesOf(
     for (const image of disk.images()) yield { image, after };
   }
 }
+
+/** The process is killed after each operation: what it wrote is still there, and not durable. */
+export function* killsOf(start: MemoryDisk, procedure: () => DiskProcedure<unknown>): Generator<MemoryDisk> {
+  for (let after = 0; ; after++) {
+    const disk = start.killed();
+    if (!runUpTo(disk, procedure(), after)) return;
+    yield disk;
+  }
+}

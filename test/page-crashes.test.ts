@@ -7,11 +7,13 @@ import { publishCut, writeCut } from "../core/storage/checkpoint.ts";
 import type { DiskProcedure } from "../core/storage/file-window.ts";
 import { type WrittenMerge, planMerge, publishMerge, writeMerge } from "../core/storage/merge.ts";
 import { removeUnused } from "../core/storage/page-set.ts";
-import { crashesOf, runOn } from "./disk-procedure.ts";
+import { crashesOf, killsOf, runOn } from "./disk-procedure.ts";
 import { MemoryDisk } from "./memory-disk.ts";
-import { LIMITS, PageDirectory, opened, pointOf } from "./page-directory.ts";
+import { PageDirectory, opened, pointOf } from "./page-directory.ts";
 import { PlainDatabase } from "./plain-database.ts";
 
+/** Few operations, as a crash comes after each. */
+const LIMITS = { maxWriteBytes: 8192 };
 const FIRST = PlainDatabase.of(7);
 const SECOND = FIRST.changed([1, 2, 3, 4], 50);
 const THIRD = SECOND.changed([1, 2, 3, 6], 60, 6);
@@ -61,6 +63,19 @@ function enumerate(start: MemoryDisk, states: ReadonlyMap<number, PlainDatabase>
       if (judged.has(digest)) continue;
       judged.add(digest);
       expect(judge(again.image, states)).toBe(index);
+    }
+  }
+  for (const killed of killsOf(start, whole)) {
+    const index = judge(killed.killed(), states);
+    const { acknowledged, ordered } = progress;
+    expect(index >= acknowledged && index <= ordered, `${index} is from ${acknowledged} to ${ordered}`).toBe(true);
+    // What its successor has found survives any further crash, and nothing is removed too early.
+    const successor = killed.killed();
+    runOn(successor, opened(successor));
+    for (const image of successor.images()) {
+      const key = `${image.digest()} ${index}`;
+      if (!judged.has(key)) expect(judge(image, states)).toBe(index);
+      judged.add(key);
     }
   }
   return findings;
@@ -136,7 +151,7 @@ function* reception(directory: PageDirectory, progress: Progress, from: PageDire
   for (let end = 0; end < snapshot.size;) {
     const bytes = from.piece(snapshot, end, 9000)!;
     const chunk = { snapshot, offset: end, bytes };
-    end = (yield* directory.reception.storeChunk(directory, chunk, LIMITS.maxWriteBytes * 50))!;
+    end = (yield* directory.reception.storeChunk(directory, chunk, LIMITS.maxWriteBytes))!;
   }
   progress.ordered = snapshot.entry.index;
   expect(yield* directory.reception.install(directory, snapshot)).toBeNull();
