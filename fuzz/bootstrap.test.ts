@@ -47,7 +47,7 @@ function watch(cluster: ReplicaCluster): Walk {
     if (effect.type === "LeadershipChanged" && effect.leader === host.id && id !== undefined) walk.acted.add(id);
     if (effect.type === "Send") walk.history.push({ from: host.id, to: effect.to, bytes: effect.bytes });
     if (effect.type === "Reject") count(walk, effect.reason);
-    if (effect.type === "Restore") count(walk, effect.type);
+    if (effect.type === "RestoreFinished") count(walk, effect.type);
     if (effect.type === "Halt") throw new Error(`${host.id} halted: ${JSON.stringify(effect.reason)}`);
   };
   return walk;
@@ -263,7 +263,7 @@ test("who joins is let in by its disk, whatever crashes, and has the log in the 
     expect(total.get(`joiner crashed while ${phase}`), `joiners that crashed while ${phase}`).toBeGreaterThan(0);
   }
   expect(total.get("disk lost")).toBeGreaterThan(0);
-  expect(total.get("Restore")).toBeGreaterThan(0);
+  expect(total.get("RestoreFinished")).toBeGreaterThan(0);
 });
 
 /** A joiner's disk, so that a majority of the founders stays: nobody survives the loss of that. */

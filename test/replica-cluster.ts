@@ -49,8 +49,6 @@ export interface Host {
 
 export type Settings = Partial<Pick<ReplicaOptions, "limits" | "timing" | "storage" | "digestEvery">>;
 
-/** Of the disk images that a crash may leave, so many are looked at. */
-const MAX_IMAGES = 300;
 /** Segments of their headers and half as much again. */
 export const SMALL_STORAGE: StorageLimits = {
   segmentBytes: 12_288, maxWriteBytes: 4096, maxLogBytes: 1 << 20, reserveBytes: 4096, scrubBytes: 4096, tickMs: 1000,
@@ -104,13 +102,12 @@ export class ReplicaCluster {
   }
 
   /**
-   * The process dies, and its disk keeps what a crash may leave of it: without `random`, the first image that the disk
-   * gives, where files and names are as they were last synced, but a write may be kept.
+   * The process dies, and its disk keeps what a crash may leave of it: drawn, or without `random` the first image that
+   * the disk gives, where files and names are as they were last synced, but a write may be kept.
    */
   crash(name: string, random: Random | null = null): void {
     const host = this.host(name);
-    const images = take(host.disk.images(), random === null ? 1 : MAX_IMAGES);
-    const disk = random === null ? (images[0] as MemoryDisk) : random.pick(images);
+    const disk = random === null ? firstOf(host.disk.images()) : host.disk.randomImage(random);
     this.forgetProcess(host, disk);
   }
 
@@ -303,10 +300,9 @@ function applied({ state }: Host): ReplicaInput {
   return { type: "Applied", index: state.entries.length as LogIndex, checksum: state.checksum };
 }
 
-function take<T>(values: Iterable<T>, count: number): T[] {
-  const taken: T[] = [];
-  for (const value of values) if (taken.push(value) === count) break;
-  return taken;
+function firstOf<T>(values: Iterable<T>): T {
+  for (const value of values) return value;
+  throw new Error("there is one");
 }
 
 /** `put("d", "standby")`: a member with nothing else said of it. */
