@@ -50,6 +50,14 @@ export class Digests {
     if (isCounted(configuration, from) && this.isCompared(index)) this.note(from, index, checksum);
   }
 
+  /**
+   * Others vote from now on: what was told before is forgotten. It would be counted by another measure than the one it
+   * was told under, and whoever was wrong then, and is not any more, might make a majority of a smaller cluster.
+   */
+  reset(): void {
+    this.told.clear();
+  }
+
   /** Whether a majority of the voters contradicts us, joint configurations in both halves; null: not as far as known. */
   judge(configuration: Configuration): Divergence | null {
     for (const [index, ours] of this.told.get(this.self) ?? []) {

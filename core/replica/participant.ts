@@ -343,6 +343,7 @@ export class Participant {
       }
       case "ConfigurationChanged":
         this.roster.inForce = effect.configuration;
+        this.digests.reset();
         return this.announce();
       case "Reject":
         return this.reject(nodeOf(effect.from), { reason: "implausible", detail: effect.rule });
