@@ -9,6 +9,7 @@ import { Durability } from "../core/raft/durability.ts";
 import { Elections } from "../core/raft/elections.ts";
 import { Follower } from "../core/raft/follower.ts";
 import { Leader } from "../core/raft/leader.ts";
+import { Loss } from "../core/raft/loss.ts";
 import { Membership } from "../core/raft/membership.ts";
 import type { NodeState } from "../core/raft/node-state.ts";
 import { Outbox } from "../core/raft/outbox.ts";
@@ -94,6 +95,16 @@ const bugs: readonly (readonly [string, RegExp, () => void])[] = [
   ["a change begins while another is under way", /is appended only|begins only|one at a time/, () => {
     plant(Membership.prototype, "obstacle", () => () => null);
   }],
+  ["a vote does not ask for what is lost (rule 13)", /what the voter has lost/, () => {
+    plant(Loss.prototype, "upTo", () => (last: never) => last);
+  }],
+  ["a loss is forgotten as soon as a leader has spoken (rule 13)", /made good|as far again/, () => {
+    plant(Loss.prototype, "isMadeGood", () => function (this: { entry: unknown; verified: unknown }) {
+      if (this.entry === null || this.verified === null) return false;
+      this.entry = null;
+      return true;
+    } as Broken);
+  }],
   ["a read does not wait for its round (M117)", /a read sees what was committed/, () => {
     plant(Reads.prototype, "confirmedBy", () => function (this: { confirming: ReadBatch | null }) {
       const batch = this.confirming;
@@ -107,7 +118,7 @@ const bugs: readonly (readonly [string, RegExp, () => void])[] = [
 ];
 
 /** Found only after many schedules: in `npm run fuzz`. */
-const RARE = /M105|M117|a lease/;
+const RARE = /M105|M117|a lease|what is lost/;
 
 const planted = bugs.filter(([bug]) => FUZZ_SCALE > 1 || !RARE.test(bug));
 

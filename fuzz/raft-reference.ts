@@ -27,6 +27,9 @@ export class Reference {
   readonly votes: Map<string, MemberId>;
   /** Who led each term. */
   readonly leaders: Map<number, MemberId>;
+  /** In which term a leader has taken back what a server acknowledged before it lost it, and all that it was told of. */
+  readonly takenBack: Map<MemberId, number>;
+  readonly told: Set<string>;
   /** Which snapshots were sent, as "receiver term/index". */
   readonly offers: Set<string>;
   /** What has ever been committed, from index 1 on. */
@@ -40,6 +43,8 @@ export class Reference {
     this.servers = new Map(before?.servers);
     this.votes = new Map(before?.votes);
     this.leaders = new Map(before?.leaders);
+    this.takenBack = new Map(before?.takenBack);
+    this.told = new Set(before?.told);
     this.offers = new Set(before?.offers);
     this.committed = before?.committed ?? [];
     // It only grows, and nothing in it is undone: copies may share it.
@@ -76,7 +81,15 @@ export class Reference {
   lose(id: MemberId, disk: Stable): void {
     const { lost } = disk;
     allow(lost !== null && isAtLeastAsUpToDate(lost.entry, lastOf(lost.log)), "a disk says how much it may have lost");
+    this.takenBack.delete(id);
     this.change(id, { disk, memory: { ...this.server(id).memory, lost } });
+  }
+
+  /** A leader hears that a server has lost what it acknowledged: in this term that counts no more. */
+  takeBack(id: MemberId, from: MemberId, request: number): void {
+    const told = `${from} ${request}`;
+    if (!this.told.has(told)) this.takenBack.set(from, this.server(id).memory.currentTerm);
+    this.told.add(told);
   }
 
   /** A leader has taken back what the server acknowledged: beyond this entry it has been counted for nothing. */
@@ -230,16 +243,17 @@ export class Reference {
       const entry = log[index - 1] as Entry;
       // An entry of an older term is committed only by what follows it (figure 8).
       if (entry.term !== currentTerm) break;
-      if (isQuorum(configuration, (voter) => this.vouches(voter, entry))) return index;
+      if (isQuorum(configuration, (voter) => this.vouches(voter, entry, currentTerm))) return index;
     }
     return commitIndex;
   }
 
-  /** Whether it holds the entry, or nobody without the entry is elected with its vote. */
-  private vouches(voter: MemberId, entry: EntryId): boolean {
+  /** Whether it holds the entry; or has lost it, so that nobody is elected without it, and this term counts that. */
+  private vouches(voter: MemberId, entry: EntryId, term: number): boolean {
     const server = this.servers.get(voter);
     if (server === undefined) return false;
-    return holds(server.disk.log, entry) || holds(server.memory.lost?.log ?? [], entry);
+    const counts = this.takenBack.get(voter) !== term;
+    return holds(server.disk.log, entry) || (counts && holds(server.memory.lost?.log ?? [], entry));
   }
 
   advanceCommitIndex(id: MemberId, index: number): void {

@@ -146,10 +146,32 @@ const beginnings: readonly Beginning[] = [
   },
 ];
 
+const lossy: readonly Beginning[] = [true, false].map((isKnown) => ({
+  name: `three, one of which has lost what its leader counts${isKnown ? "" : ", and cannot say how much"}`,
+  begin: () => {
+    const world = elect(cluster([A, B, C]), A);
+    world.packets = [];
+    const leader = hostOf(world, A);
+    world.propose(leader, Uint8Array.of(1));
+    const [entries] = world.packets.filter(({ to }) => to === B);
+    world.packets = [];
+    if (entries !== undefined) world.deliver(entries);
+    const member = hostOf(world, B);
+    world.doLogJob(member);
+    // Its acknowledgement is still on its way, and so is the write of the leader's own disk.
+    expect([world.packets.length, leader.logJobs.length]).toEqual([1, 1]);
+    world.crash(member, 0);
+    world.lose(member, 1, isKnown);
+    world.start(member);
+    return world;
+  },
+  options: { budget: { timeouts: 3, crashes: 1, proposals: 1 }, maxTerm: 3 },
+}));
+
 const STATES = 1500;
 const TIMEOUT_MS = 60_000 * FUZZ_SCALE;
 
-test.each(beginnings)("no order of events from $name does what Raft does not allow", ({ begin, options, name }) => {
+test.each([...beginnings, ...lossy])("no order of events from $name does what Raft does not allow", ({ begin, options, name }) => {
   const maxStates = STATES * FUZZ_SCALE;
   const { states, transitions, choices, events, isComplete } = new Search({ ...options, maxStates }).run(begin());
   const far = isComplete ? "there are no others" : `some with ${choices + 1}`;

@@ -131,12 +131,12 @@ export class Search {
   }
 
   private isNew({ world, budget, stalled }: State): boolean {
-    const { votes, leaders, committed } = world.reference;
+    const { votes, leaders, committed, takenBack } = world.reference;
     const { changes, ...counts } = budget;
     const parts: (string | number)[] = [changes.length, ...Object.values(counts), ...stalled, ";"];
     for (const host of world.hosts.values()) parts.push(this.numberOf(host));
     for (const packet of world.packets) parts.push(numberOfFrozen(packet));
-    parts.push(";", [...votes].sort().join(), [...leaders].sort().join(), committed.map(({ term }) => term).join());
+    parts.push(";", [...takenBack].join(), [...votes].sort().join(), [...leaders].sort().join(), committed.map(({ term }) => term).join());
     const before = this.visited.size;
     return this.visited.add(parts.join(" ")).size > before;
   }

@@ -126,7 +126,12 @@ class Witness {
       this.begin(() => reference.updateTerm(id, message));
     }
     const { memory, role } = this.server;
-    if (message.term !== memory.currentTerm || role === "leader") return;
+    if (message.term !== memory.currentTerm) return;
+    const isKnown = after.followers.some((follower) => follower.id === from);
+    if (message.type === "ReadIndex" && message.hasLost && role === "leader" && isKnown) {
+      reference.takeBack(id, from, message.request);
+    }
+    if (role === "leader") return;
     const isOfLeader = message.type === "AppendEntries" || message.type === "InstallSnapshot";
     if (isOfLeader && role === "candidate") reference.stepDown(id);
     switch (message.type) {
