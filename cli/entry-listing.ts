@@ -26,7 +26,8 @@ const DEFAULT_LIMIT = 1000;
 /**
  * Entries of the log in order, without their payloads. Those that a snapshot has taken the place of are gone.
  *
- * @throws OperatorError "NoSuchEntry" if `from` lies before the log; "NoData", "CorruptData", "DirectoryInUse" and others
+ * @throws OperatorError "NoSuchEntry" if `from` lies before the log; "NoData", "CorruptData", "DirectoryInUse" and
+ * others
  * @example
  * import { listEntries, open } from "quorumlite";
  * const node = await open({ directory: "data" });

@@ -5,6 +5,7 @@ import {
   REPLACEMENT_FILE, completeReplacement, decodeReplacement, encodeReplacement, replaceFiles, stageFile,
 } from "../core/storage/directory-replacement.ts";
 import { crashesOf, runOn } from "./disk-procedure.ts";
+import { expectGolden, flippedBits, truncations } from "./golden-file.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 
 const OLD = { identity: Uint8Array.of(1), term: Uint8Array.of(1), "log-0000000001": Uint8Array.of(1) };
@@ -73,13 +74,10 @@ test("a list of which a file is missing is refused by name", () => {
   });
 });
 
-test("a list survives its bytes, and no other bytes are one", () => {
+test("a list survives its bytes, which are the golden ones, and no other bytes are one", () => {
   const bytes = encodeReplacement(NAMES);
+  expectGolden("storage-replacement", bytes);
   expect(decodeReplacement(bytes)).toEqual({ ok: true, value: NAMES });
-  for (let at = 0; at < bytes.length; at++) {
-    expect(decodeReplacement(bytes.subarray(0, at)).ok).toBe(false);
-    const flipped = bytes.slice();
-    flipped[at]! ^= 0x10;
-    expect(decodeReplacement(flipped).ok).toBe(false);
-  }
+  for (const shorter of truncations(bytes)) expect(decodeReplacement(shorter).ok).toBe(false);
+  for (const flipped of flippedBits(bytes)) expect(decodeReplacement(flipped.bytes).ok).toBe(false);
 });

@@ -14,7 +14,7 @@ import { pageFileName, pageOffset } from "../core/storage/page-file.ts";
 import { SEGMENT_HEADER_SIZE } from "../core/storage/segment-file.ts";
 import { checksumOfPages } from "../core/storage/whole-database.ts";
 import type { ClusterId, Identity, Incarnation } from "../core/types.ts";
-import { runOn, runUpTo } from "./disk-procedure.ts";
+import { type Trouble, runOn, runUpTo } from "./disk-procedure.ts";
 import type { MemoryDisk } from "./memory-disk.ts";
 import { IDENTITY, LIMITS, OfflineFixture, PAGE_SIZE, entryId, imageAfter } from "./offline-fixture.ts";
 
@@ -175,7 +175,8 @@ test("a place that cannot be read is damage of that place", () => {
     const isHit = operation.type === "read" && operation.file === file && operation.offset + operation.length > at;
     return isHit ? { code: "EIO", file, message: "cannot be read" } : null;
   });
-  expect(found!.faults).toEqual([expect.objectContaining({ page: 6, fault: expect.objectContaining({ file, offset: at }) })]);
+  const fault = expect.objectContaining({ file, offset: at });
+  expect(found!.faults).toEqual([{ page: 6, index: null, fault }]);
 });
 
 const NEW_IDENTITY: Identity = {
@@ -206,10 +207,11 @@ test("a recovery from quorum loss keeps all that the log has, under a new cluste
   expect(decidesAlone(after)).toBe(true);
   expect(runOn(disk, verifyFiles())).toMatchObject({ isSound: true, remarks: [] });
   const started = runOn(disk, recover({ node: IDENTITY.node, limits: LIMITS }));
-  expect(started).toMatchObject({ ok: true, value: { recovered: { snapshot: { entry: entryId(1, 19) }, lost: null } } });
+  const recovered = { snapshot: { entry: entryId(1, 19) }, lost: null };
+  expect(started).toMatchObject({ ok: true, value: { recovered } });
 });
 
-test("whatever a crash leaves of it is the old member with all its entries, or the new cluster with their effect", () => {
+test("a crash leaves the old member with all its entries, or the new cluster with their effect", () => {
   const disk = new OfflineFixture().write(12).checkpoint().write(3).close();
   const random = Random.fromNumber(4);
   const found = new Map<string, number>();
@@ -236,7 +238,8 @@ test("without space nothing has changed", () => {
   const before = runOn(disk, inspectFiles());
   for (const refused of ["write", "preallocate"] as const) {
     const failure = { code: "ENOSPC", file: null, message: "no space left" };
-    const recovered = runOn(disk, recoverQuorum(memberOn(disk), CLUSTER), ({ type }) => (type === refused ? failure : null));
+    const trouble: Trouble = ({ type }) => (type === refused ? failure : null);
+    const recovered = runOn(disk, recoverQuorum(memberOn(disk), CLUSTER), trouble);
     expect(recovered).toEqual({ ok: true, value: false });
     expect(runOn(disk, inspectFiles())).toEqual(before);
   }
@@ -259,7 +262,8 @@ test("a log with a hole says what it has lost, and is recovered up to there", ()
   const { segment, offset } = log.placeOf(log.entries.offsetOf(entryId(1, 6).index));
   const harmed = withFlippedBit(disk, segment.file, offset + 70);
   const member = memberOn(harmed);
-  expect(judgeQuorumLoss(member)).toMatchObject({ last: entryId(1, 5), lost: { term: 1 }, uncertain: { from: 1, through: 5 } });
+  const loss = { last: entryId(1, 5), lost: { term: 1 }, uncertain: { from: 1, through: 5 } };
+  expect(judgeQuorumLoss(member)).toMatchObject(loss);
   expect(judgeQuorumLoss(member).lost!.index).toBeGreaterThanOrEqual(9);
   expect(runOn(harmed, recoverQuorum(member, CLUSTER))).toEqual({ ok: true, value: true });
   expect(pagesOf(harmed)).toEqual(expected(5));

@@ -7,7 +7,7 @@ import { invariant } from "../core/invariant.ts";
 import type { PageCut } from "../core/pages/page-cut.ts";
 import { PageImage } from "../core/pages/page-image.ts";
 import { foundingConfiguration } from "../core/raft/configuration.ts";
-import type { StorageEffect, StorageLimits } from "../core/storage/boundary.ts";
+import type { PersistOrder, StorageEffect, StorageLimits } from "../core/storage/boundary.ts";
 import { Storage } from "../core/storage/storage.ts";
 import {
   type ClusterId, type Entry, type EntryId, type Identity, type Incarnation, type LogIndex, type NodeId, type Term,
@@ -68,7 +68,8 @@ function cutOf(image: PageImage): PageCut {
   const pages = image.pages.map((bytes, at) => ({ number: at + 1, bytes: bytes as Uint8Array }));
   return {
     pageSize: PAGE_SIZE, pageCount: image.pageCount, checksum: image.checksum(),
-    numbers: Uint32Array.from(pages, ({ number }) => number), crcs: Uint32Array.from(pages, ({ bytes }) => crc32c(bytes)),
+    numbers: Uint32Array.from(pages, ({ number }) => number),
+    crcs: Uint32Array.from(pages, ({ bytes }) => crc32c(bytes)),
     pageAt: (place) => (pages[place] as { bytes: Uint8Array }).bytes,
   };
 }
@@ -117,7 +118,7 @@ export class OfflineFixture {
     return this.disk.killed();
   }
 
-  private persist(order: { hardState: { currentTerm: Term; votedFor: ReturnType<typeof memberIdOf> } | null; entries: Entry[] }): void {
+  private persist(order: Pick<PersistOrder, "hardState" | "entries">): void {
     this.ticket += 1;
     this.take(this.storage.persist({ ticket: this.ticket as Ticket, snapshot: null, truncateTo: null, ...order }));
     invariant(this.news.at(-1)?.type === "Persisted", "an order is performed");

@@ -62,7 +62,8 @@ async function rowsOf(file: string): Promise<readonly (readonly unknown[])[]> {
 test("a directory says whose it is, and what its log holds", async () => {
   const directory = shared;
   const inspection = await inspectDirectory(directory);
-  expect(inspection).toMatchObject({ directory, id: "a", founders: ["a"], lost: null, isQuarantined: false, faults: [] });
+  expect(inspection).toMatchObject({ directory, id: "a", founders: ["a"], lost: null, faults: [] });
+  expect(inspection.isQuarantined).toBe(false);
   expect(inspection.segments[0]).toMatchObject({ file: "log-0000000001", use: "log", first: 1 });
   expect(inspection.segments[0]!.last).toBe(inspection.last!.index);
   expect(JSON.parse(JSON.stringify(inspection))).toEqual(inspection);
@@ -230,7 +231,8 @@ test("an existing file is only replaced when that is asked for, and never one th
 
 test("arguments are judged before anything is touched", async () => {
   const refused = async (call: Promise<unknown>, option: string | null, message: RegExp): Promise<void> => {
-    await expect(call).rejects.toMatchObject({ code: "InvalidOption", option, message: expect.stringMatching(message) });
+    const text = expect.stringMatching(message);
+    await expect(call).rejects.toMatchObject({ code: "InvalidOption", option, message: text });
   };
   const any = (value: unknown): never => value as never;
   await refused(inspectDirectory(any(7)), "directory", /directory is 7 \(number\): pass a path/);

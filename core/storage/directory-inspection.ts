@@ -1,7 +1,7 @@
 /**
- * What a directory holds, as a plain value for people and programs that look at it: who it belongs to, what it has voted
- * and lost, its segments, its snapshot, its last entry. Nothing is changed, and damage does not hide the rest: what
- * cannot be said is null, and why stands among the faults. Pages are not read (directory-verification.ts).
+ * What a directory holds, as a plain value for people and programs that look at it: who it belongs to, what it has
+ * voted and lost, its segments, its snapshot, its last entry. Nothing is changed, and damage does not hide the rest:
+ * what cannot be said is null, and why stands among the faults. Pages are not read (directory-verification.ts).
  */
 import type { Member } from "../raft/configuration.ts";
 import type { EntryId, Identity, LogIndex } from "../types.ts";

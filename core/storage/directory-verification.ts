@@ -103,7 +103,8 @@ class Verification {
     for (const fault of term.value.damage) this.report(fault);
     const { lost, isQuarantined } = term.value.slot;
     if (lost !== null) {
-      this.remarks.push(`entries up to ${show(lost)} may have been acknowledged here, and what is missing is not back yet`);
+      const fact = `entries up to ${show(lost)} may have been acknowledged here`;
+      this.remarks.push(`${fact}; this disk has lost some of them, and they are not back yet`);
     }
     if (isQuarantined) {
       const detail = "log and snapshot are marked as being of no use: the next start discards them";
@@ -149,16 +150,19 @@ class Verification {
     const verified = yield* verifySegments(files, this.chunkBytes);
     this.records += verified.records;
     this.faults.push(...verified.faults);
-    for (const { file, use } of files) if (use === "void") this.remarks.push(`${file} is void: the log starts anew behind it`);
+    for (const { file, use } of files) {
+      if (use === "void") this.remarks.push(`${file} is void: the log starts anew behind it`);
+    }
     if (term === null || log.length === 0) return;
-    // And as a start would judge it: records that contradict each other, the term or the snapshot, each sound by itself.
+    // And as a start would judge it: records, each sound by itself, may contradict each other, term or snapshot.
     const { names, chunkBytes } = this;
     const judged = yield* judgeLog({ owner, term, names, snapshot: this.entry, chunkBytes });
     const found = judged.ok ? judged.value.damage : [judged.fault];
     for (const fault of found) if (!this.isKnown(fault)) this.report(fault);
     if (!judged.ok) return;
     if (judged.value.tornBytes > 0) {
-      this.remarks.push(`${judged.value.tornBytes} bytes of a torn write at the end of the log: the next start cuts them`);
+      const torn = `${judged.value.tornBytes} bytes of a torn write at the end of the log`;
+      this.remarks.push(`${torn}: the next start cuts them`);
     }
     this.judgeFit(judged.value.log.entries.base);
   }

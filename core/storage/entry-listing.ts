@@ -26,7 +26,9 @@ export function* listRecords(log: Log, from: LogIndex, end: LogIndex): DiskProce
     if (bytes === null) return corrupt(file, offset, `entries from ${next} on cannot be read`);
     const entries = judgeRead(read, bytes);
     if (!entries.ok) return entries;
-    for (const { index, term, kind, payload } of entries.value) records.push({ index, term, kind, size: payload.length });
+    for (const { index, term, kind, payload } of entries.value) {
+      records.push({ index, term, kind, size: payload.length });
+    }
     next = (next + entries.value.length) as LogIndex;
   }
   return { ok: true, value: records };
