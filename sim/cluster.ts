@@ -7,19 +7,17 @@ import type { Endpoint } from "../core/client/boundary.ts";
 import { invariant, unreachable } from "../core/invariant.ts";
 import type { NodeEffect, NodeInput } from "../core/node/boundary.ts";
 import { Random, SEED_SIZE } from "../core/random.ts";
-import { ENGINE_SEED_SIZE } from "../core/database/engine.ts";
-import type { HaltReason, RejectReason } from "../core/replica/boundary.ts";
+import type { RejectReason } from "../core/replica/boundary.ts";
 import type { DiskOrder } from "../core/storage/disk.ts";
 import type { Instant, Ticket } from "../core/types.ts";
 import { ClientProcess, type ClientWorld } from "./client-process.ts";
 import { ClientTraffic, type TrafficWorld } from "./client-traffic.ts";
 import { Computers } from "./computers.ts";
-import { CrashShadow } from "./crash-shadow.ts";
 import type { PendingOperation } from "./disk.ts";
 import type { Environment } from "./environment.ts";
-import { type Remedy, remedyOf } from "./halts.ts";
 import { MarkWatcher } from "./marks.ts";
 import { Membership } from "./membership.ts";
+import { Mishaps } from "./mishaps.ts";
 import { SimulatedNetwork, type Packet } from "./network.ts";
 import type { Judge, Violation } from "./oracles/boundary.ts";
 import { Oracles } from "./oracles/oracles.ts";
@@ -73,8 +71,6 @@ export class Cluster implements ClientWorld, TrafficWorld {
   readonly membership: Membership;
   /** Told of answers to requests of an operator; null: nobody asks for anything. */
   onResolved: ((node: NodeProcess, effect: Resolution) => void) | null = null;
-  /** Told of a process that has stopped by itself, as it had to; null: nobody asks for that. */
-  onHalted: ((node: NodeProcess, remedy: Remedy) => void) | null = null;
   /** Told of a process that has closed in good order and only has to end; null: nobody asks for that. */
   onClosed: ((node: NodeProcess) => void) | null = null;
   /** Which step is being taken: for whoever has to explain a throw out of it. */
@@ -82,7 +78,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
   /** How many events have had the same time. */
   private eventsNow = 0;
   private readonly computers: Computers;
-  private readonly shadow: CrashShadow;
+  readonly mishaps: Mishaps;
   private readonly environment: Environment;
   private readonly workload: Workload;
   private readonly random: Random;
@@ -97,7 +93,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
     this.tally = tally;
     this.marks = new MarkWatcher(tally);
     this.computers = new Computers(plan, random, tally);
-    this.shadow = new CrashShadow(plan.storage, random.fork());
+    this.mishaps = new Mishaps(this, random.fork(), tally);
     this.nodes = this.computers.nodes;
     const { length: computers } = this.nodes;
     this.clients = Array.from({ length: plan.clients }, (_, place) => {
@@ -217,24 +213,12 @@ export class Cluster implements ClientWorld, TrafficWorld {
       if (this.environment.trace !== null) this.trace(`${node.id}   ${describeEffect(effect)}`);
     }
     const observation = machine.inspect();
-    if (node.isFlipped) node.isFlipped = this.judge.isMemoryFlipped(node.id);
     this.membership.stepped(node, observation.raft);
     this.marks.stepped(node, input, observation.raft, effects);
     this.fail("correctness", this.judge.nodeStepped(this.now as Instant, node.id, input, observation, effects));
-    if (observation.raft !== null && effects.some(vouches)) this.castShadow(node);
+    if (observation.raft !== null) this.mishaps.stepped(node, effects);
     if (this.failure !== null) return;
     for (const effect of effects) this.performNodeEffect(node, effect);
-  }
-
-  /** What the node is about to say has to be true after any crash. */
-  private castShadow(node: NodeProcess): void {
-    if (this.plan.shadowPerMille === 0 || this.failure !== null) return;
-    if (this.random.integer(0, 999) >= this.plan.shadowPerMille) return;
-    for (const image of this.shadow.imagesOf(node.id, node.disk)) {
-      this.tally.mark("crashImages");
-      this.fail("correctness", this.judge.imageRecovered(node.id, image, node.disk));
-      if (this.failure !== null) return;
-    }
   }
 
   private performNodeEffect(node: NodeProcess, effect: NodeEffect): void {
@@ -266,7 +250,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
         if (!IMPOSSIBLE_REJECTIONS.includes(effect.reason)) return;
         return this.failNode(node, "protocol", `${node.id} refused a message of ${effect.from}: ${effect.detail}`);
       case "Halt":
-        return this.halted(node, effect.reason);
+        return this.mishaps.halted(node, effect.reason);
       case "Closed": {
         const { life } = node;
         return this.after(0, () => node.life === life && node.machine !== null && this.onClosed?.(node));
@@ -282,39 +266,7 @@ export class Cluster implements ClientWorld, TrafficWorld {
     }
   }
 
-  private halted(node: NodeProcess, reason: HaltReason): void {
-    const { membership } = this;
-    const remedy = remedyOf(
-      { node, isDamaged: membership.isDamaged(node), mayBeAlone: membership.mayBeAlone(node) }, reason,
-    );
-    if (remedy === null) return this.failNode(node, "halt", `${node.id} halted: ${JSON.stringify(reason)}`);
-    this.trace(`${node.id} halted: ${JSON.stringify(reason)}`);
-    this.marks.halted(reason);
-    if (reason.type === "quarantined") this.healMemory(node);
-    this.onHalted?.(node, remedy);
-  }
-
-  // Memory.
-
-  /** Changes the state of a running node behind its back; false: not now. */
-  flipMemory(node: NodeProcess): boolean {
-    const seed = this.random.bytes(ENGINE_SEED_SIZE);
-    if (node.machine === null || !node.machine.flip(seed)) return false;
-    this.trace(`a byte flips in the memory of ${node.id}`);
-    this.hash.number(this.now).text(node.id).text("memoryFlip");
-    node.isFlipped = true;
-    this.membership.damage(node);
-    this.judge.memoryFlipped(node.id);
-    return true;
-  }
-
-  private healMemory(node: NodeProcess): void {
-    if (node.isFlipped) this.tally.effect("memoryFlip");
-    node.isFlipped = false;
-    this.judge.memoryHealed(node.id);
-  }
-
-  private failNode(node: NodeProcess, oracle: string, message: string): void {
+  failNode(node: NodeProcess, oracle: string, message: string): void {
     this.fail("correctness", { oracle, message, nodes: [node.id], index: null });
   }
 
@@ -444,9 +396,4 @@ export class Cluster implements ClientWorld, TrafficWorld {
     this.network.received(packet);
     this.stepNode(node, { type: "PeerReceived", from: this.nodes[packet.from]!.id, bytes: packet.bytes });
   }
-}
-
-/** Whether somebody hears something of it. */
-function vouches({ type }: NodeEffect): boolean {
-  return type === "Send" || type === "Respond";
 }

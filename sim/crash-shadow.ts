@@ -150,7 +150,8 @@ class Start {
         return;
       case "RestoreFinished":
         this.isRestoring = false;
-        if (this.pages.value(this.pageCount) !== effect.checksum) this.restored = "its pages are not those of its checksum";
+        if (this.pages.value(this.pageCount) === effect.checksum) return;
+        this.restored = "its pages are not those of its checksum";
         return;
       case "SnapshotDamaged":
         this.isRestoring = false;

@@ -208,7 +208,7 @@ export class DiskNemesis {
     if (victim === null || !victim.isMember || victim.node.machine === null || victim.node.isFlipped) return;
     const { node } = victim;
     const { life } = node;
-    if (this.cluster.flipMemory(node)) return this.tally.inject("memoryFlip");
+    if (this.cluster.mishaps.flipMemory(node)) return this.tally.inject("memoryFlip");
     if (tries === 0) return;
     this.cluster.after(this.random.integer(1, 5 * US_PER_MS), () => {
       if (this.breaker.isActive && node.life === life) this.flip(tries - 1);

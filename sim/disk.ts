@@ -253,7 +253,8 @@ export class SimulatedDisk {
   private performInPart(write: Extract<DiskOperation, { readonly type: "write" }>): void {
     if (write.bytes.length < 2) return;
     this.tally.inject("partialWrite");
-    const { ok } = this.execute({ ...write, bytes: write.bytes.slice(0, this.random.integer(1, write.bytes.length - 1)) });
+    const bytes = write.bytes.slice(0, this.random.integer(1, write.bytes.length - 1));
+    const { ok } = this.execute({ ...write, bytes });
     if (ok) this.tally.effect("partialWrite");
   }
 

@@ -10,6 +10,8 @@ export interface HaltedNode {
   readonly isDamaged: boolean;
   /** Nobody but itself may ever have voted. */
   readonly mayBeAlone: boolean;
+  /** It is of a cluster: others rely on it. */
+  readonly isMember: boolean;
 }
 
 /** What has to follow; null: nothing that was done explains it. */
@@ -19,8 +21,11 @@ export type Remedy =
   /** It cannot be used, and says so. */
   | "replaceDisk";
 
-export function remedyOf({ node, isDamaged, mayBeAlone }: HaltedNode, reason: HaltReason): Remedy | null {
+export function remedyOf(halted: HaltedNode, reason: HaltReason): Remedy | null {
+  const { node, isDamaged, mayBeAlone, isMember } = halted;
   const { disk, isFlipped } = node;
+  // Whom nobody knows yet may say that there is no room for it.
+  if (!isMember && disk.isFull && codeOf(reason) === "ENOSPC") return "restart";
   switch (reason.type) {
     case "disk":
       return disk.hasFailed && reason.code === "EIO" ? "restart" : null;
@@ -35,4 +40,9 @@ export function remedyOf({ node, isDamaged, mayBeAlone }: HaltedNode, reason: Ha
     case "divergence":
       return isFlipped ? "restart" : null;
   }
+}
+
+function codeOf(reason: HaltReason): string | null {
+  if (reason.type === "disk") return reason.code;
+  return reason.type === "storage" && reason.fault.type === "diskFailed" ? reason.fault.code : null;
 }

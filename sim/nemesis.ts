@@ -35,7 +35,7 @@ export class Nemesis implements Breaker {
     this.tally = tally;
     this.disks = new DiskNemesis(this, cluster, random.fork(), tally);
     // What was damaged may be found long after the last fault.
-    cluster.onHalted = (node, remedy) => this.disks.halted(node, remedy);
+    cluster.mishaps.onHalted = (node, remedy) => this.disks.halted(node, remedy);
   }
 
   start(): void {

@@ -17,12 +17,13 @@ import type { NetworkWeather } from "./network.ts";
 /** What no plan does. What the product promises is under exactly these limits. */
 export const NEVER: readonly string[] = [
   "lose a name that syncDirectory made durable",
-  "damage what was synced, or lose a disk, at so many members that the others are no quorum of the configuration in force; a member counts until nothing damaged is on its disk and nothing is lost to it",
+  "damage what was synced, or lose a disk, at so many members that the others are no quorum of the configuration in "
+    + "force; a member counts until nothing damaged is on its disk and nothing is lost to it",
   "damage both copies of the hard state or of the identity, nor tear a write to one while the other cannot be read",
   "change, or misdirect, the last group of the log while nothing later vouches for it: that looks like a torn write",
   "fail a disk operation but by EIO on write, sync and read, and ENOSPC where files grow",
   "leave a disk operation without an end in a process that is not killed",
-  "change a byte in memory that a reader meets before it is found, or in the memory of so many that a majority is wrong",
+  "change a byte in memory that a reader meets before it is found, or at so many members (they count as above)",
   "change a packet, or deliver it to another than its receiver",
   "step a clock, stop one without telling its process, or let one drift by more than 500 ppm",
   "drift by more than what leases are told, where they are on",

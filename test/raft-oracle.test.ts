@@ -4,81 +4,24 @@
  */
 import { expect, test } from "vitest";
 import type { NodeEffect } from "../core/node/boundary.ts";
+import { foundingConfiguration } from "../core/raft/configuration.ts";
 import type { Message } from "../core/raft/message.ts";
-import { checksumOf, type Owner } from "../core/storage/block.ts";
-import { encodeIdentity, IDENTITY_FILE } from "../core/storage/identity-file.ts";
-import { Log, segmentOf } from "../core/storage/log.ts";
-import { encodeSegmentHeader, segmentFile } from "../core/storage/segment-file.ts";
-import { encodeNewTermFile, encodeSlot, FIRST_SLOT, slotOffset, TERM_FILE } from "../core/storage/term-file.ts";
-import {
-  type Configuration, foundingConfiguration, type MemberRole, newMember,
-} from "../core/raft/configuration.ts";
-import { encodeConfiguration } from "../core/raft/configuration-codec.ts";
-import type {
-  ClusterId, Entry, EntryId, HardState, Incarnation, LogIndex, MemberId, NodeId, Term,
-} from "../core/types.ts";
+import { segmentFile } from "../core/storage/segment-file.ts";
+import { TERM_FILE } from "../core/storage/term-file.ts";
+import type { EntryId, HardState, Incarnation, LogIndex, NodeId, Term } from "../core/types.ts";
 import { memberIdOf, NO_ENTRY } from "../core/types.ts";
 import { encodeLetter } from "../core/wire/peer-codec.ts";
-import type { DurableDisk, RaftObservation, Violation } from "../sim/oracles/boundary.ts";
+import type { RaftObservation, Violation } from "../sim/oracles/boundary.ts";
 import { RaftOracle } from "../sim/oracles/raft-oracle.ts";
+import { CLUSTER, configuration, disk, entries, INCARNATION, memberOf } from "./durable-disks.ts";
 
 const [A, B, C] = ["a" as NodeId, "b" as NodeId, "c" as NodeId];
 const D = "d" as NodeId;
-const CLUSTER = "0123456789abcdef0123456789abcdef" as ClusterId;
-const INCARNATION = "0123456789abcdef" as Incarnation;
 const OTHER_DISK = "fedcba9876543210" as Incarnation;
 
 const HARD_STATE: HardState = { currentTerm: 1 as Term, votedFor: null };
 const entry = (term: number, index: number): EntryId => ({ term: term as Term, index: index as LogIndex });
-const memberOf = (node: NodeId): MemberId => memberIdOf(node, INCARNATION);
 const FOUNDING = foundingConfiguration([A, B, C].map(memberOf));
-
-/** "a b d:standby / a b c": the members (voters unless told), and behind the stroke the outgoing voters. */
-function configuration(text: string): Configuration {
-  const [members = "", outgoing = ""] = text.split("/");
-  const read = (list: string) => list.trim().split(" ").filter((word) => word !== "").map((word) => {
-    const [name = "", role = "voter"] = word.split(":");
-    return newMember(memberOf(name as NodeId), role as MemberRole);
-  });
-  return { members: read(members), outgoing: read(outgoing), version: 1 };
-}
-
-/**
- * Entries by their terms, "1 1 2" being 1/1, 1/2 and 2/3; `payload` is the same for all. "1=a b" is an entry with a
- * configuration; entries are parted by two blanks then.
- */
-function entries(terms: string, payload = 7): Entry[] {
-  const words = terms.split(terms.includes("=") ? "  " : " ").filter((word) => word !== "");
-  return words.map((word, at): Entry => {
-    const [term, said] = word.split("=");
-    const id = { term: Number(term) as Term, index: (at + 1) as LogIndex };
-    if (said === undefined) return { ...id, kind: "payload", payload: Uint8Array.of(payload) };
-    return { ...id, kind: "configuration", payload: encodeConfiguration(configuration(said)) };
-  });
-}
-
-/** A disk with this log and hard state, all of it synced. */
-function disk(
-  node: NodeId, terms: string, hardState: HardState, payload = 7, generation = 2, lost: EntryId | null = null,
-): DurableDisk {
-  const owner: Owner = { node, incarnation: INCARNATION, cluster: CLUSTER };
-  const header = { sequence: 1, start: 0, base: NO_ENTRY, previous: 0, startsAnew: false, size: 1_000_000 };
-  const head = encodeSegmentHeader(owner, header);
-  const log = new Log(segmentOf(header, checksumOf(head)));
-  const records = log.append([{ truncateTo: null, entries: entries(terms, payload) }], { through: 0, generation: 1 });
-  const segment = new Uint8Array(head.length + records.length + 100);
-  segment.set(head);
-  segment.set(records, head.length);
-  const term = encodeNewTermFile(owner);
-  for (const one of [generation - 1, generation]) {
-    const slot = { ...FIRST_SLOT, generation: one, hardState, lost: one === generation ? lost : null };
-    term.set(encodeSlot(owner, slot), slotOffset(one));
-  }
-  const founders = [{ node: A, incarnation: INCARNATION }];
-  const identity = encodeIdentity({ node, incarnation: INCARNATION, cluster: { id: CLUSTER, founders } });
-  const files: Record<string, Uint8Array> = { [IDENTITY_FILE]: identity, [segmentFile(1)]: segment, [TERM_FILE]: term };
-  return { durable: (file) => files[file] ?? null, listDurable: () => Object.keys(files).sort(), isDamaged: lost !== null };
-}
 
 interface Shown {
   readonly incarnation?: Incarnation;
@@ -158,7 +101,7 @@ class World {
 
   /** The node's log is on its disk. */
   writes(node: NodeId, log: string): this {
-    this.found ??= this.oracle.synced(node, segmentFile(1), disk(node, log, { currentTerm: 0 as Term, votedFor: null }));
+    this.found ??= this.oracle.synced(node, segmentFile(1), disk(node, log, HARD_STATE));
     return this;
   }
 
@@ -383,7 +326,8 @@ test("a message may leave once what it vouches for is durable", () => {
   const grant: Message = { type: "RequestVoteReply", term: 3 as Term, granted: true };
   const accept = (matchIndex: number): Message => {
     const result = { accepted: true, matchIndex: matchIndex as LogIndex } as const;
-    return { type: "AppendEntriesReply", term: 3 as Term, round: 0, version: 1, hasSpace: true, hasLost: false, result };
+    const said = { round: 0, version: 1, hasSpace: true, hasLost: false };
+    return { type: "AppendEntriesReply", term: 3 as Term, ...said, result };
   };
   const shown = { term: 3, vote: A, log: "1 1 3" };
   const durable = (): World => new World().starts(B, "1 1 3", 3, A);

@@ -140,7 +140,7 @@ test("a failed write has not taken place, and the disk fails until it is mended"
   expect(bench.try(write("log", 0, fill(1, 2)))).toBe("done");
 });
 
-test("a failed sync takes away pages of the cache that were not synced; the next one succeeds and brings none back", () => {
+test("a failed sync takes pages away that were not synced, and the next one succeeds and brings none back", () => {
   const contents = new Set<string>();
   for (let seed = 1; seed <= 40; seed++) {
     const bench = new Bench(seed);

@@ -116,9 +116,9 @@ export interface Judge {
   nodeCrashed(now: Instant, node: NodeId): Violation | null;
   /** The node's disk is gone for good: what it has said no longer counts, and its name starts anew. */
   diskLost(now: Instant, node: NodeId): Violation | null;
-  /** A copy of the node's disk has crashed and was recovered: what that says has to vouch for all that the node says. */
+  /** A copy of the node's disk has crashed and was recovered: that has to vouch for all that the node says. */
   imageRecovered(node: NodeId, image: RecoveredImage, disk: DurableDisk): Violation | null;
-  /** The state of a running node was changed behind its back: what it shows of it counts no more until it is healed. */
+  /** The state of a running node was changed behind its back: what it shows of it does not count until it is healed. */
   memoryFlipped(node: NodeId): void;
   /** It has found out, and will fetch its state from others. */
   memoryHealed(node: NodeId): void;

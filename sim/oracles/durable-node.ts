@@ -126,7 +126,8 @@ export class DurableNode {
     this.snapshot = this.owner === null ? null : this.snapshots.read(this.owner, disk);
     // What is damaged was there all the same.
     const now = this.acknowledged;
-    this.lastBefore = now === null || (before !== null && disk.isDamaged && !isAtLeastAsUpToDate(now, before)) ? before : now;
+    const isLess = before !== null && (now === null || !isAtLeastAsUpToDate(now, before));
+    this.lastBefore = isLess && (disk.isDamaged || now === null) ? before : now;
     return records;
   }
 

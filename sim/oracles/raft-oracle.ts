@@ -181,7 +181,9 @@ export class RaftOracle implements Population {
 
   private judgeLog({ subject: { node, disk }, before, after, log }: Step): Violation | null {
     const { base, terms, last } = after;
-    if (before === null) return judgeRecovered(node, disk, log, after.lost) ?? this.history.judgeRuns(node, base, terms, 0);
+    if (before === null) {
+      return judgeRecovered(node, disk, log, after.lost) ?? this.history.judgeRuns(node, base, terms, 0);
+    }
     if (before.terms === terms && before.last.index <= last.index) return null;
     const known = sameEntry(before.base, base) ? sharedRuns(before.terms, terms) : 0;
     const mismatch = this.history.judgeRuns(node, base, terms, known);

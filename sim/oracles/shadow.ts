@@ -22,7 +22,7 @@ export interface Shadow {
 export function judgeImage(shadow: Shadow, { outcome }: RecoveredImage): string | null {
   if (outcome.type === "failed") return shadow.isDamaged ? null : `is refused: ${JSON.stringify(outcome.fault)}`;
   const { recovered, restored } = outcome;
-  if (recovered.identity?.cluster == null) return "has no cluster";
+  if ((recovered.identity?.cluster ?? null) === null) return "has no cluster";
   return judgeHardState(shadow, recovered) ?? judgeDamage(shadow, recovered, restored) ?? judgeLog(shadow, recovered);
 }
 

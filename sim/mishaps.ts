@@ -1,0 +1,79 @@
+/**
+ * What befalls a node from within: its process stops by itself, its memory is changed, copies of its disk crash. Which
+ * of that is a bug is decided here, by halts.ts and by the oracles.
+ */
+import { ENGINE_SEED_SIZE } from "../core/database/engine.ts";
+import type { NodeEffect } from "../core/node/boundary.ts";
+import type { Random } from "../core/random.ts";
+import type { HaltReason } from "../core/replica/boundary.ts";
+import type { Cluster } from "./cluster.ts";
+import { CrashShadow } from "./crash-shadow.ts";
+import { type Remedy, remedyOf } from "./halts.ts";
+import type { NodeProcess } from "./process.ts";
+import type { Tally } from "./tally.ts";
+
+export class Mishaps {
+  /** Told of a process that has stopped by itself, as it had to; null: nobody asks for that. */
+  onHalted: ((node: NodeProcess, remedy: Remedy) => void) | null = null;
+  private readonly cluster: Cluster;
+  private readonly random: Random;
+  private readonly tally: Tally;
+  private readonly shadow: CrashShadow;
+
+  constructor(cluster: Cluster, random: Random, tally: Tally) {
+    this.cluster = cluster;
+    this.random = random;
+    this.tally = tally;
+    this.shadow = new CrashShadow(cluster.plan.storage, random.fork());
+  }
+
+  /** The node has taken a step, and its effects are about to be performed. */
+  stepped(node: NodeProcess, effects: readonly NodeEffect[]): void {
+    if (node.isFlipped) node.isFlipped = this.cluster.judge.isMemoryFlipped(node.id);
+    const { shadowPerMille } = this.cluster.plan;
+    if (shadowPerMille === 0 || !effects.some(vouches) || this.random.integer(0, 999) >= shadowPerMille) return;
+    this.castShadow(node);
+  }
+
+  halted(node: NodeProcess, reason: HaltReason): void {
+    const { cluster, cluster: { membership } } = this;
+    const [isDamaged, mayBeAlone] = [membership.isDamaged(node), membership.mayBeAlone(node)];
+    const remedy = remedyOf({ node, isDamaged, mayBeAlone, isMember: membership.idOf(node) !== null }, reason);
+    if (remedy === null) return cluster.failNode(node, "halt", `${node.id} halted: ${JSON.stringify(reason)}`);
+    cluster.trace(`${node.id} halted: ${JSON.stringify(reason)}`);
+    cluster.marks.halted(reason);
+    if (reason.type === "quarantined" && node.isFlipped) {
+      this.tally.effect("memoryFlip");
+      node.isFlipped = false;
+      cluster.judge.memoryHealed(node.id);
+    }
+    this.onHalted?.(node, remedy);
+  }
+
+  /** Changes the state of a running node behind its back; false: not now. */
+  flipMemory(node: NodeProcess): boolean {
+    const { cluster } = this;
+    if (node.machine === null || !node.machine.flip(this.random.bytes(ENGINE_SEED_SIZE))) return false;
+    cluster.trace(`a byte flips in the memory of ${node.id}`);
+    cluster.hash.number(cluster.now).text(node.id).text("memoryFlip");
+    node.isFlipped = true;
+    cluster.membership.damage(node);
+    cluster.judge.memoryFlipped(node.id);
+    return true;
+  }
+
+  /** What the node is about to say has to be true after any crash. */
+  private castShadow(node: NodeProcess): void {
+    const { cluster } = this;
+    for (const image of this.shadow.imagesOf(node.id, node.disk)) {
+      this.tally.mark("crashImages");
+      cluster.fail("correctness", cluster.judge.imageRecovered(node.id, image, node.disk));
+      if (cluster.failure !== null) return;
+    }
+  }
+}
+
+/** Whether somebody hears something of it. */
+function vouches({ type }: NodeEffect): boolean {
+  return type === "Send" || type === "Respond";
+}
