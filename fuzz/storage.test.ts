@@ -10,8 +10,9 @@ import type { SnapshotId } from "../core/raft/message.ts";
 import { filesOf } from "../core/storage/disk-queue.ts";
 import { type Entry, type EntryId, type HardState, NO_ENTRY } from "../core/types.ts";
 import {
-  type StorageRun, NODE_A, OPTIONS, bootstrapped, entry, hardState, id, order, restarted, snapshotOf,
+  type StorageRun, NODE_A, OPTIONS, bootstrapped, entry, hardState, id, order, restarted,
 } from "../test/storage-run.ts";
+import { streamAt } from "../test/storage-snapshots.ts";
 import { StorageTwin, TwinRun, foundIn } from "../test/storage-twin.ts";
 import { examples } from "./chance.ts";
 
@@ -24,7 +25,7 @@ type Action =
   /** So many entries before what the stored snapshot has. */
   | { readonly type: "compact"; readonly before: number }
   /** A snapshot from elsewhere: so many entries before or behind the last one. */
-  | { readonly type: "install"; readonly from: number; readonly size: number; readonly newTerm: boolean }
+  | { readonly type: "install"; readonly from: number; readonly newTerm: boolean }
   | { readonly type: "perform"; readonly count: number }
   | { readonly type: "powerLoss" | "kill" | "close" };
 
@@ -37,7 +38,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant("store" as const), before: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("compact" as const), before: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({
-    type: fc.constant("install" as const), from: fc.integer({ min: -3, max: 3 }), size: fc.nat(200),
+    type: fc.constant("install" as const), from: fc.integer({ min: -3, max: 3 }),
     newTerm: fc.boolean(),
   }) },
   { weight: 6, arbitrary: fc.record({ type: fc.constant("perform" as const), count: fc.nat(9) }) },
@@ -57,7 +58,7 @@ class Lives {
   private base: EntryId = NO_ENTRY;
   private hardState: HardState = hardState(0, null);
   /** The newest snapshot once everything is performed. */
-  private snapshot: SnapshotId | null = null;
+  private snapshot: EntryId | null = null;
   private isStoring = false;
   private readonly random: Random;
 
@@ -84,7 +85,7 @@ class Lives {
       case "compact":
         return this.compact(this.snapshotIndex - action.before);
       case "install":
-        return this.install(Math.max(1, this.lastIndex + action.from), action.size, action.newTerm);
+        return this.install(Math.max(1, this.lastIndex + action.from), action.newTerm);
       case "perform":
         for (let count = 0; count < action.count && this.run.orders.length > 0; count++) this.performAny();
         return this.note();
@@ -106,7 +107,7 @@ class Lives {
   }
 
   private get snapshotIndex(): number {
-    return this.snapshot?.entry.index ?? 0;
+    return this.snapshot?.index ?? 0;
   }
 
   /** The term of an entry of the log, or of its base; null: it is neither. */
@@ -130,7 +131,7 @@ class Lives {
     const term = this.termAt(index);
     if (this.isStoring || term === null || index <= this.snapshotIndex) return;
     this.isStoring = true;
-    this.snapshot = snapshotOf(term, index, this.random.integer(0, 300));
+    this.snapshot = id(term, index);
     this.life.store(this.snapshot);
   }
 
@@ -143,26 +144,34 @@ class Lives {
     this.base = id(term, index);
   }
 
-  private install(index: number, size: number, newTerm: boolean): void {
+  private install(index: number, newTerm: boolean): void {
     if (index <= this.snapshotIndex) return;
     const held = newTerm ? null : this.termAt(index);
     if (held === null) this.hardState = hardState(this.hardState.currentTerm + 1, null);
-    const snapshot = snapshotOf(held ?? this.hardState.currentTerm, index, size);
-    this.receive(snapshot);
-    this.snapshot = snapshot;
-    if (held === null) [this.base, this.entries] = [snapshot.entry, []];
+    const entry = id(held ?? this.hardState.currentTerm, index);
+    const snapshot = this.receive(entry);
+    this.snapshot = entry;
+    if (held === null) [this.base, this.entries] = [entry, []];
     if (held === null) this.installed++;
     this.give({ ...(held === null ? { hardState: this.hardState } : {}), snapshot });
   }
 
-  /** All of it, in pieces that overlap and come again; never with a hole. */
-  private receive(snapshot: SnapshotId): void {
-    for (let there = -1; there < snapshot.size;) {
-      const from = this.random.integer(0, Math.max(there, 0));
-      const end = Math.min(snapshot.size, from + this.random.integer(1, 150));
-      this.run.receivePiece(snapshot, from, end);
-      there = end;
+  /** All of it, in pieces that overlap and come again, each once the one before is stored; never with a hole. */
+  private receive(entry: EntryId): SnapshotId {
+    const { snapshot, bytes } = streamAt(entry);
+    for (let there = 0; there < snapshot.size;) {
+      const from = this.random.oneIn(3) ? this.random.integer(0, there) : there;
+      const end = Math.min(snapshot.size, from + this.random.integer(100, 3000));
+      const heard = this.run.news.length;
+      this.run.take((storage) => storage.storeChunk(snapshot, from, bytes.slice(from, end)));
+      let stored = undefined;
+      while (stored === undefined) {
+        stored = this.run.news.slice(heard).find((news) => news.type === "ChunkStored");
+        if (stored === undefined) this.performAny();
+      }
+      there = stored.end ?? 0;
     }
+    return snapshot;
   }
 
   /** Performs the next operation of any file. */
@@ -183,7 +192,7 @@ class Lives {
   private note(): void {
     expect(this.run.fault).toBeNull();
     expect(this.run.persisted, "tickets are answered in order").toEqual(this.run.persisted.map((_, at) => at + 1));
-    this.isStoring &&= this.run.news.filter(({ type }) => type === "SnapshotStored").length < this.life.twin.stores;
+    this.isStoring &&= this.life.twin.stored.length < this.life.twin.stores;
   }
 
   private restart(next: StorageRun): void {
@@ -197,12 +206,12 @@ class Lives {
     this.entries = next.readAll();
     this.base = found.base;
     this.hardState = found.hardState;
-    this.snapshot = found.snapshot;
+    this.snapshot = found.snapshot?.entry ?? null;
     this.isStoring = false;
   }
 }
 
-const SMALL = { ...OPTIONS, limits: { preallocateBytes: 2048, maxWriteBytes: 1500 } };
+const SMALL = { ...OPTIONS, limits: { ...OPTIONS.limits, maxWriteBytes: 1500 } };
 
 test("after any crashes storage holds what was acknowledged, and nothing that was not ordered", () => {
   const tally = { torn: 0, compacted: 0, installed: 0 };

@@ -5,12 +5,16 @@
  * sectors cut it into, each kept, lost or garbage. Garbage stays within the bytes written: a sector's neighbours are
  * not harmed ("power safe overwrite", as SQLite calls it). Of the creations, renames and removals that no syncDirectory
  * has followed it keeps any.
+ *
+ * Blocks can be made unreadable until they are written as a whole, and space can be made short.
  */
 import { crc32c } from "../core/checksum.ts";
 import type { Random } from "../core/random.ts";
-import type { DiskOperation, DiskResult } from "../core/storage/disk.ts";
+import type { DiskFailure, DiskOperation, DiskResult } from "../core/storage/disk.ts";
 
 const SECTOR_SIZE = 512;
+/** What cannot be read is as large as this. */
+const BLOCK_SIZE = 4096;
 
 interface Write {
   readonly offset: number;
@@ -55,6 +59,10 @@ export class MemoryDisk {
   private durableFiles: Directory = new Map();
   /** What has become of it since. */
   private changes: DirectoryChange[] = [];
+  /** `file block`, of those that cannot be read. */
+  private readonly unreadable = new Set<string>();
+  /** How many bytes all files together may have. */
+  capacity = Infinity;
 
   static of(files: Readonly<Record<string, Uint8Array>>): MemoryDisk {
     const disk = new MemoryDisk();
@@ -68,6 +76,35 @@ export class MemoryDisk {
     return this.files.get(file)?.current.slice();
   }
 
+  get names(): string[] {
+    return [...this.files.keys()].sort();
+  }
+
+  /** From now on the block that holds this byte cannot be read. */
+  makeUnreadable(file: string, offset: number): this {
+    this.unreadable.add(`${file} ${Math.floor(offset / BLOCK_SIZE)}`);
+    return this;
+  }
+
+  /** Why the operation fails, if it were performed now; null: it does not. */
+  failureOf(operation: DiskOperation): DiskFailure | null {
+    const fails = (code: string, file: string): DiskFailure => ({ code, file, message: "so the test wants it" });
+    if (operation.type === "read") {
+      const { file, offset, length } = operation;
+      for (let block = Math.floor(offset / BLOCK_SIZE); block * BLOCK_SIZE < offset + length; block++) {
+        if (this.unreadable.has(`${file} ${block}`)) return fails("EIO", file);
+      }
+    }
+    if (operation.type === "preallocate" || operation.type === "write") {
+      const size = this.files.get(operation.file)?.current.length ?? 0;
+      const needed = operation.type === "write" ? operation.offset + operation.bytes.length : operation.size;
+      let used = 0;
+      for (const file of this.files.values()) used += file.current.length;
+      if (needed > size && used + needed - size > this.capacity) return fails("ENOSPC", operation.file);
+    }
+    return null;
+  }
+
   perform(operation: DiskOperation): DiskResult {
     switch (operation.type) {
       case "open": {
@@ -79,6 +116,7 @@ export class MemoryDisk {
       }
       case "write":
         this.file(operation.file).writes.push({ offset: operation.offset, bytes: operation.bytes.slice() });
+        this.heal(operation.file, operation.offset, operation.offset + operation.bytes.length);
         return { type: "done" };
       case "read": {
         const { offset, length } = operation;
@@ -97,6 +135,11 @@ export class MemoryDisk {
       }
       case "rename": {
         const renamed = this.file(operation.from);
+        for (const block of [...this.unreadable]) {
+          const [file, number] = block.split(" ");
+          if (file === operation.to || file === operation.from) this.unreadable.delete(block);
+          if (file === operation.from) this.unreadable.add(`${operation.to} ${number}`);
+        }
         // The new name is there whether or not the file's creation was kept.
         this.change({ named: [operation.to, renamed], removed: operation.from });
         return { type: "done" };
@@ -160,6 +203,13 @@ export class MemoryDisk {
       return { named: named === null ? null : [named[0], copied(named[1])], removed };
     });
     return disk;
+  }
+
+  /** A block that is written as a whole can be read again. */
+  private heal(file: string, from: number, end: number): void {
+    for (let block = Math.ceil(from / BLOCK_SIZE); (block + 1) * BLOCK_SIZE <= end; block++) {
+      this.unreadable.delete(`${file} ${block}`);
+    }
   }
 
   private change(change: DirectoryChange): void {

@@ -69,7 +69,11 @@ export class PageDirectory {
   }
 
   write(index: number, cut: PageCut): WrittenCut | null {
-    return this.run(writeCut(this, pointOf(index), cut, LIMITS));
+    return this.run(this.writing(pointOf(index), cut));
+  }
+
+  writing(point: SnapshotPoint, cut: PageCut): DiskProcedure<WrittenCut | null> {
+    return writeCut(this, point, cut, LIMITS);
   }
 
   publish(written: WrittenCut): boolean {

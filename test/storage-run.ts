@@ -8,6 +8,7 @@ import { encodeConfiguration } from "../core/raft/configuration-codec.ts";
 import type { SnapshotId } from "../core/raft/message.ts";
 import type { PersistOrder, Recovered, StorageEffect, StorageFault, StorageOptions } from "../core/storage/boundary.ts";
 import type { DiskFailure, DiskOrder } from "../core/storage/disk.ts";
+import { SEGMENT_HEADER_SIZE, isSegmentFile } from "../core/storage/segment-file.ts";
 import { Storage } from "../core/storage/storage.ts";
 import {
   type ClusterId, type Entry, type EntryId, type HardState, type Identity, type Incarnation, type LogIndex, type NodeId,
@@ -27,10 +28,13 @@ export const IDENTITY: Identity = {
   },
 };
 
-/** Small steps, so that little runs cross them. */
+/** Small segments, of 4096 bytes of records, so that little runs cross them. */
 export const OPTIONS: StorageOptions = {
   node: NODE_A,
-  limits: { preallocateBytes: 8192, maxWriteBytes: 2048 },
+  limits: {
+    segmentBytes: SEGMENT_HEADER_SIZE + 4096, maxWriteBytes: 2048, maxLogBytes: 1_000_000, reserveBytes: 512,
+    scrubBytes: 4096, tickMs: 1000,
+  },
 };
 
 type News = Exclude<StorageEffect, { type: "Disk" }>;
@@ -61,8 +65,11 @@ export class StorageRun {
   perform(at = 0): DiskOrder {
     const order = this.orders.splice(at, 1)[0];
     invariant(order !== undefined, "there is something to perform");
-    const result = this.disk.perform(order.operation);
-    this.take((storage) => storage.answered({ type: "DiskDone", ticket: order.ticket, result }));
+    const { ticket, operation } = order;
+    const failure = this.disk.failureOf(operation);
+    this.take((storage) => storage.answered(failure === null
+      ? { type: "DiskDone", ticket, result: this.disk.perform(operation) }
+      : { type: "DiskFailed", ticket, failure }));
     return order;
   }
 
@@ -125,31 +132,22 @@ export class StorageRun {
     return entries;
   }
 
-  /** A snapshot of the node's own, `snapshotOf` this entry; as far as handing out the operations. */
-  store(snapshot: SnapshotId): this {
-    return this.take((storage) => storage.storeSnapshot(snapshot, contentOf(snapshot)));
-  }
-
   compact(term: number, index: number): this {
     return this.take((storage) => storage.compact(id(term, index)));
   }
 
-  /** All of a snapshot comes in, in pieces of this size. */
-  receive(snapshot: SnapshotId, pieceSize = 30): this {
-    const content = contentOf(snapshot);
-    for (let at = 0; at === 0 || at < content.length; at += pieceSize) this.receivePiece(snapshot, at, at + pieceSize);
-    return this;
+  /** A rest: what is due now and then is done. */
+  tick(): this {
+    return this.take((storage) => storage.tick()).settle();
   }
 
-  receivePiece(snapshot: SnapshotId, from: number, end: number): this {
-    return this.take((storage) => storage.storeChunk(snapshot, from, contentOf(snapshot).slice(from, end)));
+  close(): this {
+    return this.take((storage) => storage.close()).settle();
   }
 
-  /** The stored snapshot of this entry, read back whole; null: there is none. */
-  restore(entry: EntryId): Uint8Array | null {
-    this.take((storage) => storage.readSnapshot({ type: "restore", entry }, 0)).settle();
-    invariant(this.fault === null, `a snapshot is read back: ${JSON.stringify(this.fault)}`);
-    return this.last("SnapshotRead")?.bytes ?? null;
+  /** The files of the log, ascending, those that stand ready included. */
+  get segments(): string[] {
+    return this.disk.names.filter(isSegmentFile);
   }
 }
 
@@ -169,18 +167,8 @@ export function id(term: number, index: number): EntryId {
   return { term: term as Term, index: index as LogIndex };
 }
 
-/** A snapshot as of this entry, when these nodes voted. */
-export function snapshotOf(term: number, index: number, size = 50, voters: readonly string[] = ["a"]): SnapshotId {
-  return { entry: id(term, index), configuration: configurationOf(voters), size };
-}
-
 export function configurationOf(voters: readonly string[]): Configuration {
   return foundingConfiguration(voters.map((node) => memberIdOf(node as NodeId, IDENTITY.incarnation)));
-}
-
-/** What the snapshot of an entry contains, in these tests. */
-export function contentOf({ entry: { term, index }, size }: SnapshotId): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, at) => term * 101 + index * 31 + at * 7);
 }
 
 export function configurationEntry(term: number, index: number, voters: readonly string[]): Entry {

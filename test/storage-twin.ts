@@ -3,11 +3,12 @@
  * a restart may find after a crash: everything acknowledged, then any number of the parts that were on their way, in
  * their order.
  */
-import type { SnapshotId } from "../core/raft/message.ts";
+import type { SnapshotPoint } from "../core/raft/message.ts";
 import type { PersistOrder } from "../core/storage/boundary.ts";
 import { INITIAL_HARD_STATE } from "../core/storage/term-file.ts";
 import { type Entry, type EntryId, type HardState, NO_ENTRY, sameEntry } from "../core/types.ts";
-import { StorageRun, contentOf } from "./storage-run.ts";
+import type { StorageRun } from "./storage-run.ts";
+import { databaseAt, pointAt, restoreSnapshot, storeSnapshot } from "./storage-snapshots.ts";
 
 /** What the log holds, a word an entry: easy to compare, easy to read. */
 export type LogWords = readonly string[];
@@ -19,13 +20,13 @@ export interface Found {
   /** Of the entries behind the base. */
   readonly log: LogWords;
   /** null: there is none. */
-  readonly snapshot: SnapshotId | null;
+  readonly snapshot: SnapshotPoint | null;
 }
 
 /** What was asked for. */
 type Act =
   | { readonly type: "persist"; readonly order: PersistOrder }
-  | { readonly type: "store"; readonly snapshot: SnapshotId }
+  | { readonly type: "store"; readonly snapshot: SnapshotPoint }
   | { readonly type: "compact"; readonly through: EntryId };
 
 /** What the log was at one moment. */
@@ -37,7 +38,7 @@ interface LogState {
   readonly begun: number;
   readonly done: number;
   /** The last snapshot that was installed, null: none. */
-  readonly installed: SnapshotId | null;
+  readonly installed: SnapshotPoint | null;
 }
 
 export function wordOf(entry: Entry): string {
@@ -53,8 +54,8 @@ export class StorageTwin {
   readonly acts: Act[] = [];
   /** How many of the orders among them were answered by Persisted. */
   acknowledged = 0;
-  /** How many of the snapshots to be stored were answered by SnapshotStored. */
-  stored = 0;
+  /** Of the snapshots to be stored that have ended, whether each is in force. */
+  stored: readonly boolean[] = [];
   /** What stood before the first act. */
   private readonly initial: Found;
 
@@ -94,22 +95,23 @@ export class StorageTwin {
     return found;
   }
 
-  /** Whether the log found is this one, perhaps compacted. */
+  /** Whether the log found is this one, perhaps compacted: as far as segments end, not farther than was said. */
   private mayBe({ base, log, done }: LogState, found: Found): boolean {
-    const bases = this.actsBehind(done, "compact").map(({ through }) => through);
-    if (![base, ...bases].some((one) => sameEntry(one, found.base)) || found.base.index < base.index) return false;
+    const bases = this.actsBehind(done, "compact").map(({ through }) => through.index);
+    if (found.base.index < base.index || found.base.index > Math.max(base.index, ...bases)) return false;
+    if (found.base.index === base.index && !sameEntry(base, found.base)) return false;
     const cut = found.base.index - base.index;
     if (cut > 0 && !(log[cut - 1] ?? "").startsWith(`${found.base.term}/${found.base.index} `)) return false;
     return log.slice(cut).join() === found.log.join();
   }
 
   /** Whether this snapshot may stand beside the log. */
-  private maySnapshot({ done, installed }: LogState, found: SnapshotId | null): boolean {
+  private maySnapshot({ done, installed }: LogState, found: SnapshotPoint | null): boolean {
     const stored = this.actsBehind(done, "store").map(({ snapshot }) => snapshot);
     // One that is acknowledged is there, or a newer one.
-    const least = [installed, ...stored.slice(0, this.stored)].reduce((index, one) => Math.max(index, indexOf(one)), 0);
+    const least = [installed, ...stored.filter((_, at) => this.stored[at] === true)].reduce((index, one) => Math.max(index, indexOf(one)), 0);
     if (indexOf(found) < least) return false;
-    return [installed, ...stored].some((one) => JSON.stringify(one) === JSON.stringify(found));
+    return [installed, ...stored].some((one) => indexOf(one) === indexOf(found));
   }
 
   /** The hard states that may stand beside a log of which so many orders have been begun. */
@@ -151,7 +153,7 @@ export class StorageTwin {
   }
 }
 
-function indexOf(snapshot: SnapshotId | null): number {
+function indexOf(snapshot: SnapshotPoint | null): number {
   return snapshot?.entry.index ?? 0;
 }
 
@@ -175,9 +177,9 @@ export class TwinRun {
     return this.note();
   }
 
-  store(snapshot: SnapshotId): this {
-    this.twin.acts.push({ type: "store", snapshot });
-    this.run.store(snapshot);
+  store(entry: EntryId): this {
+    this.twin.acts.push({ type: "store", snapshot: pointAt(entry) });
+    storeSnapshot(this.run, entry);
     return this.note();
   }
 
@@ -200,7 +202,7 @@ export class TwinRun {
 
   private note(): this {
     this.twin.acknowledged = this.run.persisted.length;
-    this.twin.stored = this.run.news.filter(({ type }) => type === "SnapshotStored").length;
+    this.twin.stored = this.run.news.flatMap((news) => (news.type === "CutEnded" ? [news.isStored] : []));
     return this;
   }
 }
@@ -212,9 +214,8 @@ export function logOf(run: StorageRun): LogWords {
 /** What a recovered node has; its snapshot is read back and compared with what it has to contain. */
 export function foundIn(run: StorageRun): Found {
   const { hardState, log, snapshot } = run.recovered;
-  if (snapshot !== null) {
-    const bytes = run.restore(snapshot.entry);
-    if (bytes === null || bytes.join() !== contentOf(snapshot).join()) throw new Error("a snapshot with other bytes");
+  if (snapshot !== null && `${restoreSnapshot(run, snapshot)}` !== `${databaseAt(snapshot.entry)}`) {
+    throw new Error("a snapshot with other bytes");
   }
   return { hardState, base: log.base, log: logOf(run), snapshot };
 }

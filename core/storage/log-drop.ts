@@ -103,12 +103,12 @@ export function* havePrepared(
 
 /** The segment has left the log: its file is kept to be used again, if there are not enough of those, or goes. */
 function* remove(log: Log, { file, size, isDamaged }: Segment, segmentBytes: number): DiskProcedure<void> {
-  if (isDamaged || size !== segmentBytes || !log.wantsAhead) {
+  const sequence = isDamaged || size !== segmentBytes || !log.wantsAhead ? null : log.claimSequence();
+  if (sequence === null) {
     yield { type: "unlink", file };
     yield { type: "syncDirectory" };
     return;
   }
-  const sequence = log.claimSequence();
   const next = segmentFile(sequence);
   yield { type: "rename", from: file, to: next };
   yield { type: "syncDirectory" };

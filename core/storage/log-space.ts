@@ -31,6 +31,11 @@ export function* prepareSegment(
   }
   if (!(yield* makeFile(SEGMENT_NEW, size))) return false;
   const sequence = files.log.claimSequence();
+  // A dropped segment is about to be ready.
+  if (sequence === null) {
+    yield { type: "unlink", file: SEGMENT_NEW };
+    return true;
+  }
   const file = segmentFile(sequence);
   yield { type: "rename", from: SEGMENT_NEW, to: file };
   yield { type: "syncDirectory" };

@@ -73,8 +73,10 @@ export class Log {
   durableIndex: LogIndex;
   /** End of the last record that is not a mark: what a mark has to cover. */
   private contentEnd: number;
-  /** The highest sequence number that a file has, or is about to have. */
+  /** The highest sequence number that a file has durably, or is about to have. */
   private lastSequence: number;
+  /** Whether a file is about to get its name. */
+  private isNaming = false;
 
   constructor(first: Segment) {
     this.entries = new EntryTable(first.base);
@@ -103,9 +105,9 @@ export class Log {
     return endOf(this.current);
   }
 
-  /** Whether files that are not needed any more should be kept. */
+  /** Whether a file that is not needed any more should be kept. */
   get wantsAhead(): boolean {
-    return this.lastSequence - this.current.sequence < MAX_AHEAD;
+    return !this.isNaming && this.lastSequence - this.current.sequence < MAX_AHEAD;
   }
 
   /** The segment that holds a position, where in its file that is, and at which position the segment ends. */
@@ -120,8 +122,13 @@ export class Log {
 
   // Segments
 
-  /** A number for a file that is about to be ready for use: `addAhead` follows. */
-  claimSequence(): number {
+  /**
+   * A number for a file that is about to be ready for use: `addAhead` follows. null: another one has not got its name
+   * yet. One after the other, so that no crash leaves a gap: that would be a segment that is missing.
+   */
+  claimSequence(): number | null {
+    if (this.isNaming) return null;
+    this.isNaming = true;
     return ++this.lastSequence;
   }
 
@@ -129,6 +136,7 @@ export class Log {
     const others = this.ahead.filter(({ sequence }) => sequence !== prepared.sequence);
     this.ahead = [...others, prepared].sort((a, b) => a.sequence - b.sequence);
     this.lastSequence = Math.max(this.lastSequence, prepared.sequence);
+    this.isNaming = false;
   }
 
   /** Whether so many bytes of records fit behind the last one. */
@@ -171,6 +179,7 @@ export class Log {
   /** What stands ready for `older` is there for the log that takes its place. */
   inherit(older: Log): void {
     this.ahead = older.ahead;
+    this.isNaming = older.isNaming;
     this.lastSequence = Math.max(this.lastSequence, older.lastSequence);
   }
 
