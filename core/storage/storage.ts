@@ -232,6 +232,7 @@ export class Storage {
     this.member?.snapshotReads.close();
     this.member?.upkeep.close();
     if (this.member !== null) this.written(this.member.writes.close());
+    this.look();
     this.closeIfSettled();
     return this.takeEffects();
   }
@@ -246,7 +247,7 @@ export class Storage {
 
   /** Whatever is due beside the orders begins. */
   private look(): void {
-    if (this.phase !== "open" || this.member === null) return;
+    if (this.phase === "ended" || this.member === null) return;
     const { upkeep, writes } = this.member;
     this.keptUp(upkeep.look(writes.lackingBytes));
   }
@@ -369,7 +370,13 @@ export class Storage {
   }
 
   private closeIfSettled(): void {
-    if (this.phase !== "closing" || this.disk.size > 0 || this.member?.writes.isSettled === false) return;
+    if (this.phase !== "closing" || this.disk.size > 0) return;
+    const writes = this.member?.writes ?? null;
+    // Nothing is under way, and yet something waits: for space that cannot be had.
+    if (writes !== null && !writes.isSettled) {
+      this.written(writes.giveUp());
+      return this.closeIfSettled();
+    }
     this.phase = "ended";
     this.effects.push({ type: "Closed" });
   }

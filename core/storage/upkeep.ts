@@ -66,6 +66,7 @@ export class Upkeep {
   /** A snapshot was asked for because there is no space: until it is stored, what the reserve took is for it. */
   private owesSnapshot = false;
   private scrubsPages = false;
+  private isClosing = false;
   private effects: UpkeepEffect[] = [];
 
   /** @param hasReserve whether its file is there */
@@ -101,9 +102,10 @@ export class Upkeep {
    * @param lackingBytes how large a segment is waited for; null: none is
    */
   look(lackingBytes: number | null): readonly UpkeepEffect[] {
+    if (this.isClosing && lackingBytes === null) return this.takeEffects();
     this.keepSpace(lackingBytes);
     this.judgeSpace();
-    if (this.mayMerge && !this.tasks.has("merge")) this.mergeIfDue();
+    if (this.mayMerge && !this.isClosing && !this.tasks.has("merge")) this.mergeIfDue();
     return this.takeEffects();
   }
 
@@ -114,11 +116,10 @@ export class Upkeep {
     return this.takeEffects();
   }
 
-  /** Everything is given up, unanswered. */
+  /** Everything is given up, unanswered, but for space that orders wait for. */
   close(): void {
-    this.tasks.clear();
-    this.isRefused = true;
-    this.mayMerge = false;
+    for (const type of this.tasks.keys()) if (type !== "segment" && type !== "relief") this.tasks.delete(type);
+    this.isClosing = true;
   }
 
   // Space

@@ -88,6 +88,7 @@ export class WriteQueue {
   /** How large a segment the next group waits for, at least; null: none waits. */
   get lackingBytes(): number | null {
     if (this.underWay !== null) return null;
+    if (this.queue[0]?.type === "install") return this.files.log.prepared === null ? 0 : null;
     const parts = this.nextParts();
     return parts.length === 0 || this.commit.canBegin(parts) ? null : this.commit.sizeOf(parts);
   }
@@ -152,10 +153,16 @@ export class WriteQueue {
     return this.files.pages.hasUnused ? this.add({ type: "cleaning" }) : [];
   }
 
-  /** Nothing follows: finishes what waits, marks and syncs the end. What waits for space will not get it: it is lost. */
+  /** Nothing follows: finishes what waits, and marks the end. */
   close(): readonly WriteEffect[] {
     this.closing = true;
     this.queue = this.queue.filter(({ type }) => type === "part" || type === "install" || type === "quarantine");
+    return this.goOn();
+  }
+
+  /** What waits for space will not get it. Nobody was promised anything of it: it is dropped, as a crash would drop it. */
+  giveUp(): readonly WriteEffect[] {
+    this.queue = [];
     return this.goOn();
   }
 
@@ -200,23 +207,16 @@ export class WriteQueue {
     if (next === undefined) return this.closing ? this.markEnd() : [];
     if (next.type === "part") {
       const parts = this.nextParts();
-      if (!this.commit.canBegin(parts)) return this.waitForSegment();
+      if (!this.commit.canBegin(parts)) return [];
       this.queue.splice(0, parts.length);
       this.underWay = "group";
       return this.commit.begin(parts).map(toBePerformed);
     }
     // The log may have to start anew, in a segment that stands ready.
-    if (next.type === "install" && this.files.log.prepared === null) return this.waitForSegment();
+    if (next.type === "install" && this.files.log.prepared === null) return [];
     this.queue.shift();
     this.underWay = { job: next, steps: this.stepsOf(next) };
     return this.advance(null);
-  }
-
-  /** Nobody was promised anything of what waits: while closing it is dropped, as a crash would drop it. */
-  private waitForSegment(): readonly PerformEffect[] {
-    if (!this.closing) return [];
-    this.queue = [];
-    return this.markEnd();
   }
 
   /** At least one part if the next work is one, and as many more as one write may carry. */
