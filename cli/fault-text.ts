@@ -30,7 +30,8 @@ function describeRefusal(fault: StorageFault, directory: string): string {
   const what = describeFault(fault, directory);
   switch (fault.type) {
     case "corrupt":
-      return `${what}. The node does not start: nobody else could give back what is missing`;
+      return `${what}. The node does not start, since nobody could give back what is missing: restore the directory ` +
+        "from a copy; or, if it is of a cluster, join that with an empty one";
     case "wrongVersion":
       return `${what}: use the version of quorumlite that wrote it`;
     case "wrongIdentity":

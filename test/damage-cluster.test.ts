@@ -12,7 +12,7 @@ import { SMALL_LIMITS } from "./small-limits.ts";
 
 const IDS = ["a", "b", "c"];
 /** Both copies gone, nobody knows any more whom the node has voted for: such damage is refused, not mended. */
-const KINDS: Readonly<Record<string, readonly DamageKind[]>> = { identity: ["bits"], term: ["bits"] };
+const KINDS: Readonly<Record<string, readonly DamageKind[]>> = { identity: ["bit"], term: ["bit"] };
 const ALL_KINDS: readonly DamageKind[] = ["cut", "bits", "block", "removed"];
 
 /** The applied state as the engine has it: the whole database, byte for byte. */
@@ -41,7 +41,9 @@ test("a node whose files are damaged comes back, refills, and ends with the same
       throw new Error(`${id}: ${what}; ${repeat}`, { cause: error });
     };
     await write(10);
-    const node = await nodes.open(id, { cluster: nodes.among(...IDS) }).catch(explain);
+    let node!: Node;
+    const opening = nodes.open(id, { cluster: nodes.among(...IDS) }).then((opened) => (node = opened));
+    await Promise.race([opening, until(() => node, "the node is open")]).catch(explain);
     await write(10);
     const isBack = (): boolean => {
       const states = [...nodes.running.values()].map((one) => one.status());
@@ -54,7 +56,7 @@ test("a node whose files are damaged comes back, refills, and ends with the same
       expect(Buffer.compare(imageOf(node), imageOf(other)), `${id}: ${what}; ${repeat}`).toBe(0);
     }
   }
-}, 60_000);
+}, 60_000 + 10_000 * roundsOf(0));
 
 /** Leadership moves when its holder is closed: what failed by that is tried again. */
 async function insertSurely(nodes: Nodes, id: number): Promise<void> {

@@ -8,6 +8,7 @@ const BLOCK = 4096;
 export type DamageKind =
   /** The file ends at a random place. */
   | "cut"
+  | "bit"
   /** One to eight bits at random places are flipped. */
   | "bits"
   /** A block is garbage. */
@@ -40,7 +41,7 @@ export function damage(directory: string, file: string, kind: DamageKind, random
     bytes.set(random.bytes(end - from), from);
     places.push(from);
   } else {
-    for (let flips = random.integer(1, 8); flips > 0; flips--) {
+    for (let flips = kind === "bit" ? 1 : random.integer(1, 8); flips > 0; flips--) {
       const at = random.integer(0, size - 1);
       bytes[at] = bytes[at]! ^ (1 << random.integer(0, 7));
       places.push(at);

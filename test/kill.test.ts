@@ -71,7 +71,7 @@ test("a node that is killed in loops has all that it acknowledged", async () => 
   const directory = temporaryDirectory();
   const ledger = await killInLoops([{ directory, callTimeoutMs: 20_000 }], roundsOf(4), 200);
   expect(ledger.size).toBeGreaterThan(20);
-}, 60_000);
+}, 60_000 + 10_000 * roundsOf(0));
 
 test("three nodes that are killed in loops, all at once, have all that they acknowledged", async () => {
   const directory = temporaryDirectory();
@@ -81,4 +81,4 @@ test("three nodes that are killed in loops, all at once, have all that they ackn
   const nodes = ids.map((id) => ({ directory: path.join(directory, id), id, cluster, callTimeoutMs: 20_000 }));
   const ledger = await killInLoops(nodes, roundsOf(2), 300);
   expect(ledger.size).toBeGreaterThan(10);
-}, 60_000);
+}, 60_000 + 10_000 * roundsOf(0));

@@ -20,6 +20,7 @@ import { Log, type Segment, endOf, segmentOf } from "./log.ts";
 import { havePrepared, startAnew } from "./log-drop.ts";
 import { type FileRange, type Replay, replay } from "./log-replay.ts";
 import { inspectTail } from "./log-tail.ts";
+import { paddedSize } from "./record.ts";
 import { HEADER_COPY_SIZE, SEGMENT_HEADER_SIZE, encodeSegmentHeader, segmentFile } from "./segment-file.ts";
 import { type TermSlot, lostWith, writeSlot } from "./term-file.ts";
 
@@ -190,7 +191,8 @@ function isGap(segments: readonly FoundSegment[], at: number): boolean {
 /** Of a log that is to start anew: empty behind `base`, in a place behind all that there is. */
 function voidLog(found: readonly FoundSegment[], base: EntryId, vouchedThrough: number): Log {
   let start = vouchedThrough;
-  for (const { header, size } of found) start = Math.max(start, header?.start ?? 0) + size;
+  // A file that was cut short ends anywhere; records begin at multiples of their alignment.
+  for (const { header, size } of found) start = Math.max(start, header?.start ?? 0) + paddedSize(size);
   const sequence = found.at(-1)?.sequence ?? 0;
   const header = { sequence, start, base, previous: 0, size: SEGMENT_HEADER_SIZE, startsAnew: false };
   return new Log({ ...header, file: found.at(-1)?.file ?? "", seed: 0, isDamaged: true });
