@@ -3,20 +3,25 @@
  * truncation takes those that it cuts back; a snapshot carries the one as of its entry.
  */
 import { invariant } from "../invariant.ts";
-import type { LogIndex, MemberId } from "../types.ts";
-import type { ConfigurationRecord } from "./boundary.ts";
+import type { EntryId, LogIndex, MemberId } from "../types.ts";
 import { isVoter, type Configuration } from "./configuration.ts";
 import { Quorum } from "./quorum.ts";
+
+/** A configuration and the entry that it came with: its own, or the last of a snapshot; 0/0: it was founded. */
+export interface PlacedConfiguration {
+  readonly entry: EntryId;
+  readonly configuration: Configuration;
+}
 
 export class Configurations {
   /** Counts the changes, so that whoever follows them sees that there was one. */
   version = 0;
   private quorumInForce: Quorum;
   /** Ascending. The first is the one as of the log's base. */
-  private records: ConfigurationRecord[];
+  private records: PlacedConfiguration[];
 
   /** @param base as of the log's base @param appended those above it, ascending */
-  constructor(base: ConfigurationRecord, appended: readonly ConfigurationRecord[]) {
+  constructor(base: PlacedConfiguration, appended: readonly PlacedConfiguration[]) {
     this.records = [base, ...appended];
     this.quorumInForce = new Quorum(this.current);
   }
@@ -26,9 +31,13 @@ export class Configurations {
     return this.last.configuration;
   }
 
-  /** Where the one in force stands; 0, or below the base: it was founded or came with a snapshot. */
+  /** Where the one in force stands; 0/0, or below the base: it was founded or came with a snapshot. */
+  get entry(): EntryId {
+    return this.last.entry;
+  }
+
   get index(): LogIndex {
-    return this.last.index;
+    return this.last.entry.index;
   }
 
   /** Of the one in force. */
@@ -38,7 +47,7 @@ export class Configurations {
 
   /** The one in force when the log ended at `index`. */
   at(index: LogIndex): Configuration {
-    const record = this.records.findLast((one) => one.index <= index) ?? this.records[0];
+    const record = this.records.findLast(({ entry }) => entry.index <= index) ?? this.records[0];
     invariant(record !== undefined, "there always is a configuration");
     return record.configuration;
   }
@@ -53,33 +62,33 @@ export class Configurations {
     return this.index > commitIndex && before !== undefined && isVoter(before.configuration, id);
   }
 
-  append(index: LogIndex, configuration: Configuration): void {
+  append({ term, index }: EntryId, configuration: Configuration): void {
     invariant(index > this.index, "configurations ascend along the log");
-    this.records.push({ index, configuration });
+    this.records.push({ entry: { term, index }, configuration });
     this.changed();
   }
 
   /** The log now ends at `keep`. */
   truncate(keep: LogIndex): void {
     if (this.index <= keep) return;
-    this.records = this.records.filter((record, at) => at === 0 || record.index <= keep);
+    this.records = this.records.filter(({ entry }, at) => at === 0 || entry.index <= keep);
     this.changed();
   }
 
   /** The log now begins behind `through`. */
   compact(through: LogIndex): void {
-    const base = this.records.findLastIndex((record) => record.index <= through);
+    const base = this.records.findLastIndex(({ entry }) => entry.index <= through);
     if (base > 0) this.records.splice(0, base);
   }
 
   /** A snapshot took the place of the log. */
-  reset(index: LogIndex, configuration: Configuration): void {
-    this.records = [{ index, configuration }];
+  reset(base: PlacedConfiguration): void {
+    this.records = [base];
     this.changed();
   }
 
-  private get last(): ConfigurationRecord {
-    return this.records[this.records.length - 1] as ConfigurationRecord;
+  private get last(): PlacedConfiguration {
+    return this.records[this.records.length - 1] as PlacedConfiguration;
   }
 
   private changed(): void {

@@ -14,6 +14,7 @@ export function inspect(node: NodeState, elections: Elections, leader: Leader | 
     id: node.id,
     configuration: configurations.current,
     configurationIndex: configurations.index,
+    configurationTerm: configurations.entry.term,
     currentTerm: node.currentTerm,
     votedFor: node.votedFor,
     hardStateDurable: writes.hardStateDurable,

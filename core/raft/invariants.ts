@@ -17,6 +17,8 @@ export interface RaftState {
   readonly configuration: Configuration;
   /** Where its entry stands; 0: founded; at or below the base: a snapshot brought it. */
   readonly configurationIndex: LogIndex;
+  /** Of that entry; 0: founded. */
+  readonly configurationTerm: Term;
   readonly currentTerm: Term;
   readonly votedFor: MemberId | null;
   /** Whether currentTerm and votedFor are on disk as they stand here. */
@@ -79,7 +81,9 @@ export function checkState(state: RaftState): void {
   invariant(base.index <= snapshot.index, "what has been compacted is in a snapshot");
   invariant(snapshot.index <= Math.max(commitIndex, base.index), "only what is committed is in a snapshot");
   invariant(faultOf(state.configuration.members) === null, "what is in force is a configuration");
-  invariant(state.configurationIndex <= Math.max(last.index, snapshot.index), "what is in force stands in the log");
+  const inForce = { term: state.configurationTerm, index: state.configurationIndex };
+  // Cut and replaced by another entry in one step, its index would still be there.
+  invariant(log.holds(inForce) || inForce.index < base.index, "what is in force stands in the log");
   invariant(state.lost === null || state.role === "follower", "who has lost entries does not stand");
   switch (state.role) {
     case "follower":

@@ -5,7 +5,9 @@
  */
 import { invariant } from "../invariant.ts";
 import { Random } from "../random.ts";
-import type { Entry, EntryKind, Instant, LogIndex, MemberId, Term } from "../types.ts";
+import {
+  NO_ENTRY, type Entry, type EntryKind, type Instant, type LogIndex, type MemberId, type Term,
+} from "../types.ts";
 import type { RaftEffect, RaftOptions } from "./boundary.ts";
 import type { Configuration } from "./configuration.ts";
 import { encodeConfiguration } from "./configuration-codec.ts";
@@ -52,8 +54,11 @@ export class NodeState {
     this.delivery = new Delivery(this.log, this.proposals, this.readBack, options.limits);
     const index = snapshot?.entry.index ?? (0 as LogIndex);
     invariant(index >= log.base.index, "what has been compacted is in the snapshot");
-    const base = { index, configuration: snapshot?.configuration ?? founding };
-    this.configurations = new Configurations(base, log.configurations.filter((record) => record.index > index));
+    const base = snapshot ?? { entry: NO_ENTRY, configuration: founding };
+    const appended = log.configurations.filter((record) => record.index > index);
+    this.configurations = new Configurations(base, appended.map((record) => {
+      return { entry: this.log.idAt(record.index), configuration: record.configuration };
+    }));
     this.currentTerm = hardState.currentTerm;
     this.votedFor = hardState.votedFor;
     this.loss = new Loss(lost, hardState.currentTerm, this.random, now);
@@ -90,15 +95,15 @@ export class NodeState {
 
   /** In force from now on. */
   appendConfiguration(configuration: Configuration): LogIndex {
-    const { index } = this.appendOwn("configuration", encodeConfiguration(configuration));
-    this.configurations.append(index, configuration);
-    return index;
+    const entry = this.appendOwn("configuration", encodeConfiguration(configuration));
+    this.configurations.append(entry, configuration);
+    return entry.index;
   }
 
   /** @param configuration what the entry says, if it says one */
   appendReceived(entry: Entry, configuration: Configuration | null): void {
     this.writes.append(entry);
-    if (configuration !== null) this.configurations.append(entry.index, configuration);
+    if (configuration !== null) this.configurations.append(entry, configuration);
   }
 
   truncate(keep: LogIndex): void {
@@ -111,7 +116,7 @@ export class NodeState {
   install(snapshot: SnapshotId): void {
     invariant(snapshot.entry.index > this.delivery.commitIndex, "a snapshot never takes back what is committed");
     this.writes.install(snapshot);
-    this.configurations.reset(snapshot.entry.index, snapshot.configuration);
+    this.configurations.reset(snapshot);
     this.delivery.skipTo(snapshot, this.effects);
     this.snapshot = snapshot;
   }
