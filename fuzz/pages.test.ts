@@ -10,9 +10,16 @@ import { examples } from "./chance.ts";
 
 type Side = "left" | "right";
 
+interface Write {
+  readonly type: "write";
+  readonly side: Side;
+  readonly numbers: readonly number[];
+  readonly pageCount: number | null;
+}
+
 type Action =
   /** Pages change, the database has so many then (null: as before), and is stored. */
-  | { readonly type: "write"; readonly side: Side; readonly numbers: readonly number[]; readonly pageCount: number | null }
+  | Write
   | { readonly type: "idle"; readonly side: Side }
   | { readonly type: "repair"; readonly side: Side; readonly numbers: readonly number[] }
   | { readonly type: "merge" | "restart" | "restore"; readonly side: Side }
@@ -29,13 +36,14 @@ const pageCount = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 24 }) },
 );
 const maxBytes = fc.constantFrom(50, 4096, 5000, 100_000);
+const upTo = fc.integer({ min: 1, max: 30 });
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ type: fc.constant("write"), side, numbers, pageCount }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("idle"), side }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("repair"), side, numbers }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constantFrom("merge", "restart", "restore"), side }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("mergeUnderCut"), side, numbers }) },
-  { weight: 4, arbitrary: fc.record({ type: fc.constant("send"), side, maxBytes, upTo: fc.integer({ min: 1, max: 30 }) }) },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant("send"), side, maxBytes, upTo }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("mergeWhileSending"), side, maxBytes }) },
 ) as fc.Arbitrary<Action>;
 

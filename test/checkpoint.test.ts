@@ -1,5 +1,6 @@
 /** Checkpoints and merges: what is written, what it costs, what takes whose place, and what happens without space. */
 import { expect, test } from "vitest";
+import { filesOf } from "../core/storage/disk-queue.ts";
 import type { DiskOperation } from "../core/storage/disk.ts";
 import { type WrittenMerge, planMerge, publishMerge, writeMerge } from "../core/storage/merge.ts";
 import type { Trouble } from "./disk-procedure.ts";
@@ -53,8 +54,7 @@ test("files, sync, rename and directory come first, then the manifest in the sam
   const directory = stored(PlainDatabase.of(2));
   const operations: string[] = [];
   directory.trouble = (operation) => {
-    const file = operation.type === "rename" ? `${operation.from} ${operation.to}` : "file" in operation ? operation.file : "";
-    operations.push(`${operation.type} ${file}`.trim());
+    operations.push([operation.type, ...filesOf(operation)].join(" "));
     return null;
   };
   directory.checkpoint(20, PlainDatabase.of(2).changed([2], 9).cut(PlainDatabase.of(2).changed([], 9)));
@@ -210,7 +210,7 @@ function fullAfter(allowed: number): Trouble {
   };
 }
 
-test("a checkpoint and a merge without space leave nothing behind, wherever it ends; nothing that counts is harmed", () => {
+test("a checkpoint and a merge without space leave nothing behind, wherever it ends, and harm nothing", () => {
   const database = PlainDatabase.of(9);
   const changed = database.changed([1, 2, 3, 4, 5], 9);
   let abandoned = 0;

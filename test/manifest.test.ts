@@ -20,7 +20,8 @@ const index = (value: number): LogIndex => value as LogIndex;
 
 const MANIFEST: Manifest = {
   state: {
-    entry: id(3, 70), configuration: configurationOf(["a", "c_3"]), pageSize: 4096, pageCount: 12, checksum: 0x123456789abc,
+    entry: id(3, 70), configuration: configurationOf(["a", "c_3"]),
+    pageSize: 4096, pageCount: 12, checksum: 0x123456789abc,
   },
   files: [
     { sequence: 4, through: index(20), count: 12, checksum: 0xaabbccdd },
@@ -82,9 +83,9 @@ function made(fields: (writer: ByteWriter) => ByteWriter, version = 1, owner = O
 
 const CONFIGURATION = encodeConfiguration(MANIFEST.state.configuration);
 
-function fields(
-  { index: at = 70, pageSize = 4096, pageCount = 12, fileCount = 1, through = 20, count = 12, size = CONFIGURATION.length } = {},
-) {
+function fields({
+  index: at = 70, pageSize = 4096, pageCount = 12, fileCount = 1, through = 20, count = 12, size = CONFIGURATION.length,
+} = {}) {
   return (writer: ByteWriter): ByteWriter => {
     writer.u64(3).u64(at).u64(1).u32(pageSize).u32(pageCount).u32(fileCount).u32(size);
     return writer.u64(4).u64(through).u32(count).u32(5).raw(CONFIGURATION);
@@ -116,10 +117,11 @@ test("what no manifest says is refused, before anything is made room for", () =>
 test("files that go back in time are refused", () => {
   const [first, second] = [MANIFEST.files[0]!, MANIFEST.files[1]!];
   const bytes = encodeManifest(OWNER, { ...MANIFEST, files: [second, first] });
-  expect(decodeManifest(bytes, OWNER)).toMatchObject({ ok: false, fault: { detail: expect.stringContaining("follow") } });
+  const fault = { type: "corrupt", detail: expect.stringContaining("follow") };
+  expect(decodeManifest(bytes, OWNER)).toMatchObject({ ok: false, fault });
 });
 
-test("a manifest of another version is refused by name, and another node's as foreign, though its second half is damaged", () => {
+test("a manifest of another version is refused by name, another node's as foreign, though one half is damaged", () => {
   const other = { ...OWNER, incarnation: "ffffffffffffffff" as Incarnation };
   for (const damaged of [[], [0], [4096]]) {
     const of = (bytes: Uint8Array): Uint8Array => bytes.map((byte, at) => (damaged.includes(at) ? byte ^ 1 : byte));
@@ -147,7 +149,8 @@ test("the head of a stream is decoded as it was encoded, and says what the snaps
 test("every flipped bit and every truncation of a stream's head is refused, and a head of another stream", () => {
   for (const { bytes } of flippedBits(HEAD)) expect(decodeStreamHead(bytes, SNAPSHOT).ok).toBe(false);
   for (const bytes of truncations(HEAD)) expect(decodeStreamHead(bytes, SNAPSHOT).ok).toBe(false);
-  const others = [{ size: SNAPSHOT.size + 1 }, { checksum: SNAPSHOT.checksum ^ 1 }, { entry: id(3, 71) }, { entry: id(2, 70) }];
+  const { size, checksum } = SNAPSHOT;
+  const others = [{ size: size + 1 }, { checksum: checksum ^ 1 }, { entry: id(3, 71) }, { entry: id(2, 70) }];
   for (const change of others) {
     const decoded = decodeStreamHead(HEAD, { ...SNAPSHOT, ...change });
     expect(decoded).toMatchObject({ ok: false, fault: { rule: "the stream is the one it is named" } });
@@ -166,6 +169,8 @@ test("a stream of another version, or of too many files, is refused by name", ()
   expect(headOf(manifest)).toMatchObject({ ok: false, fault: { rule: "a manifest has version 1, not 2" } });
   manifest[0] = 1;
   new DataView(manifest.buffer).setUint32(36, MAX_FILES + 1, true);
-  expect(headOf(manifest)).toMatchObject({ ok: false, fault: { rule: `a snapshot consists of at most ${MAX_FILES} files` } });
-  expect(decodeHeadSize(new ByteWriter().u32(2 << 20).u32(0).finish())).toMatchObject({ ok: false, fault: { offset: 0 } });
+  const rule = `a snapshot consists of at most ${MAX_FILES} files`;
+  expect(headOf(manifest)).toMatchObject({ ok: false, fault: { rule } });
+  const prefix = new ByteWriter().u32(2 << 20).u32(0).finish();
+  expect(decodeHeadSize(prefix)).toMatchObject({ ok: false, fault: { offset: 0 } });
 });

@@ -1,6 +1,6 @@
 /**
- * Crashes of checkpoints, merges and receptions after every single disk operation, into every legal image: a start finds
- * the old snapshot or the new one, whole, and nothing that nobody refers to is left.
+ * Crashes of checkpoints, merges and receptions after every single disk operation, into every legal image: a start
+ * finds the old snapshot or the new one, whole, and nothing that nobody refers to is left.
  */
 import { expect, test } from "vitest";
 import { publishCut, writeCut } from "../core/storage/checkpoint.ts";
@@ -37,7 +37,7 @@ interface Findings {
   readonly states: Set<number>;
 }
 
-/** Crashes the story everywhere, over a disk that holds what it holds; `states`: what the database is as of an index. */
+/** Crashes the story everywhere, from a disk on; `states`: what the database is as of an index. */
 function enumerate(start: MemoryDisk, states: ReadonlyMap<number, PlainDatabase>, story: Story): Findings {
   const found = PageDirectory.open(start.killed()).pages.snapshot?.entry.index ?? 0;
   let progress = new Progress(found);

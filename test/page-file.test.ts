@@ -87,12 +87,17 @@ test("a header of another version is refused by name, of another cluster as fore
   };
   expect(judge(fields(1, OWNER.cluster))).toBeNull();
   expect(judge(fields(2, OWNER.cluster))).toEqual({ type: "wrongVersion", file: NAME, found: 2, expected: 1 });
-  expect(judge(fields(1, "ab".repeat(16)))).toMatchObject({ type: "wrongIdentity", found: `cluster ${"ab".repeat(16)}` });
-  expect(judge(fields(1, OWNER.cluster, 8))).toMatchObject({ type: "corrupt", detail: expect.stringContaining("manifest") });
-  expect(judge(fields(1, OWNER.cluster, 0))).toMatchObject({ detail: expect.stringContaining("as of an entry") });
+  const other = "ab".repeat(16);
+  expect(judge(fields(1, other))).toMatchObject({ type: "wrongIdentity", found: `cluster ${other}` });
+  const refused = (through: number, count: number, detail: string): void => {
+    const fault = judge(fields(1, OWNER.cluster, through, count));
+    expect(fault).toMatchObject({ type: "corrupt", detail: expect.stringContaining(detail) });
+  };
+  refused(8, 3, "manifest");
+  refused(0, 3, "as of an entry");
   // Judged before anything is made room for.
-  expect(judge(fields(1, OWNER.cluster, 7, MAX_PAGES + 1))).toMatchObject({ detail: expect.stringContaining("at most") });
-  expect(judge(fields(1, OWNER.cluster, 7, 0))).toMatchObject({ detail: expect.stringContaining("at most") });
+  refused(7, MAX_PAGES + 1, "at most");
+  refused(7, 0, "at most");
 });
 
 test("a directory whose numbers do not ascend is refused, whatever its checksum says", () => {
@@ -113,7 +118,8 @@ test("a directory whose numbers do not ascend is refused, whatever its checksum 
 test("a name is that of a file of pages if it could have been made by us", () => {
   expect([1, 12345678901].map(pageFileName)).toEqual(["pages-0000000001", "pages-12345678901"]);
   expect(["pages-0000000012", "pages-12345678901"].map(sequenceOfPageFile)).toEqual([12, 12345678901]);
-  for (const name of ["pages-12", "pages-", "pages-00000000001", "page-0000000001", "pages-0000000001.new", "manifest"]) {
+  const others = ["pages-12", "pages-", "pages-00000000001", "page-0000000001", "pages-0000000001.new", "manifest"];
+  for (const name of others) {
     expect([name, isPageFile(name)]).toEqual([name, false]);
   }
 });

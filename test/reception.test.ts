@@ -65,7 +65,8 @@ test("a member that lags behind gets only the files that are newer than what it 
   const from = sender();
   const [head, first, second, third] = [from.pages.stored!.head.length, 8192 + 40 * 64, 8192 + 3 * 64, 8192 + 2 * 64];
   expect(from.pages.snapshot!.size).toBe(head + first + second + third);
-  for (const [index, database, sent] of [[10, FIRST, second + third], [20, SECOND, third], [25, SECOND, third]] as const) {
+  const cases = [[10, FIRST, second + third], [20, SECOND, third], [25, SECOND, third]] as const;
+  for (const [index, database, sent] of cases) {
     const to = PageDirectory.open();
     to.checkpoint(index, database.cut(null));
     expect(to.receive(from)).toBe(head + sent);
@@ -132,7 +133,9 @@ test("a chunk that comes twice, late or too early changes nothing (M99)", () => 
     expect(store(to, snapshot, stream, next, next), "nothing").toBe(end);
     expect(store(to, snapshot, stream, 0, 500), "from the start").toBe(end);
     expect(store(to, snapshot, stream, end + 1, end + 100), "ahead").toBe(end);
-    if (end < stream.length) expect(store(to, snapshot, stream, next + 450, next + 950)).toBe(end = Math.min(next + 950, stream.length));
+    if (end === stream.length) continue;
+    end = store(to, snapshot, stream, next + 450, next + 950)!;
+    expect(end, "some of it again").toBe(Math.min(next + 950, stream.length));
   }
   to.install(snapshot);
   expect(String(to.restore())).toBe(String(THIRD));

@@ -88,7 +88,7 @@ test("a restore says what the database is, and nothing else where there are no p
   expect(directory.pages.hasUnused).toBe(false);
 });
 
-test("the files that are being restored stay until it is over, and a restore that is given up says nothing more", () => {
+test("files that are being restored stay until it is over, and a restore that is given up says nothing more", () => {
   for (const givesUp of [true, false]) {
     const directory = twoFiles();
     const restoration = new Restoration(directory, directory.pages.snapshot!, LIMITS);
@@ -99,7 +99,8 @@ test("the files that are being restored stay until it is over, and a restore tha
     if (givesUp) restoration.giveUp(directory);
     const restored = new Map<number, string>();
     for (let effect = effects.shift(); effect !== undefined; effect = effects.shift()) {
-      if (effect.type === "PagesRestored") for (const page of effect.pages) restored.set(page.number, page.bytes.join());
+      const pages = effect.type === "PagesRestored" ? effect.pages : [];
+      for (const { number, bytes } of pages) restored.set(number, bytes.join());
       if (effect.type === "Perform") effects.push(...restoration.answered(directory.disk.perform(effect.operation)));
     }
     expect(restored.size).toBe(givesUp ? 0 : 20);
@@ -108,7 +109,7 @@ test("the files that are being restored stay until it is over, and a restore tha
   }
 });
 
-test("a restore of a snapshot that is no longer the stored one says nothing; merged files are the same snapshot", () => {
+test("a restore of a snapshot that has been replaced says nothing; merged files are the same snapshot", () => {
   const directory = twoFiles();
   const older = directory.pages.snapshot!;
   const third = SECOND.changed([1, 2, 3, 4, 5, 6, 7, 8], 92);
@@ -132,7 +133,8 @@ test("a damaged page is located by file, offset and number, whether flipped, unr
       && operation.offset <= place.offset && operation.offset + operation.length > place.offset;
     return isHit ? { code: "EIO", file: operation.file, message: "a bad sector" } : null;
   };
-  expect(() => unreadable.restore()).toThrow(JSON.stringify({ type: "corrupt", ...place, detail: "page 8 cannot be read" }));
+  const fault = { type: "corrupt", ...place, detail: "page 8 cannot be read" };
+  expect(() => unreadable.restore()).toThrow(JSON.stringify(fault));
 
   const whole = twoFiles();
   const { file, offset } = offsetIn(whole, 1, 13);
@@ -204,11 +206,14 @@ test("scrubbing reads what cannot be read as damage, and goes on over a merge", 
   const directory = twoFiles();
   const { file } = offsetIn(directory, 0, 1);
   directory.trouble = (operation) => {
-    const isHit = operation.type === "read" && (operation.file === file || operation.file === "manifest") && operation.offset < 4096;
+    if (operation.type !== "read" || operation.offset >= 4096) return null;
+    const isHit = operation.file === file || operation.file === "manifest";
     return isHit ? { code: "EIO", file: operation.file, message: "a bad sector" } : null;
   };
-  const found = scrub(directory).map(({ fault }) => fault.type === "corrupt" && `${fault.file} ${fault.offset}: ${fault.detail}`);
-  expect(found).toEqual([`${file} 0: header and directory cannot be read`, "manifest 0: does not begin with \"qlitemft\""]);
+  expect(scrub(directory).map(({ fault }) => fault)).toEqual([
+    { type: "corrupt", file, offset: 0, detail: "header and directory cannot be read" },
+    { type: "corrupt", file: "manifest", offset: 0, detail: 'does not begin with "qlitemft"' },
+  ]);
 
   const other = twoFiles();
   const scrubbing = new PageScrub();
@@ -221,7 +226,7 @@ test("scrubbing reads what cannot be read as damage, and goes on over a merge", 
   expect(PageDirectory.open().run(scrubbing.next(PageDirectory.open(), 100))).toEqual({ read: 0, faults: [] });
 });
 
-test("a page that is damaged where it counts is never merged: it is written anew, then the damage is merged away", () => {
+test("a page that is damaged where it counts is not merged: it is written anew, then damage is merged away", () => {
   const directory = twoFiles();
   flipPage(directory, 0, 8);
   const third = SECOND.changed([1, 2, 3, 4, 5, 6, 7], 94);
@@ -264,7 +269,9 @@ test("damage that does not count, and damaged directories, are merged away at on
 });
 
 test("of all versions of a page the newest counts, up to the page count", () => {
-  const directoryOf = (...numbers: number[]) => ({ numbers: Uint32Array.from(numbers), crcs: new Uint32Array(numbers.length) });
+  const directoryOf = (...numbers: number[]) => {
+    return { numbers: Uint32Array.from(numbers), crcs: new Uint32Array(numbers.length) };
+  };
   const map = new PageMap([directoryOf(1, 2, 3, 9), directoryOf(2, 8), directoryOf(3)], 8);
   expect(Array.from({ length: 11 }, (_, number) => map.holderOf(number))).toEqual(
     [null, 0, 1, 2, null, null, null, null, 1, null, null],

@@ -1,7 +1,7 @@
 /**
  * A checkpoint: what has changed since the stored snapshot becomes one more file of it, at a cost that depends on the
- * change alone. The pages are written beside everything else, while the database goes on; only then, behind all that was
- * ordered before, comes the manifest that counts.
+ * change alone. The pages are written beside everything else, while the database goes on; only then, behind all that
+ * was ordered before, comes the manifest that counts.
  */
 import { invariant } from "../invariant.ts";
 import type { PageCut } from "../pages/page-cut.ts";
@@ -55,14 +55,15 @@ export function* writeCut(
 function checkCut({ numbers, crcs, pageCount }: PageCut): void {
   invariant(numbers.length === crcs.length, "each page of a cut has its checksum");
   for (let place = 0, before = 0; place < numbers.length; place++) {
-    invariant(numbers[place]! > before && numbers[place]! <= pageCount, "the pages of a cut ascend up to its page count");
-    before = numbers[place]!;
+    const number = numbers[place]!;
+    invariant(number > before && number <= pageCount, "the pages of a cut ascend up to its page count");
+    before = number;
   }
 }
 
 /** A piece is copied together while it is written; the cut itself never is. */
 function sourceOf({ pageSize, pageAt }: PageCut): PageSource {
-  return function* copied(from, end) {
+  return (from, end) => {
     const bytes = new Uint8Array((end - from) * pageSize);
     for (let place = from; place < end; place++) {
       const page = pageAt(place);

@@ -109,7 +109,9 @@ export class PageFileJudge {
 }
 
 /** null: the header is that of the file that is expected. */
-export function judgeTraits(file: string, header: PageFileHeader, { cluster, pageSize, traits }: ExpectedFile): Refused | null {
+export function judgeTraits(
+  file: string, header: PageFileHeader, { cluster, pageSize, traits }: ExpectedFile,
+): Refused | null {
   if (header.cluster !== cluster) {
     const [found, expected] = [`cluster ${header.cluster}`, `cluster ${cluster}`];
     return { ok: false, fault: { type: "wrongIdentity", file, found, expected } };

@@ -9,8 +9,11 @@ import { hadSpace } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { type PageFile, type PageFilePlan, encodePageFileHead, pageFileName, pageFileSize } from "./page-file.ts";
 
-/** The pages at the places [from, end) of the plan, one behind the other; null: they are not to be had. */
-export type PageSource = (from: number, end: number) => DiskProcedure<Uint8Array | null>;
+/**
+ * The pages at the places [from, end) of the plan, one behind the other, at hand or from a disk; null: they are not to
+ * be had.
+ */
+export type PageSource = (from: number, end: number) => Uint8Array | DiskProcedure<Uint8Array | null>;
 
 /** After so many pieces they are synced: a sync of the log waits for no more than that. */
 const PIECES_PER_SYNC = 4;
@@ -45,7 +48,8 @@ function* writeAll(
   const step = Math.max(1, Math.floor(maxWriteBytes / pageSize));
   for (let from = 0, pieces = 1; from < numbers.length; from += step, pieces++) {
     const end = Math.min(from + step, numbers.length);
-    const bytes = yield* source(from, end);
+    const pages = source(from, end);
+    const bytes = pages instanceof Uint8Array ? pages : yield* pages;
     if (bytes === null) return false;
     for (let place = from, at = 0; place < end; place++, at += pageSize) {
       invariant(crc32c(bytes, at, at + pageSize) === crcs[place], "a page is written with its own checksum");

@@ -21,7 +21,9 @@ import { ByteReader } from "../bytes.ts";
 import { crc32c } from "../checksum.ts";
 import { invariant } from "../invariant.ts";
 import type { ClusterId, LogIndex } from "../types.ts";
-import { type BlockPlace, type Judged, beginBlock, brokenField, brokenRule, checksumOf, openBlock, sealBlock } from "./block.ts";
+import {
+  type BlockPlace, type Judged, type Refused, beginBlock, brokenField, brokenRule, checksumOf, openBlock, sealBlock,
+} from "./block.ts";
 
 export const PAGE_FILE_VERSION = 1;
 export const PAGE_FILE_HEADER_SIZE = 4096;
@@ -153,7 +155,7 @@ export function decodePageFileHeader(file: string, bytes: Uint8Array): Judged<Pa
 
 /** Judges the bytes from the end of the header to the first page. */
 export function decodePageDirectory(file: string, header: PageFileHeader, bytes: Uint8Array): Judged<PageDirectory> {
-  const broken = (at: number, rule: string): Judged<PageDirectory> => brokenRule(file, PAGE_FILE_HEADER_SIZE + at, rule);
+  const broken = (at: number, rule: string): Refused => brokenRule(file, PAGE_FILE_HEADER_SIZE + at, rule);
   if (bytes.length !== pagesAtOf(header.count) - PAGE_FILE_HEADER_SIZE) return broken(0, "a directory is whole");
   if (crc32c(bytes) !== header.directoryChecksum) return broken(0, "a directory's checksum matches");
   const numbers = new Uint32Array(header.count);

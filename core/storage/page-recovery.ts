@@ -10,7 +10,9 @@ import type { ClusterId } from "../types.ts";
 import { type Judged, type Owner, corrupt } from "./block.ts";
 import { bytesOf, resultOf } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { MANIFEST_FILE, MAX_MANIFEST_SIZE, type DecodedManifest, type ManifestRow, decodeManifest } from "./manifest.ts";
+import {
+  type DecodedManifest, MANIFEST_FILE, MAX_MANIFEST_SIZE, type ManifestRow, decodeManifest,
+} from "./manifest.ts";
 import { judgeTraits } from "./page-file-judge.ts";
 import {
   PAGE_FILE_HEADER_SIZE, type PageFile, decodePageDirectory, decodePageFileHeader, pageFileName, pageFileSize,

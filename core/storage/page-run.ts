@@ -26,8 +26,9 @@ export interface PageRun {
 /** Reads the pages at the places [from, end) of a file's directory. */
 export function* readRun(file: PageFile, from: number, end: number): DiskProcedure<PageRun> {
   const { pageSize } = file;
+  const offset = pageOffset(file, from);
   const length = (end - from) * pageSize;
-  const read = bytesOf(yield { type: "read", file: pageFileName(file.sequence), offset: pageOffset(file, from), length });
+  const read = bytesOf(yield { type: "read", file: pageFileName(file.sequence), offset, length });
   if (read === null) return yield* readSingly(file, from, end);
   const damage: PageDamage[] = [];
   for (let place = from, at = 0; place < end; place++, at += pageSize) {

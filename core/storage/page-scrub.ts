@@ -45,9 +45,8 @@ export class PageScrub {
 
   /** null: the round is over. */
   private currentFile({ files }: StoredSnapshot): PageFile | null {
-    const next = files
-      .filter(({ sequence }) => sequence >= this.sequence)
-      .reduce<PageFile | null>((least, file) => (least === null || file.sequence < least.sequence ? file : least), null);
+    const rest = files.filter(({ sequence }) => sequence >= this.sequence);
+    const next = rest.toSorted((a, b) => a.sequence - b.sequence)[0] ?? null;
     if (next !== null && next.sequence !== this.sequence) {
       this.sequence = next.sequence;
       this.offset = 0;
@@ -57,7 +56,8 @@ export class PageScrub {
 
   private *scrubFile(files: OwnedFiles, file: PageFile, maxBytes: number, faults: PageFault[]): DiskProcedure<number> {
     const pagesAt = pagesAtOf(file.count);
-    if (this.offset < pagesAt) return yield* this.scrubHead(files, file, Math.min(maxBytes, pagesAt - this.offset), faults);
+    const headLeft = pagesAt - this.offset;
+    if (headLeft > 0) return yield* this.scrubHead(files, file, Math.min(maxBytes, headLeft), faults);
     const { pageSize, count } = file;
     const from = (this.offset - pagesAt) / pageSize;
     const end = Math.min(count, from + Math.max(1, Math.floor(maxBytes / pageSize)));
@@ -109,6 +109,6 @@ export class PageScrub {
 /** Where the bytes differ; null: nowhere. */
 function differsAt(expected: Uint8Array, found: Uint8Array | null): number | null {
   if (found === null) return 0;
-  const at = expected.findIndex((byte, place) => byte !== found[place]);
-  return at === -1 ? null : at;
+  for (let at = 0; at < expected.length; at++) if (found[at] !== expected[at]) return at;
+  return null;
 }

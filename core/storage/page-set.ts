@@ -1,6 +1,6 @@
 /**
- * The files of pages that a directory has, and which of them are the stored snapshot. A snapshot is a list of files that
- * never change; another one takes its place as a whole (publication.ts). A file is removed only once neither the
+ * The files of pages that a directory has, and which of them are the stored snapshot. A snapshot is a list of files
+ * that never change; another one takes its place as a whole (publication.ts). A file is removed only once neither the
  * snapshot in force has it nor one that somebody still reads: that is the one law of this file.
  */
 import { invariant } from "../invariant.ts";
@@ -69,7 +69,8 @@ export class PageSet {
 
   /** @param named the sequences of all files of pages that there are */
   constructor(
-    current: StoredSnapshot | null, named: readonly number[], nextSequence: number, damage: readonly StorageFault[] = [],
+    current: StoredSnapshot | null, named: readonly number[], nextSequence: number,
+    damage: readonly StorageFault[] = [],
   ) {
     this.current = current;
     this.named = new Set(named);
@@ -93,8 +94,11 @@ export class PageSet {
 
   /** One that is in force, or still read by somebody; null: it is neither. */
   find(snapshot: SnapshotId): StoredSnapshot | null {
-    const known = this.current === null ? [] : [this.current];
-    return [...known, ...this.held.keys()].find(({ id }) => isSameStream(id, snapshot)) ?? null;
+    return this.readable().find(({ id }) => isSameStream(id, snapshot)) ?? null;
+  }
+
+  private readable(): StoredSnapshot[] {
+    return [...(this.current === null ? [] : [this.current]), ...this.held.keys()];
   }
 
   /** Keeps its files until it is released, as often as it was pinned. One that is gone stays so. */
@@ -139,8 +143,7 @@ export class PageSet {
 
   private unused(): number[] {
     const used = new Set<number>();
-    for (const stored of this.current === null ? [] : [this.current]) for (const file of stored.files) used.add(file.sequence);
-    for (const stored of this.held.keys()) for (const file of stored.files) used.add(file.sequence);
+    for (const { files } of this.readable()) for (const { sequence } of files) used.add(sequence);
     return [...this.named].filter((sequence) => !used.has(sequence));
   }
 

@@ -3,9 +3,9 @@
  * `pages-N.part`, each byte judged as it comes. Until it is installed nothing relies on it.
  *
  * The hard idea: what this disk has already is left out. With the state as of R, its own stored snapshot, only those
- * files of the stream are fetched whose `through` is above R; why that is right stands in manifest.ts. The snapshot of R
- * is held meanwhile, as its files become part of the new one. Of a stream that breaks off, what has come of its files is
- * kept for the next one that has the very same: mostly the largest, oldest ones.
+ * files of the stream are fetched whose `through` is above R; why that is right stands in manifest.ts. The snapshot of
+ * R is held meanwhile, as its files become part of the new one. Of a stream that breaks off, what has come of its files
+ * is kept for the next one that has the very same: mostly the largest, oldest ones.
  */
 import { invariant } from "../invariant.ts";
 import type { SnapshotId } from "../raft/message.ts";
@@ -71,8 +71,8 @@ export class Reception {
   private leftovers: IncomingFile[] = [];
 
   /**
-   * Writes a piece where it belongs; what has come before changes nothing. Returns where the stream goes on; null: there
-   * is no space, or the bytes are not what they should be. Then nothing is left of it.
+   * Writes a piece where it belongs; what has come before changes nothing. Returns where the stream goes on; null:
+   * there is no space, or the bytes are not what they should be. Then nothing is left of it.
    */
   *storeChunk(files: OwnedFiles, chunk: SnapshotChunk, maxWriteBytes: number): DiskProcedure<number | null> {
     const part = yield* this.partOf(files, chunk.snapshot);
@@ -139,7 +139,9 @@ export class Reception {
   }
 
   /** Takes the space for all that is to come. null: there is too little. */
-  private *planOf(files: OwnedFiles, headSize: number, { state, files: rows }: PortableManifest): DiskProcedure<Plan | null> {
+  private *planOf(
+    files: OwnedFiles, headSize: number, { state, files: rows }: PortableManifest,
+  ): DiskProcedure<Plan | null> {
     const { pages } = files;
     const base = baseOf(pages.stored, state, rows);
     const fileCount = rows.length + (base?.files.length ?? 0);
@@ -166,7 +168,9 @@ export class Reception {
   }
 
   /** null: there is no space. */
-  private *incomingFile(files: OwnedFiles, pageSize: number, traits: PageFileTraits): DiskProcedure<IncomingFile | null> {
+  private *incomingFile(
+    files: OwnedFiles, pageSize: number, traits: PageFileTraits,
+  ): DiskProcedure<IncomingFile | null> {
     const known = this.leftovers.find((file) => isSameFile(file.traits, traits));
     if (known !== undefined) {
       this.leftovers = this.leftovers.filter((file) => file !== known);
@@ -209,7 +213,8 @@ function endOf({ head, plan }: Part): number {
 function* takePages(plan: Plan, at: number, bytes: Uint8Array, maxWriteBytes: number): DiskProcedure<boolean> {
   const target = plan.files.find(({ incoming }) => incoming !== null && !incoming.judge.isWhole);
   const incoming = target?.incoming ?? null;
-  invariant(target !== undefined && incoming !== null && target.from + incoming.end === at, "a stream goes on where it ended");
+  invariant(target !== undefined && incoming !== null, "only a stream that is not whole goes on");
+  invariant(target.from + incoming.end === at, "a stream goes on where it ended");
   const file = partName(incoming.sequence);
   const piece = bytes.subarray(0, Math.min(maxWriteBytes, target.end - at));
   if (incoming.judge.take(piece) !== null) return false;
