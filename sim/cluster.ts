@@ -17,7 +17,7 @@ import type { PendingOperation } from "./disk.ts";
 import type { Environment } from "./environment.ts";
 import { MarkWatcher } from "./marks.ts";
 import { Membership } from "./membership.ts";
-import { Mishaps } from "./mishaps.ts";
+import { Mishaps, type MishapWorld } from "./mishaps.ts";
 import { SimulatedNetwork, type Packet } from "./network.ts";
 import type { Judge, Violation } from "./oracles/boundary.ts";
 import { Oracles } from "./oracles/oracles.ts";
@@ -57,7 +57,7 @@ export interface Failure extends Violation {
   readonly type: "correctness" | "liveness";
 }
 
-export class Cluster implements ClientWorld, TrafficWorld {
+export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   readonly plan: Plan;
   readonly tally: Tally;
   readonly nodes: readonly NodeProcess[];

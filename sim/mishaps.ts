@@ -6,21 +6,38 @@ import { ENGINE_SEED_SIZE } from "../core/database/engine.ts";
 import type { NodeEffect } from "../core/node/boundary.ts";
 import type { Random } from "../core/random.ts";
 import type { HaltReason } from "../core/replica/boundary.ts";
-import type { Cluster } from "./cluster.ts";
 import { CrashShadow } from "./crash-shadow.ts";
 import { type Remedy, remedyOf } from "./halts.ts";
+import type { MarkWatcher } from "./marks.ts";
+import type { Membership } from "./membership.ts";
+import type { Judge, Violation } from "./oracles/boundary.ts";
+import type { Plan } from "./plan.ts";
 import type { NodeProcess } from "./process.ts";
 import type { Tally } from "./tally.ts";
+import type { TraceHash } from "./trace/hash.ts";
+
+/** What it needs of the cluster. */
+export interface MishapWorld {
+  readonly plan: Plan;
+  readonly now: number;
+  readonly judge: Judge;
+  readonly membership: Membership;
+  readonly marks: MarkWatcher;
+  readonly hash: TraceHash;
+  trace(line: string): void;
+  fail(type: "correctness", violation: Violation | null): void;
+  failNode(node: NodeProcess, oracle: string, message: string): void;
+}
 
 export class Mishaps {
   /** Told of a process that has stopped by itself, as it had to; null: nobody asks for that. */
   onHalted: ((node: NodeProcess, remedy: Remedy) => void) | null = null;
-  private readonly cluster: Cluster;
+  private readonly cluster: MishapWorld;
   private readonly random: Random;
   private readonly tally: Tally;
   private readonly shadow: CrashShadow;
 
-  constructor(cluster: Cluster, random: Random, tally: Tally) {
+  constructor(cluster: MishapWorld, random: Random, tally: Tally) {
     this.cluster = cluster;
     this.random = random;
     this.tally = tally;
@@ -67,8 +84,8 @@ export class Mishaps {
     const { cluster } = this;
     for (const image of this.shadow.imagesOf(node.id, node.disk)) {
       this.tally.mark("crashImages");
-      cluster.fail("correctness", cluster.judge.imageRecovered(node.id, image, node.disk));
-      if (cluster.failure !== null) return;
+      const found = cluster.judge.imageRecovered(node.id, image, node.disk);
+      if (found !== null) return cluster.fail("correctness", found);
     }
   }
 }

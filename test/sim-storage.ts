@@ -1,0 +1,71 @@
+/** The product's own storage over a simulated disk, one operation after the other: what tests of disks have on them. */
+import { Random } from "../core/random.ts";
+import type { StorageEffect, StorageLimits } from "../core/storage/boundary.ts";
+import type { DiskOrder } from "../core/storage/disk.ts";
+import { Storage } from "../core/storage/storage.ts";
+import type { Entry, HardState, LogIndex, NodeId, Term, Ticket } from "../core/types.ts";
+import { SimulatedDisk } from "../sim/disk.ts";
+import { Tally } from "../sim/tally.ts";
+import { CLUSTER, INCARNATION } from "./durable-disks.ts";
+
+export const A = "a" as NodeId;
+const OTHERS = ["b", "c"] as NodeId[];
+const KIB = 1024;
+export const SMALL: StorageLimits = {
+  segmentBytes: 16 * KIB, maxWriteBytes: 16 * KIB, maxLogBytes: 1024 * KIB, reserveBytes: 4 * KIB, scrubBytes: 64 * KIB,
+  tickMs: 100,
+};
+
+/** A node of a cluster of three. */
+export class StorageBench {
+  readonly disk = new SimulatedDisk({ accessUs: 1, syncUs: 1 }, Random.fromNumber(1), new Tally(), true);
+  readonly storage = new Storage({ node: A, limits: SMALL });
+  /** What it said beside its orders. */
+  readonly news: StorageEffect[] = [];
+  private readonly orders: DiskOrder[] = [];
+  private ticket = 0;
+  private last = 0;
+
+  constructor() {
+    this.settle(this.storage.start());
+    this.settle(this.storage.writeIdentity({ node: A, incarnation: INCARNATION, cluster: null }));
+    const founders = [A, ...OTHERS].map((node) => ({ node, incarnation: INCARNATION }));
+    const cluster = { id: CLUSTER, founders };
+    this.settle(this.storage.writeIdentity({ node: A, incarnation: INCARNATION, cluster }));
+  }
+
+  /** One group of entries of term 1. */
+  appends(count: number, payloadSize = 100): this {
+    const entries = Array.from({ length: count }, (): Entry => {
+      const index = ++this.last as LogIndex;
+      return { term: 1 as Term, index, kind: "payload", payload: new Uint8Array(payloadSize).fill(index) };
+    });
+    const hardState: HardState = { currentTerm: 1 as Term, votedFor: null };
+    const ticket = ++this.ticket as Ticket;
+    this.settle(this.storage.persist({ ticket, hardState, snapshot: null, truncateTo: null, entries }));
+    return this;
+  }
+
+  /** The log rests. */
+  ticks(): this {
+    this.settle(this.storage.tick());
+    return this;
+  }
+
+  private settle(effects: readonly StorageEffect[]): void {
+    this.take(effects);
+    for (let order; (order = this.orders.shift()) !== undefined;) {
+      const { ticket, operation } = order;
+      const outcome = this.disk.perform(this.disk.begin(0, operation));
+      if (outcome.ok) this.take(this.storage.answered({ type: "DiskDone", ticket, result: outcome.result }));
+      else this.take(this.storage.answered({ type: "DiskFailed", ticket, failure: outcome.failure }));
+    }
+  }
+
+  private take(effects: readonly StorageEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type === "Disk") this.orders.push(effect);
+      else this.news.push(effect);
+    }
+  }
+}
