@@ -42,7 +42,18 @@ function enumerate(start: MemoryDisk, states: ReadonlyMap<number, PlainDatabase>
   const found = PageDirectory.open(start.killed()).pages.snapshot?.entry.index ?? 0;
   let progress = new Progress(found);
   const findings: Findings = { images: 0, states: new Set() };
-  const judged = new Set<string>();
+  /** What a start finds, by the image: most are the same. */
+  const judged = new Map<string, number>();
+  const find = (image: MemoryDisk): number => {
+    const digest = image.digest();
+    const known = judged.get(digest);
+    if (known !== undefined) return known;
+    const index = judge(image.killed(), states);
+    judged.set(digest, index);
+    // Whatever becomes of that start, the next one finds the same.
+    for (const again of crashesOf(image, () => opened(image))) expect(find(again.image)).toBe(index);
+    return index;
+  };
   function* whole(): DiskProcedure<void> {
     progress = new Progress(found);
     const directory = yield* opened(start);
@@ -50,20 +61,10 @@ function enumerate(start: MemoryDisk, states: ReadonlyMap<number, PlainDatabase>
   }
   for (const { image } of crashesOf(start, whole)) {
     findings.images++;
-    const { acknowledged, ordered } = progress;
-    const key = `${image.digest()} ${acknowledged} ${ordered}`;
-    if (judged.has(key)) continue;
-    judged.add(key);
-    const index = judge(image.killed(), states);
+    const index = find(image);
     findings.states.add(index);
+    const { acknowledged, ordered } = progress;
     expect(index >= acknowledged && index <= ordered, `${index} is from ${acknowledged} to ${ordered}`).toBe(true);
-    // Whatever becomes of that start, the next one finds the same.
-    for (const again of crashesOf(image, () => opened(image))) {
-      const digest = `${again.image.digest()} ${index}`;
-      if (judged.has(digest)) continue;
-      judged.add(digest);
-      expect(judge(again.image, states)).toBe(index);
-    }
   }
   for (const killed of killsOf(start, whole)) {
     const index = judge(killed.killed(), states);
@@ -72,11 +73,7 @@ function enumerate(start: MemoryDisk, states: ReadonlyMap<number, PlainDatabase>
     // What its successor has found survives any further crash, and nothing is removed too early.
     const successor = killed.killed();
     runOn(successor, opened(successor));
-    for (const image of successor.images()) {
-      const key = `${image.digest()} ${index}`;
-      if (!judged.has(key)) expect(judge(image, states)).toBe(index);
-      judged.add(key);
-    }
+    for (const image of successor.images()) expect(find(image)).toBe(index);
   }
   return findings;
 }
