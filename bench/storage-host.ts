@@ -29,7 +29,7 @@ const TERM = 1 as Term;
 
 export class StorageHost {
   readonly directory: string;
-  /** Handed to the disk by writes into files of pages and manifests, in bytes. */
+  /** Handed to the disk by writes into files of pages and manifests, and taken for them beforehand, in bytes. */
   pageBytes = 0;
   /** When the last of them was answered. */
   private pagesTouchedAt = 0;
@@ -175,6 +175,7 @@ export class StorageHost {
     if ("file" in operation && /^(pages|manifest)/.test(operation.file)) {
       this.pagesTouchedAt = performance.now();
       if (operation.type === "write") this.pageBytes += operation.bytes.length;
+      if (operation.type === "preallocate") this.pageBytes += operation.size;
     }
     this.disk.perform(order);
   }

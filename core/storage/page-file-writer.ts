@@ -1,13 +1,16 @@
 /**
  * How a file of pages comes into being: under another name, in pieces of a bounded size, synced piece by piece so that
  * no sync takes long, then renamed. Whoever is interrupted leaves a file that the next start removes.
+ *
+ * Its space is not taken beforehand: that would write everything twice, and nothing relies on the file yet, so it may
+ * run out of space at any piece.
  */
 import { crc32c } from "../checksum.ts";
 import { invariant } from "../invariant.ts";
 import { checksumOf } from "./block.ts";
 import { hadSpace } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { type PageFile, type PageFilePlan, encodePageFileHead, pageFileName, pageFileSize } from "./page-file.ts";
+import { type PageFile, type PageFilePlan, encodePageFileHead, pageFileName } from "./page-file.ts";
 
 /**
  * The pages at the places [from, end) of the plan, one behind the other, at hand or from a disk; null: they are not to
@@ -39,8 +42,6 @@ export function* writePageFile(
 function* writeAll(
   file: string, { pageSize, numbers, crcs }: PageFilePlan, head: Uint8Array, source: PageSource, maxWriteBytes: number,
 ): DiskProcedure<boolean> {
-  const size = pageFileSize(numbers.length, pageSize);
-  if (!hadSpace(yield { type: "preallocate", file, size })) return false;
   for (let at = 0; at < head.length; at += maxWriteBytes) {
     const bytes = head.subarray(at, at + maxWriteBytes);
     if (!hadSpace(yield { type: "write", file, offset: at, bytes })) return false;

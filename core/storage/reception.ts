@@ -56,6 +56,9 @@ interface Plan {
   readonly manifest: PreparedManifest;
 }
 
+/** After about so many bytes of a file they are synced, so that no sync takes long. */
+const SYNC_BYTES = 4 * 1024 * 1024;
+
 /** What has come of one snapshot. */
 interface Part {
   readonly snapshot: SnapshotId;
@@ -138,7 +141,7 @@ export class Reception {
     return part.plan !== null;
   }
 
-  /** Takes the space for all that is to come. null: there is too little. */
+  /** Takes the space for the manifest; that for the files is taken as they come. null: there is none. */
   private *planOf(
     files: OwnedFiles, headSize: number, { state, files: rows }: PortableManifest,
   ): DiskProcedure<Plan | null> {
@@ -180,9 +183,7 @@ export class Reception {
     const file = partName(sequence);
     if (!hadSpace(yield { type: "open", file, create: true })) return null;
     const judge = new PageFileJudge(file, { cluster: files.owner.cluster, pageSize, traits });
-    if (hadSpace(yield { type: "preallocate", file, size: judge.size })) return { sequence, traits, judge, end: 0 };
-    yield { type: "unlink", file };
-    return null;
+    return { sequence, traits, judge, end: 0 };
   }
 
   private *removeLeftovers(): DiskProcedure<void> {
@@ -219,8 +220,10 @@ function* takePages(plan: Plan, at: number, bytes: Uint8Array, maxWriteBytes: nu
   const piece = bytes.subarray(0, Math.min(maxWriteBytes, target.end - at));
   if (incoming.judge.take(piece) !== null) return false;
   if (!hadSpace(yield { type: "write", file, offset: incoming.end, bytes: piece })) return false;
+  const unsynced = incoming.end % SYNC_BYTES;
   incoming.end += piece.length;
-  return !incoming.judge.isWhole || hadSpace(yield { type: "sync", file });
+  if (!incoming.judge.isWhole && unsynced + piece.length < SYNC_BYTES) return true;
+  return hadSpace(yield { type: "sync", file });
 }
 
 /** The own snapshot that makes it superfluous to fetch all; null: there is none. */
