@@ -1,8 +1,8 @@
 /**
  * The engine beside a dumb twin: a table as a Map, and one copy of it for each state that it has been in. Statements,
- * transactions and scripts succeed and fail; commits are advanced, applied on a follower and discarded. In one case
- * SQLite's files fail at random, in another SQLite traps at random; the engine may answer with an error, but what it
- * shows is always what the twin says.
+ * transactions and scripts succeed and fail; commits are advanced, applied on a follower and discarded; cuts are taken,
+ * and are read while all of this goes on. In one case SQLite's files fail at random, in another SQLite traps at random;
+ * the engine may answer with an error, but what it shows, and what its cuts have stored, is always what the twin says.
  */
 import { expect, test } from "vitest";
 import type { Engine, StatementResult } from "../core/database/engine.ts";
@@ -11,6 +11,7 @@ import { IOERR } from "../core/sqlite/result-code.ts";
 import { sqliteEngineFactory } from "../core/sqlite/factory.ts";
 import type { SqlJsModule } from "../core/sqlite/sql-js.ts";
 import { FUZZ_SCALE, FUZZ_SEED } from "./chance.ts";
+import { CutTwin } from "../test/cut-twin.ts";
 import { SQL_JS } from "../test/sqlite-fixture.ts";
 
 type Call = (...values: number[]) => number;
@@ -57,6 +58,8 @@ class Pair {
   private readonly random: Random;
   private readonly engine: Engine;
   private readonly follower: Engine;
+  /** Stores the engine's cuts. */
+  private readonly disk: CutTwin;
   /** The applied state, then the state after each speculative commit. */
   private states: State[] = [new Map()];
   /** What the open transaction has made of the last state; null: none is open. */
@@ -68,6 +71,7 @@ class Pair {
     this.random = Random.fromNumber(seed);
     this.engine = factory.create(this.random.bytes(44), LIMITS);
     this.follower = factory.create(this.random.bytes(44), LIMITS);
+    this.disk = new CutTwin(this.engine);
     expect(this.engine.script("CREATE TABLE kv (k INTEGER PRIMARY KEY, v TEXT); CREATE INDEX i ON kv (v)").type).toBe(
       "done",
     );
@@ -84,6 +88,7 @@ class Pair {
     else if (dice < 82) this.script();
     else if (dice < 94) this.replicate(random.integer(0, 5));
     else if (this.open === null) this.discard();
+    if (random.oneIn(6)) this.cut();
     this.compare();
   }
 
@@ -99,6 +104,11 @@ class Pair {
       expect(this.follower.checksum()).toBe(this.engine.checksum());
       expect(Buffer.compare(this.follower.image(), this.engine.image())).toBe(0);
     });
+  }
+
+  private cut(): void {
+    if (this.disk.isOpen) this.disk.end(this.random.oneIn(2));
+    else this.disk.begin();
   }
 
   private get current(): State {
