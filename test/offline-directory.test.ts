@@ -154,6 +154,22 @@ test("every damaged page and every damaged record is reported, not only the firs
   }
 });
 
+test("no crash leaves what is called damage", () => {
+  const random = Random.fromNumber(11);
+  let images = 0;
+  let torn = 0;
+  new OfflineFixture((running) => {
+    if (random.oneIn(3)) return;
+    const image = running.randomImage(random);
+    const found = runOn(image, verifyFiles())!;
+    expect(found.faults).toEqual([]);
+    images += 1;
+    if (found.remarks.some((remark) => remark.includes("torn"))) torn += 1;
+  }).write(30).checkpoint().compact(20).write(10).close();
+  expect(images).toBeGreaterThan(15);
+  expect(torn).toBeGreaterThan(0);
+});
+
 test("a page file or segment that is missing is reported", () => {
   const disk = new OfflineFixture().write(40).checkpoint().write(7).close();
   const compacted = new OfflineFixture().write(40).checkpoint().compact(40).write(7).close();

@@ -79,13 +79,17 @@ export class OfflineFixture {
   readonly disk = new MemoryDisk();
   readonly news: StorageEffect[] = [];
   private readonly storage = new Storage({ node: IDENTITY.node, limits: LIMITS });
+  private readonly afterEach: (disk: MemoryDisk) => void;
   private ticket = 0;
   private last = 0;
 
-  constructor() {
+  /** @param afterEach sees the disk after each operation, once this is a member */
+  constructor(afterEach: (disk: MemoryDisk) => void = () => {}) {
+    this.afterEach = () => {};
     this.take(this.storage.start());
     this.take(this.storage.writeIdentity({ ...IDENTITY, cluster: null }));
     this.take(this.storage.writeIdentity(IDENTITY));
+    this.afterEach = afterEach;
   }
 
   /** Entries of term 1, each in a write of its own; as durable as they ever are. */
@@ -132,6 +136,7 @@ export class OfflineFixture {
         continue;
       }
       const result = this.disk.perform(effect.operation);
+      this.afterEach(this.disk);
       queue.push(...this.storage.answered({ type: "DiskDone", ticket: effect.ticket, result }));
     }
   }

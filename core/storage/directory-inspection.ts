@@ -89,6 +89,7 @@ export function* inspectFiles(chunkBytes = READING_CHUNK_BYTES): DiskProcedure<F
   faults.push(...(pages.ok ? pages.value.damage : [pages.fault]));
   const stored = pages.ok ? pages.value.stored : null;
   const segments = yield* readSegmentFiles(owner, names);
+  if (!segments.ok) faults.push(segments.fault);
   const slot = term?.ok === true ? term.value.slot : null;
   const entry = stored?.state.entry ?? null;
   const judged = slot === null ? null : yield* judgeLog({ owner, term: slot, names, snapshot: entry, chunkBytes });
@@ -96,7 +97,7 @@ export function* inspectFiles(chunkBytes = READING_CHUNK_BYTES): DiskProcedure<F
   const log = judged?.ok === true ? judged.value : null;
   return {
     ...known, term: slot, lost: log?.lost ?? null, snapshot: stored === null ? null : describeSnapshot(stored),
-    segments: describeSegments(segments, log), last: lastOf(log, entry), tornBytes: log?.tornBytes ?? 0,
+    segments: describeSegments(segments.ok ? segments.value : [], log), last: lastOf(log, entry), tornBytes: log?.tornBytes ?? 0,
   };
 }
 

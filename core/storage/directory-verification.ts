@@ -3,8 +3,8 @@
  * of identity, term and manifest, each record of the log with its payload, each page of the stored snapshot. It goes on
  * behind every fault, where recovery stops at the first that is in the way.
  *
- * What a crash may leave is no fault: a torn write at the end of the log, unfinished files, files that nothing refers
- * to. It is a remark.
+ * What a crash may leave is no fault: a torn write at the end of the log or in one copy of the hard state, unfinished
+ * files, files that nothing refers to. It is a remark.
  */
 import type { EntryId } from "../types.ts";
 import { type Owner, ownerOf } from "./block.ts";
@@ -17,11 +17,12 @@ import type { DiskProcedure } from "./file-window.ts";
 import { IDENTITY_FILE } from "./identity-file.ts";
 import { judgeLog } from "./log-recovery.ts";
 import { RESERVE_FILE } from "./log-space.ts";
+import type { Log } from "./log.ts";
 import { MANIFEST_FILE } from "./manifest.ts";
 import { isPageFile, pageFileName } from "./page-file.ts";
 import { readManifest, readPageFile } from "./page-recovery.ts";
 import { readRun } from "./page-run.ts";
-import { isSegmentFile } from "./segment-file.ts";
+import { SEGMENT_HEADER_SIZE, isSegmentFile, sequenceOf } from "./segment-file.ts";
 import { type VerificationFault, readSegmentFiles, verifySegments } from "./segment-verification.ts";
 import { TERM_FILE, type TermSlot } from "./term-file.ts";
 
@@ -100,7 +101,11 @@ class Verification {
       this.report(term.fault);
       return null;
     }
-    for (const fault of term.value.damage) this.report(fault);
+    // A crash in the middle of a write leaves that as well, and nobody can tell which it was.
+    for (const fault of term.value.damage) {
+      const place = fault.type === "corrupt" ? `offset ${fault.offset} of ${fault.file}` : TERM_FILE;
+      this.remarks.push(`the copy at ${place} is torn or damaged: the next start mends it from the other one`);
+    }
     const { lost, isQuarantined } = term.value.slot;
     if (lost !== null) {
       const fact = `entries up to ${show(lost)} may have been acknowledged here`;
@@ -144,27 +149,29 @@ class Verification {
   }
 
   private *verifyLog(owner: Owner, term: TermSlot | null): DiskProcedure<void> {
-    const files = yield* readSegmentFiles(owner, this.names);
-    const log = files.filter(({ use }) => use === "log");
-    if (log.length === 0) this.report(missing("log-0000000001"));
-    const verified = yield* verifySegments(files, this.chunkBytes);
-    this.records += verified.records;
-    this.faults.push(...verified.faults);
-    for (const { file, use } of files) {
+    const { names, chunkBytes } = this;
+    const files = yield* readSegmentFiles(owner, names);
+    if (!files.ok) {
+      this.report(files.fault);
+      return;
+    }
+    for (const { file, use } of files.value) {
       if (use === "void") this.remarks.push(`${file} is void: the log starts anew behind it`);
     }
-    if (term === null || log.length === 0) return;
-    // And as a start would judge it: records, each sound by itself, may contradict each other, term or snapshot.
-    const { names, chunkBytes } = this;
-    const judged = yield* judgeLog({ owner, term, names, snapshot: this.entry, chunkBytes });
-    const found = judged.ok ? judged.value.damage : [judged.fault];
-    for (const fault of found) if (!this.isKnown(fault)) this.report(fault);
-    if (!judged.ok) return;
-    if (judged.value.tornBytes > 0) {
-      const torn = `${judged.value.tornBytes} bytes of a torn write at the end of the log`;
-      this.remarks.push(`${torn}: the next start cuts them`);
+    const judged = term === null ? null : yield* judgeLog({ owner, term, names, snapshot: this.entry, chunkBytes });
+    const verified = yield* verifySegments(files.value, chunkBytes);
+    this.records += verified.records;
+    const log = judged?.ok === true ? judged.value : null;
+    const isTorn = (fault: StorageFault): boolean => log !== null && log.lost === null && isBehindEnd(log.log, fault);
+    this.faults.push(...verified.faults.filter(({ fault }) => !isTorn(fault)));
+    // As a start judges it: records, each sound by itself, may contradict each other, the term or the snapshot.
+    const found = log?.damage ?? (judged?.ok === false ? [judged.fault] : []);
+    for (const fault of found) if (!this.isKnown(fault) && !isTorn(fault)) this.report(fault);
+    if (log === null) return;
+    if (log.tornBytes > 0) {
+      this.remarks.push(`${log.tornBytes} bytes of a torn write at the end of the log: the next start cuts them`);
     }
-    this.judgeFit(judged.value.log.entries.base);
+    this.judgeFit(log.log.entries.base);
   }
 
   private judgeFit(base: EntryId): void {
@@ -188,6 +195,18 @@ class Verification {
     const { faults, remarks, records, pages } = this;
     return { isSound: faults.length === 0, records, pages, faults, remarks };
   }
+}
+
+/**
+ * Whether it lies where the log has nothing: what a crash has left of the last write there is no damage. Where that
+ * write began a segment, its header is part of it.
+ */
+function isBehindEnd(log: Log, fault: StorageFault): boolean {
+  if (fault.type !== "corrupt") return false;
+  const sequence = sequenceOf(fault.file);
+  const { current } = log;
+  if (sequence === null || sequence !== current.sequence) return (sequence ?? 0) > current.sequence;
+  return log.end === current.start || fault.offset >= SEGMENT_HEADER_SIZE + log.end - current.start;
 }
 
 function placeOf(fault: StorageFault): string | null {

@@ -5,19 +5,18 @@
  *
  * Behind a damaged header nobody knows where the next record begins: it is looked for, at each place where one could.
  * That is safe, as a record names its own position and carries the segment's seed. What is not found out here is
- * whether the last segment has lost its last records: only something later could vouch for those.
+ * whether the last segment has lost its last records, as only something later could vouch for those; nor whether what is
+ * damaged there is a torn write, which nobody was promised.
  */
 import type { LogIndex } from "../types.ts";
-import { type Owner, foreignOwner } from "./block.ts";
+import type { Judged, Owner } from "./block.ts";
 import type { StorageFault } from "./boundary.ts";
 import { BLOCK_SIZE, type DiskProcedure, FileWindow } from "./file-window.ts";
-import { resultOf } from "./disk-result.ts";
+import { type FoundSegment, findSegments } from "./found-segment.ts";
 import {
   RECORD_ALIGNMENT, RECORD_HEADER_SIZE, type RecordHeader, decodeRecordHeader, isEntryKind, paddedSize, recordSize,
 } from "./record.ts";
-import {
-  type FoundHeader, HEADER_COPY_SIZE, SEGMENT_HEADER_SIZE, decodeSegmentHeader, segmentFile, sequenceOf,
-} from "./segment-file.ts";
+import { type FoundHeader, SEGMENT_HEADER_SIZE, segmentFile } from "./segment-file.ts";
 
 /** Something of the directory that is not what it should be. */
 export interface VerificationFault {
@@ -29,49 +28,21 @@ export interface VerificationFault {
 }
 
 /** What a file named `log-N` is. */
-export interface SegmentFile {
-  readonly file: string;
-  readonly sequence: number;
-  /** Of the file, in bytes. */
-  readonly size: number;
-  /** null: neither copy is intact, or it is that of another use of the file. */
-  readonly header: FoundHeader | null;
-  /** Of the copies. */
-  readonly faults: readonly StorageFault[];
+export interface SegmentFile extends FoundSegment {
   /** "void": the log starts anew behind it. "ahead": it stands ready for use. */
   readonly use: "log" | "void" | "ahead";
 }
 
 /** All of them, ascending. Only their headers are read. */
-export function* readSegmentFiles(owner: Owner, names: readonly string[]): DiskProcedure<SegmentFile[]> {
-  const found: SegmentFile[] = [];
-  for (const sequence of names.map(sequenceOf).filter((one) => one !== null).sort((a, b) => a - b)) {
-    found.push(yield* readSegmentFile(owner, sequence));
-  }
-  const first = found.findLastIndex(({ header }) => header?.startsAnew === true);
-  const last = found.findLastIndex(({ header }) => header !== null);
-  return found.map((file, at) => {
-    if (at > last) return { ...file, faults: [], use: "ahead" };
-    return { ...file, use: at < first ? "void" : "log" };
+export function* readSegmentFiles(owner: Owner, names: readonly string[]): DiskProcedure<Judged<SegmentFile[]>> {
+  const found = yield* findSegments(names, owner);
+  if (!found.ok) return found;
+  const first = found.value.findLastIndex(({ header }) => header?.startsAnew === true);
+  const last = found.value.findLastIndex(({ header }) => header !== null);
+  const value = found.value.map((segment, at): SegmentFile => {
+    return { ...segment, use: at > last && segment.isSound ? "ahead" : at < first ? "void" : "log" };
   });
-}
-
-function* readSegmentFile(owner: Owner, sequence: number): DiskProcedure<SegmentFile> {
-  const file = segmentFile(sequence);
-  const size = resultOf(yield { type: "open", file, create: false }, "open").size ?? 0;
-  const window = new FileWindow(file, size, SEGMENT_HEADER_SIZE);
-  const faults: StorageFault[] = [];
-  let header: FoundHeader | null = null;
-  for (const offset of [0, HEADER_COPY_SIZE]) {
-    const judged = decodeSegmentHeader(yield* window.take(offset, HEADER_COPY_SIZE), file, offset);
-    if (!judged.ok) faults.push(judged.fault);
-    else if (judged.value.sequence === sequence) header ??= judged.value;
-    // That of an earlier use of the file: this one's was never written, or is gone.
-    else faults.push({ type: "corrupt", file, offset, detail: `is the header of segment ${judged.value.sequence}` });
-  }
-  const foreign = header === null ? null : foreignOwner(file, header.owner, owner);
-  if (foreign !== null) faults.push(foreign);
-  return { file, sequence, size, header, faults, use: "log" };
+  return { ok: true, value };
 }
 
 export interface VerifiedLog {
@@ -87,12 +58,10 @@ export function* verifySegments(files: readonly SegmentFile[], chunkBytes: numbe
   let records = 0;
   for (const [at, segment] of log.entries()) {
     for (const fault of segment.faults) faults.push({ fault, index: null, page: null });
-    const { header, file } = segment;
-    if (header === null) {
-      const detail = "neither copy of its header is intact: its records cannot be told from older ones";
-      faults.push({ fault: { type: "corrupt", file, offset: 0, detail }, index: null, page: null });
-      continue;
-    }
+    const { header, file, isSound, missingAt } = segment;
+    // Blank, where another copy says what should stand there.
+    for (const offset of isSound ? missingAt : []) faults.push({ fault: blank(file, offset), index: null, page: null });
+    if (header === null) continue;
     const walk = new SegmentWalk(segment, header, chunkBytes);
     const next = log[at + 1];
     const isNext = next === undefined || next.sequence === segment.sequence + 1;
@@ -102,6 +71,10 @@ export function* verifySegments(files: readonly SegmentFile[], chunkBytes: numbe
     if (!isNext) faults.push({ fault: missing(segmentFile(segment.sequence + 1)), index: walk.nextIndex, page: null });
   }
   return { records, faults };
+}
+
+function blank(file: string, offset: number): StorageFault {
+  return { type: "corrupt", file, offset, detail: "a copy of the segment's header is missing" };
 }
 
 function missing(file: string): StorageFault {
