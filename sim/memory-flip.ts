@@ -4,7 +4,8 @@
  * checksum of any file can find it, and only the comparison with others does.
  *
  * It goes by the engine's own face: its pages are cut, and restored with the change. The byte is one that no reader
- * looks at, as a wrong one that is read is told to a client at once.
+ * looks at: a wrong one that is read is told to a client at once, and one that is written again, with its page, by a leader
+ * that has not found it yet becomes everybody's.
  */
 import { crc32c } from "../core/checksum.ts";
 import { invariant } from "../core/invariant.ts";
@@ -19,8 +20,8 @@ interface Place {
 
 /** SQLite's user_version. */
 const UNUSED_IN_SQLITE: Place = { page: 1, offset: 60 };
-/** The end of the directory of transfers, which are never so many. */
-const UNUSED_IN_MODEL: Place = { page: 5, offset: 4095 };
+/** Behind the accounts. */
+const UNUSED_IN_MODEL: Place = { page: 2, offset: 4095 };
 /** "S" of "SQLite format 3". */
 const SQLITE_BEGINS = 0x53;
 

@@ -196,8 +196,10 @@ const BAD: readonly (readonly [oracle: string, string, () => World])[] = [
   ["loss", "a node that has lost entries stands for election", () => {
     return new World().starts(A, "1").shows(A, { log: "1", role: "preCandidate", lost: entry(1, 3) });
   }],
-  ["loss", "a loss is forgotten before it is made good", () => {
-    return new World().starts(A, "1 1 1").crashes(A).startsDamaged(A, "1", entry(1, 3)).forgets(A, "1 1");
+  ["leader-completeness", "a loss is forgotten before it is made good", () => {
+    const world = new World().starts(A, "1 1 1").starts(B, "1 1 1").starts(C, "1").leads(A, { log: "1 1 1" });
+    world.shows(A, { role: "leader", vote: A, log: "1 1 1", commit: 3 }).crashes(A);
+    return world.startsDamaged(A, "1", entry(1, 3)).forgets(A, "1");
   }],
   ["monotonic", "the term falls", () => new World().shows(A, { term: 2 }).shows(A, { term: 1 })],
   ["monotonic", "the durable term falls over a crash", () => new World().starts(A, "", 5).shows(A, { term: 4 })],

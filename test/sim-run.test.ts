@@ -87,7 +87,7 @@ test("what a node throws is a crash, told with the step in which it was thrown",
 
 test("the first line names everything that was drawn, and what no plan does", () => {
   const line = firstLine({ plan: drawPlan(7) }, "0.1.0", "sqlite");
-  for (const part of ["seed=7", "nodes=", "network.lossPerMille=", "raft.maxMessageEntries=", 'never="lose or']) {
+  for (const part of ["seed=7", "nodes=", "network.lossPerMille=", "raft.maxMessageEntries=", 'never="lose a name']) {
     expect(line).toContain(part);
   }
   expect(line).not.toContain("\n");

@@ -60,7 +60,8 @@ export class Commitment {
 
   /** Committed means: on the disks of a quorum, whatever anybody says. */
   private judgeQuorum(node: NodeId, entry: EntryId, configuration: Configuration): Violation | null {
-    if (isQuorum(configuration, (id) => this.population.byMember(id)?.disk.holds(entry) ?? false)) return null;
+    // Who has lost it since it acknowledged it guards it all the same.
+    if (isQuorum(configuration, (id) => this.population.byMember(id)?.disk.guards(entry) ?? false)) return null;
     const holders = [...this.population.subjects].filter(({ disk }) => disk.holds(entry));
     const message = `${node} committed ${showEntry(entry)} under ${showConfiguration(configuration)}, `
       + `and only [${names(holders)}] hold it durably`;
@@ -87,11 +88,17 @@ export class Commitment {
         return voter !== undefined && !voter.isLost && isAtLeastAsUpToDate(own, voter.disk.acknowledged ?? NO_ENTRY);
       };
       if (!isQuorum(configuration, grants)) continue;
-      const message = `${node} committed ${showEntry(entry)}; ${candidate.node} lacks it, ends at ${showEntry(own)}, `
+      const message = `${showEntry(entry)} is committed (${node}); ${candidate.node} lacks it, ends at ${showEntry(own)}, `
         + `and could be elected under ${showConfiguration(configuration)}`;
       return violation("leader-completeness", message, [node, candidate.node], entry.index);
     }
     return null;
+  }
+
+  /** The node says that it has again what it had lost: from now on it votes as any other. */
+  judgeForgotten(node: NodeId): Violation | null {
+    const { last } = this.committed;
+    return last.index === 0 ? null : this.judgeElectable(node, last);
   }
 
   /** A new leader of this step's term has all that was committed in earlier ones. */

@@ -34,8 +34,7 @@ export class DurableNode {
   private readonly snapshots = new SnapshotReader();
   /** null: there is none, or it is not whole. */
   private snapshot: DurableSnapshot | null = null;
-  /** What a loss was said to be made good with, that was none; null: nothing was. */
-  private broken: string | null = null;
+  private hasForgotten = false;
 
   get hardState(): HardState {
     return this.slot?.hardState ?? NO_HARD_STATE;
@@ -103,6 +102,14 @@ export class DurableNode {
     return log !== null && index > log.base.index && log.holds(entry);
   }
 
+  /** Whether nobody is elected with its vote who lacks the entry: it has that, or knows that it may have lost it. */
+  guards(entry: EntryId): boolean {
+    if (this.holds(entry)) return true;
+    const { lastBefore, lost } = this;
+    const mayHaveHad = this.hasLost && lastBefore !== null && isAtLeastAsUpToDate(lastBefore, entry);
+    return mayHaveHad || (lost !== null && isAtLeastAsUpToDate(lost, entry));
+  }
+
   /** Reads what a sync made durable, null: of the directory; returns the new records of the log. */
   synced(file: string | null, disk: DurableDisk): readonly RecordHeader[] {
     if (file === null) {
@@ -131,11 +138,11 @@ export class DurableNode {
     return records;
   }
 
-  /** A rule of losses that its disk has broken since the last call; null: none. */
-  takeBroken(): string | null {
-    const { broken } = this;
-    this.broken = null;
-    return broken;
+  /** Whether a loss has been called made good since the last call. */
+  takeForgotten(): boolean {
+    const { hasForgotten } = this;
+    this.hasForgotten = false;
+    return hasForgotten;
   }
 
   private readOwner(disk: DurableDisk): void {
@@ -156,15 +163,7 @@ export class DurableNode {
     this.slot = slot;
     const { currentTerm, votedFor } = slot.hardState;
     if (votedFor !== null) this.votes.set(currentTerm, votedFor);
-    if (before !== null && slot.lost === null) this.judgeForgotten(before);
-  }
-
-  /** A loss is made good by a log that is at least as far, and nothing else. */
-  private judgeForgotten(lost: EntryId): void {
-    const { last } = this;
-    if (last !== null && isAtLeastAsUpToDate(last, lost)) return;
-    const held = last === null ? "nothing" : `${last.term}/${last.index}`;
-    this.broken = `has lost what it had up to ${lost.term}/${lost.index}, and calls that made good with ${held}`;
+    if (before !== null && slot.lost === null) this.hasForgotten = true;
   }
 }
 

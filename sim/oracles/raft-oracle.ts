@@ -78,9 +78,8 @@ export class RaftOracle implements Population {
   synced(node: NodeId, file: string | null, disk: DurableDisk): Violation | null {
     const { disk: durable } = this.subject(node);
     const records = durable.synced(file, disk);
-    const broken = durable.takeBroken();
-    if (broken !== null) return violation("loss", `${node} ${broken}`, [node]);
-    return this.judgeRecords(node, records);
+    const found = this.judgeRecords(node, records);
+    return found ?? (durable.takeForgotten() ? this.commitment.judgeForgotten(node) : null);
   }
 
   stepped(node: NodeId, after: RaftObservation | null, effects: readonly NodeEffect[]): Violation | null {

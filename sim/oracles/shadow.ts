@@ -4,6 +4,8 @@
  * it, and what they add has to be the node's own; they may have cut only what its memory has cut.
  */
 import type { Recovered, StorageFault } from "../../core/storage/boundary.ts";
+import { isSegmentFile, SEGMENT_HEADER_SIZE } from "../../core/storage/segment-file.ts";
+import { TERM_FILE } from "../../core/storage/term-file.ts";
 import { TermRuns } from "../../core/term-runs.ts";
 import type { EntryId } from "../../core/types.ts";
 import type { RaftObservation, RecoveredImage } from "./boundary.ts";
@@ -41,11 +43,17 @@ function judgeDamage(
   { disk, shown, isDamaged }: Shadow, { damage, lost }: Recovered, restored: string | null,
 ): string | null {
   if (isDamaged) return null;
-  const [fault]: readonly (StorageFault | undefined)[] = damage;
+  const fault = damage.find((one) => !mayBeTorn(one));
   if (fault !== undefined) return `finds damage where there is none: ${JSON.stringify(fault)}`;
   if (restored !== null) return `cannot restore its snapshot: ${restored}`;
   const known = disk.lost ?? shown.lost;
   return lost === null || known !== null ? null : `says that all up to ${showEntry(lost)} is lost, and nothing is`;
+}
+
+/** One copy of what stands twice: a write of both that is torn looks just so. */
+function mayBeTorn(fault: StorageFault): boolean {
+  if (fault.type !== "corrupt") return false;
+  return fault.file === TERM_FILE || (isSegmentFile(fault.file) && fault.offset < SEGMENT_HEADER_SIZE);
 }
 
 function judgeLog({ disk, shown, isDamaged }: Shadow, { log, lost, snapshot }: Recovered): string | null {
