@@ -12,7 +12,7 @@ import type { RaftState } from "../core/raft/invariants.ts";
 import type { AppendEntries, InstallSnapshot, Message } from "../core/raft/message.ts";
 import type { EntryId, MemberId } from "../core/types.ts";
 import { frozen, numberOfFrozen } from "./raft-clone.ts";
-import { holds, isAtLeastAsUpToDate, lastOf, same } from "./raft-plain-log.ts";
+import { holds, lastOf, same } from "./raft-plain-log.ts";
 import { Reference } from "./raft-reference.ts";
 
 type Persist = RaftEffect & { readonly type: "Persist" };
@@ -90,7 +90,8 @@ class Witness {
     for (const input of lost === null ? inputs : []) {
       if (input.type !== "MessageReceived" || input.message.type !== "ReadIndexReply") continue;
       const { term, index } = input.message;
-      if (index !== null && before !== null && isAtLeastAsUpToDate(before, { term, index })) {
+      const isEndless = before?.index === Number.MAX_SAFE_INTEGER && before.term === term;
+      if (index !== null && isEndless) {
         reference.boundLoss(id, { term, index });
       }
     }

@@ -6,6 +6,7 @@ import { invariant } from "../invariant.ts";
 import { sameEntry, type EntryId, type LogIndex, type MemberId, type Term } from "../types.ts";
 import { isAtLeastAsUpToDate } from "./election.ts";
 import { faultOf, isVoter, type Configuration, type MemberRole } from "./configuration.ts";
+import { isEndless } from "./loss.ts";
 import { Quorum } from "./quorum.ts";
 import type { ProgressPhase } from "./progress.ts";
 import { TermRuns } from "../term-runs.ts";
@@ -160,11 +161,11 @@ export function checkStep(before: RaftState, after: RaftState): void {
 function checkLoss(before: RaftState, after: RaftState): void {
   if (before.lost === after.lost) return;
   invariant(before.lost !== null, "what is lost is known at the start");
-  const isLess = after.lost === null || isAtLeastAsUpToDate(before.lost, after.lost);
-  invariant(isLess, "what is lost never becomes more");
-  // In the very step it may have turned out to be less: but not to end before its term does.
-  const isThere = after.lost !== null || after.durable.term >= before.lost.term;
-  invariant(isThere, "a loss is forgotten when the durable log is as far again");
+  const hasNoEnd = isEndless(before.lost);
+  invariant(hasNoEnd || after.lost === null, "only where the disk could not say how much is lost a leader bounds it");
+  // In the very step: but not to less than an entry of its term.
+  const isThere = hasNoEnd ? after.durable.term >= before.lost.term : isAtLeastAsUpToDate(after.durable, before.lost);
+  invariant(after.lost !== null || isThere, "a loss is forgotten when the durable log is as far again");
 }
 
 function checkLeaderStep(before: RaftState, after: RaftState): void {

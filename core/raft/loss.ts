@@ -64,7 +64,8 @@ export class Loss {
   answered({ term, request, index }: ReadIndexReply): void {
     if (this.entry === null || request !== this.request || term !== this.term || index === null) return;
     this.isTold = true;
-    if (isAtLeastAsUpToDate(this.entry, { term, index })) this.entry = { term, index };
+    // Where the disk knows more it is kept to: that leader's log, which is where it came from, reaches as far.
+    if (isEndless(this.entry) && this.entry.term === term) this.entry = { term, index };
   }
 
   /** Whether all is there again, just now: durable, and found to agree in the current term. */
@@ -77,4 +78,9 @@ export class Loss {
     this.entry = null;
     return true;
   }
+}
+
+/** Whether the disk could not say how far its log had come. */
+export function isEndless({ index }: EntryId): boolean {
+  return index === Number.MAX_SAFE_INTEGER;
 }
