@@ -33,6 +33,8 @@ const ATTEMPT_TIMEOUT_MS = 500;
 export interface Tuning {
   readonly limits?: Partial<RaftLimits>;
   readonly storage?: Partial<StorageLimits>;
+  /** See ReplicaOptions. */
+  readonly digestEvery?: number;
 }
 
 /** A node of a cluster, run by this process. */
@@ -243,6 +245,7 @@ function driverOptions(options: CheckedOptions, engine: EngineFactory, tuning: T
     timing: DEFAULT_TIMING, limits: { ...DEFAULT_LIMITS, ...tuning.limits },
     storage: { ...DEFAULT_STORAGE_LIMITS, ...tuning.storage },
     engine, database: DEFAULT_DATABASE_LIMITS, seed: randomBytes(SEED_SIZE),
+    ...(tuning.digestEvery === undefined ? {} : { digestEvery: tuning.digestEvery }),
   };
   return { node, directory, address, peers };
 }

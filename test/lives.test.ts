@@ -1,24 +1,16 @@
 /** What a node does by itself when its disk fails, and when a majority has found that its state is wrong. */
 import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { connect, type Node, open, type OpenOptions, QuorumliteError } from "../cli/index.ts";
 import { freePorts } from "../cli/process-cluster.ts";
 import type { NodeInput } from "../core/node/boundary.ts";
+import { ENGINE_SEED_SIZE } from "../core/database/engine.ts";
 import type { LogIndex } from "../core/types.ts";
-
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
-
-function temporaryDirectory(): string {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlite-lives-"));
-  closing.push(() => fs.rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
+import { FlippableEngines } from "../sim/memory-flip.ts";
+import { idsIn, insert, SCHEMA } from "./child-node.ts";
+import { closing, Nodes, temporaryDirectory, until } from "./nodes.ts";
+import { SMALL_LIMITS } from "./small-limits.ts";
 
 async function openForTest(options: OpenOptions): Promise<Node> {
   const node = await open(options);
@@ -102,3 +94,33 @@ function quarantine(node: Node): void {
   driver["node"].step = () => [{ type: "Halt", reason }];
   driver["input"]({ type: "TimerFired" } satisfies NodeInput);
 }
+
+test("a node whose memory is wrong is found by the others, and ends with the same bytes as they", async () => {
+  const nodes = await Nodes.create(3, { ...SMALL_LIMITS, digestEvery: 16 });
+  await nodes.found("a", "b", "c");
+  const leader = await nodes.leader();
+  await leader.database().exec(`${SCHEMA} CREATE TABLE ticks (n); INSERT INTO ticks VALUES (0);`);
+  const wrong = [...nodes.running.values()].find((node) => node !== leader)!;
+  const first = wrong["lives"].driver;
+  const engineOf = (node: Node) => node["lives"].driver["node"].database.engine;
+  const engines = new FlippableEngines({ create: () => engineOf(wrong) });
+  engines.create(new Uint8Array(ENGINE_SEED_SIZE), { maxPayloadBytes: 0, maxResultBytes: 0 });
+  let count = 0;
+  while (count < 20) await insert(leader.database(), ++count);
+  await until(() => engines.flip(new Uint8Array(ENGINE_SEED_SIZE)), "a bit of its first page flips");
+  await until(async () => {
+    // What makes the database grow would write its first page anew.
+    await leader.database().run("UPDATE ticks SET n = n + 1");
+    return wrong["lives"].driver !== first && wrong["lives"].living !== null;
+  }, "it begins anew");
+  await insert(leader.database(), ++count);
+  await until(() => {
+    const states = [...nodes.running.values()].map((node) => node.status());
+    return new Set(states.map(({ appliedIndex }) => appliedIndex)).size === 1 && wrong.status().storage.lost === null;
+  }, "it has caught up");
+  expect(await idsIn(wrong.database())).toEqual(Array.from({ length: count }, (_, at) => at + 1));
+  const images = [...nodes.running.values()].map((node) => engineOf(node).image());
+  for (const image of images) expect(Buffer.compare(image, images[0]!)).toBe(0);
+  expect(leader.status().leader).toBe(leader.status().id);
+  expect([...nodes.running.values()].map((node) => node.status().halted)).toEqual([null, null, null]);
+});

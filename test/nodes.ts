@@ -58,8 +58,8 @@ export class Nodes {
   }
 
   async open(id: string, options: Partial<OpenOptions>): Promise<Node> {
-    const address = this.addresses.get(id)!;
-    const node = await openTuned({ directory: this.directoryOf(id), id, address, ...options }, this.tuning);
+    const [directory, address] = [this.directoryOf(id), this.addresses.get(id)!];
+    const node = await openTuned({ directory, id, address, callTimeoutMs: PATIENCE_MS, ...options }, this.tuning);
     this.running.set(id, node);
     return node;
   }
