@@ -217,5 +217,7 @@ export function foundIn(run: StorageRun): Found {
   if (snapshot !== null && `${restoreSnapshot(run, snapshot)}` !== `${databaseAt(snapshot.entry)}`) {
     throw new Error("a snapshot with other bytes");
   }
-  return { hardState, base: log.base, log: logOf(run), snapshot };
+  // In which files it is written down may differ: they may have been merged.
+  const point = snapshot === null ? null : { entry: snapshot.entry, configuration: snapshot.configuration };
+  return { hardState, base: log.base, log: logOf(run), snapshot: point };
 }
