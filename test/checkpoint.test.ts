@@ -60,7 +60,7 @@ test("files, sync, rename and directory come first, then the manifest in the sam
   directory.checkpoint(20, PlainDatabase.of(2).changed([2], 9).cut(PlainDatabase.of(2).changed([], 9)));
   expect(operations.filter((operation) => !operation.startsWith("write"))).toEqual([
     "open manifest-3.new", "preallocate manifest-3.new",
-    "open pages-0000000004.new", "preallocate pages-0000000004.new", "sync pages-0000000004.new",
+    "open pages-0000000004.new", "sync pages-0000000004.new",
     "rename pages-0000000004.new pages-0000000004", "syncDirectory",
     "sync manifest-3.new", "rename manifest-3.new manifest", "syncDirectory",
   ]);
