@@ -25,23 +25,39 @@ interface Write {
 type Fate = "kept" | "lost" | "garbage";
 
 class MemoryFile {
-  /** What survives any crash. */
+  /** What survives any crash. Never written into. */
   durable: Uint8Array;
   /** In order; not synced yet. */
   readonly writes: Write[] = [];
+  /** As it reads now. Never written into. */
+  current: Uint8Array;
 
   constructor(durable: Uint8Array) {
     this.durable = durable;
+    this.current = durable;
+  }
+
+  write(write: Write): void {
+    this.writes.push(write);
+    this.current = overwrite(this.current, write);
+  }
+
+  sync(): void {
+    this.durable = this.current;
+    this.writes.length = 0;
+  }
+
+  extend(size: number): void {
+    const nothing = { offset: size, bytes: new Uint8Array(0) };
+    this.durable = overwrite(this.durable, nothing);
+    this.current = overwrite(this.current, nothing);
   }
 
   copy(): MemoryFile {
     const copy = new MemoryFile(this.durable);
     copy.writes.push(...this.writes);
+    copy.current = this.current;
     return copy;
-  }
-
-  get current(): Uint8Array {
-    return this.writes.reduce((bytes, write) => overwrite(bytes, write), this.durable);
   }
 }
 
@@ -115,24 +131,19 @@ export class MemoryDisk {
         return { type: "open", size: this.files.get(operation.file)?.current.length ?? null };
       }
       case "write":
-        this.file(operation.file).writes.push({ offset: operation.offset, bytes: operation.bytes.slice() });
+        this.file(operation.file).write({ offset: operation.offset, bytes: operation.bytes.slice() });
         this.heal(operation.file, operation.offset, operation.offset + operation.bytes.length);
         return { type: "done" };
       case "read": {
         const { offset, length } = operation;
         return { type: "read", bytes: this.file(operation.file).current.slice(offset, offset + length) };
       }
-      case "sync": {
-        const file = this.file(operation.file);
-        file.durable = file.current;
-        file.writes.length = 0;
+      case "sync":
+        this.file(operation.file).sync();
         return { type: "done" };
-      }
-      case "preallocate": {
-        const file = this.file(operation.file);
-        file.durable = overwrite(file.durable, { offset: operation.size, bytes: new Uint8Array(0) });
+      case "preallocate":
+        this.file(operation.file).extend(operation.size);
         return { type: "done" };
-      }
       case "rename": {
         const renamed = this.file(operation.from);
         for (const block of [...this.unreadable]) {
@@ -159,7 +170,7 @@ export class MemoryDisk {
   /** The same for disks of which a recovery reads the same. */
   digest(): string {
     const files = [...this.files].map(([name, file]) => {
-      return isLeftover(name) ? name : `${name} ${file.current.length} ${crc32c(file.current)}`;
+      return isLeftover(name) ? name : `${name} ${file.current.length} ${checksumOf(file.current)}`;
     });
     return files.sort().join();
   }
@@ -224,6 +235,15 @@ export class MemoryDisk {
   }
 }
 
+/** Contents are never written into, and most are those of many images. */
+const checksums = new WeakMap<Uint8Array, number>();
+
+function checksumOf(bytes: Uint8Array): number {
+  const checksum = checksums.get(bytes) ?? crc32c(bytes);
+  checksums.set(bytes, checksum);
+  return checksum;
+}
+
 function changed(files: Directory, changes: readonly DirectoryChange[]): Directory {
   const result = new Map(files);
   for (const { named, removed } of changes) {
@@ -260,11 +280,13 @@ function* contentsOf(durable: Uint8Array, writes: readonly Write[]): Generator<U
 }
 
 function applyPieces(durable: Uint8Array, pieces: readonly Write[], fates: readonly Fate[]): Uint8Array {
-  let bytes = durable;
-  for (const [at, piece] of pieces.entries()) {
-    const garbage = piece.bytes.map((_, byte) => byte * 31 + 7);
-    if (fates[at] === "kept") bytes = overwrite(bytes, piece);
-    if (fates[at] === "garbage") bytes = overwrite(bytes, { ...piece, bytes: garbage });
+  const written = pieces.filter((_, at) => fates[at] !== "lost");
+  const end = written.reduce((size, { offset, bytes }) => Math.max(size, offset + bytes.length), durable.length);
+  const bytes = new Uint8Array(end);
+  bytes.set(durable);
+  for (const [at, { offset, bytes: piece }] of pieces.entries()) {
+    if (fates[at] === "kept") bytes.set(piece, offset);
+    if (fates[at] === "garbage") for (let byte = 0; byte < piece.length; byte++) bytes[offset + byte] = byte * 31 + 7;
   }
   return bytes;
 }

@@ -1,8 +1,9 @@
 /** Orders and bootstrap, crashed at every point (storage-crashes.ts). */
 import { expect, test } from "vitest";
 import { MemoryDisk } from "./memory-disk.ts";
-import { enumerate } from "./storage-crashes.ts";
-import { IDENTITY, OPTIONS, StorageRun, entry, hardState, order, restarted } from "./storage-run.ts";
+import type { EntryId } from "../core/types.ts";
+import { SMALL, enumerate } from "./storage-crashes.ts";
+import { IDENTITY, StorageRun, entry, hardState, order, restarted } from "./storage-run.ts";
 
 const payload = (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, at) => at * 7 + size);
 
@@ -39,16 +40,42 @@ test("a change of the hard state alone survives every crash", () => {
   expect(tally.images).toBeGreaterThan(15);
 });
 
-test("a step of preallocation, and an order larger than a step, survive every crash", () => {
+test("a roll into the next segment survives every crash", () => {
   const tally = enumerate((run) => {
-    run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1, payload(400))] }));
-    run.settle();
-    expect(run.run.disk.bytesOf("log")?.length).toBe(5120);
-    run.persist(order(2, { entries: [entry(1, 2, payload(900))] }));
-    run.settle();
-    expect(run.run.disk.bytesOf("log")?.length).toBe(6144);
+    run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1, payload(400))] })).settle();
+    expect(run.run.storage.state).toMatchObject({ end: 464, allocated: 1024 });
+    run.persist(order(2, { entries: [entry(1, 2, payload(500)), entry(1, 3)] })).settle();
+    expect(run.run.storage.state).toMatchObject({ end: 464 + 632, allocated: 464 + 1024 });
+    run.persist(order(3, { truncateTo: 1, entries: [entry(1, 2, payload(900))] })).settle();
+  });
+  expect(tally.images).toBeGreaterThan(100);
+  expect(tally.torn).toBeGreaterThan(5);
+});
+
+test("an order larger than a segment survives every crash", () => {
+  const tally = enumerate((run) => {
+    run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1, payload(1500))] })).settle();
+    expect(run.run.storage.state?.allocated).toBe(1568);
+    run.persist(order(2, { entries: [entry(1, 2)] }));
   });
   expect(tally.images).toBeGreaterThan(50);
+});
+
+test("segments that are dropped and used again survive every crash", () => {
+  const tally = enumerate((run) => {
+    for (let index = 1; index <= 4; index++) {
+      const parts = { entries: [entry(1, index, payload(700))], ...(index > 1 ? {} : { hardState: hardState(1, "a") }) };
+      run.persist(order(index, parts)).settle();
+    }
+    run.store({ term: 1, index: 3 } as EntryId).settle();
+    run.compact({ term: 1, index: 3 } as EntryId).settle();
+    // Two of the files stand ready again, full of what they were.
+    run.persist(order(5, { entries: [entry(1, 5, payload(700))] })).settle();
+    run.persist(order(6, { entries: [entry(1, 6, payload(700)), entry(1, 7)] })).settle();
+    expect(run.run.segments.length).toBeLessThan(7);
+  });
+  expect(tally.images).toBeGreaterThan(500);
+  expect(tally.torn).toBeGreaterThan(5);
 });
 
 test("the closing mark survives every crash, or is missed by nobody", () => {
@@ -70,7 +97,7 @@ test("bootstrap can crash anywhere: the node is as new, known, or a member, as f
     const legal = [null, ALONE, IDENTITY].slice(written.length);
     for (const image of run.disk.images()) {
       images++;
-      const again = restarted(image);
+      const again = restarted(image, SMALL);
       expect(again.fault).toBeNull();
       expect(legal).toContainEqual(again.recovered.identity);
       for (const third of image.images()) expect(restarted(third).recovered).toEqual(again.recovered);
@@ -85,5 +112,5 @@ test("bootstrap can crash anywhere: the node is as new, known, or a member, as f
   run.take((storage) => storage.writeIdentity(ALONE)).settle(look);
   run.take((storage) => storage.writeIdentity(IDENTITY)).settle(look);
   expect(images).toBeGreaterThan(50);
-  expect(run.disk.bytesOf("log")?.length).toBe(OPTIONS.limits.preallocateBytes);
+  expect(run.segments).toEqual(["log-0000000001", "log-0000000002"]);
 });

@@ -4,12 +4,13 @@
  * recovery may crash too, and what it has reported survives any further crash.
  */
 import { expect } from "vitest";
+import { SEGMENT_HEADER_SIZE } from "../core/storage/segment-file.ts";
 import type { MemoryDisk } from "./memory-disk.ts";
 import { OPTIONS, StorageRun, bootstrapped, entry, hardState, order, restarted } from "./storage-run.ts";
 import { type StorageTwin, TwinRun, foundIn } from "./storage-twin.ts";
 
-/** Little room behind the records, as every restart looks through it; and steps that little runs cross. */
-const SMALL = { ...OPTIONS, limits: { ...OPTIONS.limits, preallocateBytes: 1024 } };
+/** Segments with room for 1024 bytes of records: every restart looks through it, and little runs cross them. */
+export const SMALL = { ...OPTIONS, limits: { ...OPTIONS.limits, segmentBytes: SEGMENT_HEADER_SIZE + 1024 } };
 
 /** How much was looked at: an enumeration of nothing proves nothing. */
 export interface Tally {
@@ -39,7 +40,7 @@ class CrashJudge {
   private readonly judged = new Map<string, boolean>();
 
   lookAt(disk: MemoryDisk, twin: StorageTwin): void {
-    const asked = `${twin.acts.length} acts, ${twin.acknowledged} and ${twin.stored} acknowledged`;
+    const asked = `${twin.acts.length} acts, ${twin.acknowledged} and ${twin.stored.join()} acknowledged`;
     for (const image of disk.images()) {
       const key = `${image.digest()} ${asked}`;
       const isTorn = this.judged.get(key) ?? this.judgeImage(image, twin, asked);
@@ -52,11 +53,11 @@ class CrashJudge {
 
   /** Recovers the image, with a crash after each operation of the recovery too. True: a tail was torn. */
   private judgeImage(image: MemoryDisk, twin: StorageTwin, asked: string): boolean {
-    const run = new StorageRun(image).take((storage) => storage.start());
+    const run = new StorageRun(image, SMALL).take((storage) => storage.start());
     run.settle(() => {
       if (run.last("Recovered") !== undefined) return;
       for (const again of image.images()) {
-        if (this.isNew(again, `while recovering, ${asked}`)) judgeState(restarted(again), twin);
+        if (this.isNew(again, `while recovering, ${asked}`)) judgeState(restarted(again, SMALL), twin);
       }
     });
     judgeState(run, twin);
@@ -68,7 +69,7 @@ class CrashJudge {
 
   /** The process is killed and what it wrote is still there; what its successor reports survives a loss of power. */
   private judgeKill(disk: MemoryDisk, twin: StorageTwin): void {
-    const run = restarted(disk.killed());
+    const run = restarted(disk.killed(), SMALL);
     judgeState(run, twin);
     expect(run.recovered.tornBytes, "nothing is torn that was written whole").toBe(0);
     this.judgeReport(run);
@@ -80,7 +81,7 @@ class CrashJudge {
     const reported = JSON.stringify(found);
     for (const again of run.disk.images()) {
       if (!this.isNew(again, reported)) continue;
-      const second = restarted(again);
+      const second = restarted(again, SMALL);
       expect(second.fault).toBeNull();
       expect(foundIn(second), "what was reported survives").toEqual(found);
       expect(second.recovered.tornBytes, "what was cut once is gone").toBe(0);
@@ -106,5 +107,5 @@ function judgeGoingOn(run: StorageRun): void {
   const entries = [entry(9, next, new Uint8Array(40).fill(7))];
   run.persist(order(1, { hardState: hardState(9, null), entries })).settle();
   expect(run.persisted).toEqual([1]);
-  expect(restarted(run.disk).recovered.log.last).toEqual({ term: 9, index: next });
+  expect(restarted(run.disk, SMALL).recovered.log.last).toEqual({ term: 9, index: next });
 }
