@@ -7,12 +7,13 @@ import { expect, test } from "vitest";
 import { decodeIdentity, encodeIdentity } from "../core/storage/identity-file.ts";
 import { ownerOf } from "../core/storage/block.ts";
 import { decodeRecordHeader } from "../core/storage/record.ts";
-import { decodeTermFile } from "../core/storage/term-file.ts";
-import { decodeLogHeader } from "../core/storage/log-file.ts";
-import { type Identity, type Incarnation, NO_ENTRY, type NodeId } from "../core/types.ts";
+import { SLOT_SIZE, TERM_FILE_SIZE, decodeTermFile, encodeSlot, slotOffset } from "../core/storage/term-file.ts";
+import { HEADER_COPY_SIZE, SEGMENT_HEADER_SIZE, decodeSegmentHeader } from "../core/storage/segment-file.ts";
+import type { Identity, Incarnation, NodeId } from "../core/types.ts";
 import {
-  IDENTITY, bootstrapped, configurationEntry, entry, hardState, id, order, restarted, snapshotOf,
+  IDENTITY, bootstrapped, configurationEntry, entry, hardState, id, order, restarted,
 } from "./storage-run.ts";
+import { receiveSnapshot } from "./storage-snapshots.ts";
 
 const FOUNDERS = ["a", "b.example", "c_3"].map((node, at) => ({
   node: node as NodeId, incarnation: `000000000000000${at}` as Incarnation,
@@ -47,7 +48,8 @@ test("the identity's format is the golden one", () => {
 
 test("an identity is decoded as it was encoded", () => {
   for (const identity of [FOUNDER, { ...FOUNDER, cluster: null }]) {
-    expect(decodeIdentity(encodeIdentity(identity))).toEqual({ ok: true, value: identity });
+    const expected = { ok: true, value: { identity, damage: [], missingAt: [] } };
+    expect(decodeIdentity(encodeIdentity(identity))).toEqual(expected);
   }
 });
 
@@ -56,38 +58,62 @@ test("the formats of log and hard state are the golden ones, each kind of record
   const payload = Uint8Array.from({ length: 11 }, (_, at) => at + 1);
   run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1), entry(1, 2, payload)] })).settle();
   run.persist(order(2, { hardState: hardState(2, null), truncateTo: 1, entries: [CONFIGURATION] })).settle();
-  run.take((storage) => storage.close()).settle();
-  const log = run.disk.bytesOf("log")!;
+  run.close();
+  const log = run.disk.bytesOf("log-0000000001")!;
   const term = run.disk.bytesOf("term")!;
-  expectGolden("storage-log", log);
+  expectGolden("storage-segment", log);
   expectGolden("storage-term", term);
 
-  const owner = ownerOf(IDENTITY);
-  expect(decodeTermFile(term, owner)).toEqual({ ok: true, value: { generation: 3, hardState: hardState(2, null) } });
-  const header = decodeLogHeader(log.subarray(0, 4096), owner);
-  if (!header.ok) throw new Error("the log's header is intact");
+  const slot = {
+    generation: 4, hardState: hardState(2, null), lost: null, isQuarantined: false,
+    vouched: { through: run.storage.state!.end, last: id(2, 2) },
+  };
+  expect(decodeTermFile(term, ownerOf(IDENTITY))).toEqual({ ok: true, value: { slot, damage: [], missingAt: [] } });
+  expect(kindsOf(log)).toEqual(["noop", "payload", "truncation", "configuration"]);
+});
+
+/** The kinds of a segment's records; its header belongs to the log of node a, in both copies. */
+function kindsOf(segment: Uint8Array): string[] {
+  const header = decodeSegmentHeader(segment, "log-0000000001", 0);
+  if (!header.ok) throw new Error("the segment's header is intact");
+  const copy = decodeSegmentHeader(segment.subarray(HEADER_COPY_SIZE), "log-0000000001", HEADER_COPY_SIZE);
+  expect(copy).toEqual(header);
+  expect(header.value.owner).toEqual(ownerOf(IDENTITY));
+  const { start, seed } = header.value;
   const kinds: string[] = [];
-  expect(header.value.base).toEqual(NO_ENTRY);
-  for (let at = 4096; log[at + 56] !== 0; ) {
-    const record = decodeRecordHeader(log.subarray(at), at, header.value.seed);
+  for (let at = SEGMENT_HEADER_SIZE; segment[at + 56] !== 0; ) {
+    const record = decodeRecordHeader(segment.subarray(at), start + at - SEGMENT_HEADER_SIZE, seed);
     if (!record.ok) throw new Error(`record at ${at}: ${record.fault.rule}`);
     kinds.push(record.value.kind);
     at += 64 + Math.ceil(record.value.payloadSize / 8) * 8;
   }
-  expect(kinds).toEqual(["noop", "payload", "mark", "truncation", "configuration", "mark"]);
+  return kinds;
+}
+
+test("the format of a segment in which the log starts anew is the golden one", () => {
+  const run = bootstrapped();
+  run.persist(order(1, { hardState: hardState(2, "a"), entries: [entry(1, 1), entry(1, 2)] })).settle();
+  const snapshot = receiveSnapshot(run, id(2, 9));
+  run.persist(order(2, { snapshot })).settle();
+  const segment = run.disk.bytesOf("log-0000000002")!;
+  expectGolden("storage-segment-anew", segment);
+  const header = decodeSegmentHeader(segment, "log-0000000002", 0);
+  expect(header).toMatchObject({ value: { base: id(2, 9), start: 128, startsAnew: true, sequence: 2 } });
+  expect(kindsOf(segment)).toEqual(["mark"]);
+  expect(restarted(run.disk).recovered.log.base).toEqual(id(2, 9));
 });
 
-test("the formats of a snapshot and of the log behind it are the golden ones", () => {
-  const snapshot = snapshotOf(1, 2, 40, ["a", "c_3"]);
-  const run = bootstrapped();
-  run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1), entry(1, 2), entry(1, 3)] })).settle();
-  run.store(snapshot).settle().compact(1, 2).settle();
-  const log = run.disk.bytesOf("log")!;
-  expectGolden("storage-snapshot", run.disk.bytesOf("snapshot")!);
-  expectGolden("storage-log-compacted", log);
-  const header = decodeLogHeader(log.subarray(0, 4096), ownerOf(IDENTITY));
-  expect(header.ok && header.value.base).toEqual(id(1, 2));
-  expect(restarted(run.disk).recovered.snapshot).toEqual(snapshot);
+test("a loss and a quarantine are kept, in both copies of a slot", () => {
+  const slot = {
+    generation: 7, hardState: hardState(3, "a"), lost: id(3, 40), isQuarantined: true,
+    vouched: { through: 4096, last: id(2, 30) },
+  };
+  const owner = ownerOf(IDENTITY);
+  const file = new Uint8Array(TERM_FILE_SIZE);
+  file.set(encodeSlot(owner, slot), slotOffset(7));
+  expect(decodeTermFile(file, owner)).toEqual({ ok: true, value: { slot, damage: [], missingAt: [] } });
+  file.fill(0, slotOffset(7), slotOffset(7) + SLOT_SIZE);
+  expect(decodeTermFile(file, owner)).toEqual({ ok: true, value: { slot, damage: [], missingAt: [slotOffset(7)] } });
 });
 
 test("a vote for the longest name there can be is kept", () => {
