@@ -216,7 +216,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
     this.membership.stepped(node, observation.raft);
     this.marks.stepped(node, input, observation.raft, effects);
     this.fail("correctness", this.judge.nodeStepped(this.now as Instant, node.id, input, observation, effects));
-    if (observation.raft !== null) this.mishaps.stepped(node, effects);
+    if (observation.raft !== null) this.mishaps.stepped(node, observation.raft, effects);
     if (this.failure !== null) return;
     for (const effect of effects) this.performNodeEffect(node, effect);
   }

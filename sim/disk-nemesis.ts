@@ -205,9 +205,12 @@ export class DiskNemesis {
 
   private flip(tries: number): void {
     const victim = this.pickVictim();
-    if (victim === null || !victim.isMember || victim.node.machine === null || victim.node.isFlipped) return;
+    if (victim === null || !victim.isMember || victim.node.machine === null) return;
     const { node } = victim;
+    // One at a time, and while nobody else has to be filled: what it stores, wrong as it is, it may send.
+    if (this.cluster.nodes.some((other) => other.isFlipped || this.cluster.membership.isDamaged(other))) return;
     const { life } = node;
+    if (node === this.cluster.membership.leader()) return;
     if (this.cluster.mishaps.flipMemory(node)) return this.tally.inject("memoryFlip");
     if (tries === 0) return;
     this.cluster.after(this.random.integer(1, 5 * US_PER_MS), () => {

@@ -10,7 +10,7 @@ import { CrashShadow } from "./crash-shadow.ts";
 import { type Remedy, remedyOf } from "./halts.ts";
 import type { MarkWatcher } from "./marks.ts";
 import type { Membership } from "./membership.ts";
-import type { Judge, Violation } from "./oracles/boundary.ts";
+import type { Judge, RaftObservation, Violation } from "./oracles/boundary.ts";
 import type { Plan } from "./plan.ts";
 import type { NodeProcess } from "./process.ts";
 import type { Tally } from "./tally.ts";
@@ -32,6 +32,8 @@ export interface MishapWorld {
 export class Mishaps {
   /** Told of a process that has stopped by itself, as it had to; null: nobody asks for that. */
   onHalted: ((node: NodeProcess, remedy: Remedy) => void) | null = null;
+  /** Told of a leader whose state is wrong: it must not lead; null: nobody asks for that. */
+  onWrongLeader: ((node: NodeProcess) => void) | null = null;
   private readonly cluster: MishapWorld;
   private readonly random: Random;
   private readonly tally: Tally;
@@ -45,8 +47,9 @@ export class Mishaps {
   }
 
   /** The node has taken a step, and its effects are about to be performed. */
-  stepped(node: NodeProcess, effects: readonly NodeEffect[]): void {
+  stepped(node: NodeProcess, raft: RaftObservation, effects: readonly NodeEffect[]): void {
     if (node.isFlipped) node.isFlipped = this.cluster.judge.isMemoryFlipped(node.id);
+    if (node.isFlipped && raft.role === "leader") this.onWrongLeader?.(node);
     const { shadowPerMille } = this.cluster.plan;
     if (shadowPerMille === 0 || !effects.some(vouches) || this.random.integer(0, 999) >= shadowPerMille) return;
     this.castShadow(node);

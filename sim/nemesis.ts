@@ -36,6 +36,7 @@ export class Nemesis implements Breaker {
     this.disks = new DiskNemesis(this, cluster, random.fork(), tally);
     // What was damaged may be found long after the last fault.
     cluster.mishaps.onHalted = (node, remedy) => this.disks.halted(node, remedy);
+    cluster.mishaps.onWrongLeader = (node) => this.deposeWrong(node);
   }
 
   start(): void {
@@ -108,6 +109,14 @@ export class Nemesis implements Breaker {
       if (node.machine !== null || node.life !== life || !node.isUsed) return;
       this.cluster.startNode(node);
       if (this.isActive && this.random.chance(this.plan.crashInRecoveryPercent)) this.crashInRecovery(node);
+    });
+  }
+
+  /** What it proposes, or sends as a snapshot, would be everybody's: no comparison finds a wrong leader in time. */
+  private deposeWrong(node: NodeProcess): void {
+    const { life } = node;
+    this.cluster.after(0, () => {
+      if (node.life === life && node.machine !== null) this.crashNode(node, false);
     });
   }
 

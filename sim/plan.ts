@@ -23,7 +23,7 @@ export const NEVER: readonly string[] = [
   "change, or misdirect, the last group of the log while nothing later vouches for it: that looks like a torn write",
   "fail a disk operation but by EIO on write, sync and read, and ENOSPC where files grow",
   "leave a disk operation without an end in a process that is not killed",
-  "change a byte in memory that a reader meets before it is found, or at so many members (they count as above)",
+  "change a byte in memory that a reader meets before it is found, at more than one member at a time, or at a leader",
   "change a packet, or deliver it to another than its receiver",
   "step a clock, stop one without telling its process, or let one drift by more than 500 ppm",
   "drift by more than what leases are told, where they are on",
