@@ -51,7 +51,9 @@ test("the directory has a file of every kind", () => {
   expect(filesIn(template).filter((name) => name.startsWith("pages-")).length).toBeGreaterThan(1);
 });
 
-test.each(["cut", "bit", "bits", "removed"] as const)("a file %s is mended, or refused by name and place", async (kind) => {
+const SINGLE_KINDS: readonly DamageKind[] = ["cut", "bit", "bits", "removed"];
+
+test.each(SINGLE_KINDS)("a file %s is mended, or refused by name and place", async (kind) => {
   const outcomes = { mended: 0, refused: 0 };
   for (let round = 0; round < roundsOf(12); round++) {
     const { random, repeat } = seededCase("test/damage.test.ts", round + KIND_SEED[kind]);
