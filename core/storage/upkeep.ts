@@ -92,6 +92,7 @@ export class Upkeep {
   tick(): readonly UpkeepEffect[] {
     this.isRefused = false;
     this.mayMerge = true;
+    if (!this.hasSpace) this.wantSnapshot();
     this.scrub();
     return this.look(null);
   }
@@ -165,8 +166,16 @@ export class Upkeep {
   private sayNoSpace(): void {
     if (!this.hasSpace) return;
     this.hasSpace = false;
-    this.owesSnapshot = true;
-    this.effects.push({ type: "SpaceChanged", hasSpace: false }, { type: "SnapshotWanted", through: 0 as LogIndex });
+    this.effects.push({ type: "SpaceChanged", hasSpace: false });
+    this.wantSnapshot();
+  }
+
+  /** So that the log can let everything go that it has now, whoever lags behind: as long as it has anything to store. */
+  private wantSnapshot(): void {
+    const { log, pages } = this.files;
+    const through = log.entries.last.index;
+    this.owesSnapshot = through > (pages.snapshot?.entry.index ?? 0);
+    if (this.owesSnapshot) this.effects.push({ type: "SnapshotWanted", through });
   }
 
   // Cuts and merges
