@@ -3,6 +3,8 @@
  * per event and runs until SIGTERM or SIGINT, which close it in good order; a second signal ends it at once.
  */
 import { parseArgs } from "node:util";
+import { unreachable } from "../core/invariant.ts";
+import type { HaltReason } from "../core/replica/boundary.ts";
 import { describeEvent } from "./event-text.ts";
 import { OpenError, type OpenErrorCode } from "./errors.ts";
 import { EXIT } from "./exit-code.ts";
@@ -52,7 +54,7 @@ export async function start(args: readonly string[]): Promise<number> {
   const print = printer(options.id ?? "node", options.directory, json);
   const onEvent = (event: NodeEvent): void => {
     print(event);
-    if (event.type === "Halted") finish(event.reason.type === "divergence" ? EXIT.bug : EXIT.disk);
+    if (event.type === "Halted") finish(exitCodeOf(event.reason));
   };
   let node: Node | null = null;
   // Before anything else: unheard, this signal ends a process. Windows has none.
@@ -131,10 +133,27 @@ function printStatus(node: Node, json: boolean): void {
   const time = new Date().toISOString();
   const status = node.status();
   if (json) return console.log(JSON.stringify({ time, node: status.id, type: "Status", ...status }));
-  const { id, term, leader, lastIndex, commitIndex, appliedIndex, peers } = status;
+  const { id, term, leader, lastIndex, commitIndex, appliedIndex, storage, peers } = status;
   const reached = peers.map((peer) => `${peer.id} ${peer.connected ? "connected" : "not connected"}`).join(", ");
   const indexes = `last entry ${lastIndex}, committed ${commitIndex}, applied ${appliedIndex}`;
-  console.log(`${time} ${id} term ${term}, leader ${leader ?? "unknown"}; ${indexes}${reached && `; ${reached}`}`);
+  const trouble = `${storage.hasSpace ? "" : "; no space"}${storage.lost === null ? "" : "; refilling what was lost"}`;
+  const known = `term ${term}, leader ${leader ?? "unknown"}; ${indexes}${trouble}`;
+  console.log(`${time} ${id} ${known}${reached && `; ${reached}`}`);
+}
+
+function exitCodeOf(reason: HaltReason): number {
+  switch (reason.type) {
+    case "divergence":
+      return EXIT.bug;
+    case "storage":
+      return reason.fault.type === "diskFailed" ? EXIT.disk : EXIT.data;
+    case "quarantined":
+      return EXIT.data;
+    case "disk":
+      return EXIT.disk;
+    default:
+      return unreachable(reason);
+  }
 }
 
 const REPEATED: readonly NodeEvent["type"][] = ["PeerRefusedUs", "MessageRejected"];

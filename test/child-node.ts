@@ -177,6 +177,10 @@ export class ChildNode {
     }));
   }
 
+  get processId(): number {
+    return this.child.pid!;
+  }
+
   /** Gives a command; resolves to what comes of it. */
   async ask(command: Command): Promise<Line> {
     const answer = new Promise<Line>((resolve) => (this.answered = resolve));

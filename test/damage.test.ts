@@ -6,11 +6,12 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { OpenError } from "../cli/index.ts";
+import { describeEvent } from "../cli/event-text.ts";
+import { OpenError, type OpenOptions } from "../cli/index.ts";
 import { openTuned } from "../cli/open.ts";
 import { idsIn, insert, SCHEMA } from "./child-node.ts";
 import { damage, type DamageKind, filesIn } from "./file-damage.ts";
-import { closing, temporaryDirectory } from "./nodes.ts";
+import { closing, temporaryDirectory, until } from "./nodes.ts";
 import { roundsOf, seededCase } from "./seed.ts";
 import { SMALL_LIMITS } from "./small-limits.ts";
 
@@ -95,3 +96,26 @@ function logs(directory: string): string[] {
 function contentsOf(directory: string): Map<string, Buffer> {
   return new Map(filesIn(directory).map((name) => [name, fs.readFileSync(path.join(directory, name))]));
 }
+
+test.each(["log-", "pages-"])("what rots in a file %s while a lone node runs is found, and written anew", async (kind) => {
+  const directory = temporaryDirectory();
+  fs.cpSync(template, directory, { recursive: true });
+  const found: string[] = [];
+  const onEvent: OpenOptions["onEvent"] = (event) => {
+    if (event.type === "DamageFound") found.push(describeEvent(event, "node", directory));
+  };
+  const node = await openTuned({ directory, onEvent }, SMALL_LIMITS);
+  closing.push(() => node.close());
+  // The oldest of its kind: of a log, one that is not being written.
+  const file = filesIn(directory).find((name) => name.startsWith(kind))!;
+  const name = path.join(directory, file);
+  const descriptor = fs.openSync(name, "r+");
+  fs.writeSync(descriptor, Uint8Array.of(1, 2, 3), 0, 3, Math.floor(fs.fstatSync(descriptor).size / 2));
+  fs.closeSync(descriptor);
+  await until(() => found.length > 0, `the damage of ${file} is found`);
+  expect(found[0]).toMatch(new RegExp(`^DAMAGED: ${name} is damaged at offset \\d+: `));
+  await until(() => !fs.existsSync(name), `${file} is given up`);
+  expect(await idsIn(node.database())).toEqual(IDS);
+  await node.close();
+  expect(await openDamaged(directory)).toBeNull();
+});

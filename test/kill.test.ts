@@ -5,9 +5,9 @@
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { OpenOptions } from "../cli/index.ts";
+import { open, type OpenOptions } from "../cli/index.ts";
 import { freePorts } from "../cli/process-cluster.ts";
-import { ChildNode } from "./child-node.ts";
+import { ChildNode, idsIn } from "./child-node.ts";
 import { temporaryDirectory } from "./nodes.ts";
 import { roundsOf, seededCase } from "./seed.ts";
 
@@ -69,7 +69,7 @@ async function killInLoops(nodes: readonly OpenOptions[], rounds: number, maxMs:
 
 test("a node that is killed in loops has all that it acknowledged", async () => {
   const directory = temporaryDirectory();
-  const ledger = await killInLoops([{ directory, callTimeoutMs: 20_000 }], roundsOf(4), 200);
+  const ledger = await killInLoops([{ directory, callTimeoutMs: 20_000 }], roundsOf(3), 200);
   expect(ledger.size).toBeGreaterThan(20);
 }, 60_000 + 10_000 * roundsOf(0));
 
@@ -82,3 +82,20 @@ test("three nodes that are killed in loops, all at once, have all that they ackn
   const ledger = await killInLoops(nodes, roundsOf(2), 300);
   expect(ledger.size).toBeGreaterThan(10);
 }, 60_000 + 10_000 * roundsOf(0));
+
+test("a directory that another process has open is refused by its name, and free once that is killed", async () => {
+  const directory = temporaryDirectory();
+  const child = new ChildNode();
+  try {
+    expect(await child.ask({ do: "open", nodes: [{ directory }] })).toMatchObject({ type: "done" });
+    expect(await child.ask({ do: "insert", from: 1, count: 3, atOnce: 1 })).toMatchObject({ type: "done" });
+    const refusal: unknown = await open({ directory }).then(() => null, (error: unknown) => error);
+    expect(refusal).toMatchObject({ name: "OpenError", code: "DirectoryInUse", option: "directory" });
+    expect(String(refusal)).toContain(`directory ${directory} is in use by process ${child.processId}`);
+  } finally {
+    await child.kill();
+  }
+  const node = await open({ directory });
+  expect(await idsIn(node.database())).toEqual([1, 2, 3]);
+  await node.close();
+});
