@@ -213,7 +213,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
       if (this.environment.trace !== null) this.trace(`${node.id}   ${describeEffect(effect)}`);
     }
     const observation = machine.inspect();
-    this.membership.stepped(node, observation.raft);
+    if (this.membership.stepped(node, observation.raft)) this.tally.mark("membersHealed");
     this.marks.stepped(node, input, observation.raft, effects);
     this.fail("correctness", this.judge.nodeStepped(this.now as Instant, node.id, input, observation, effects));
     if (observation.raft !== null) this.mishaps.stepped(node, observation.raft, effects);

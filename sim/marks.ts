@@ -22,6 +22,20 @@ interface TermCourse {
   leader: NodeId | null;
 }
 
+interface Piece {
+  readonly entry: EntryId;
+  readonly end: number;
+}
+
+interface WrittenManifest {
+  readonly index: number;
+  readonly files: number;
+}
+
+/** Where a manifest (core/storage/manifest.ts) says of which entry it is, and of how many files. */
+const INDEX_AT = 112;
+const FILES_AT = 136;
+
 export class MarkWatcher {
   /** Who listens to elections; null: nobody does. */
   onElection: ((leader: NodeId) => void) | null = null;
@@ -36,8 +50,10 @@ export class MarkWatcher {
   private readonly shown = new Map<NodeId, RaftObservation>();
   /** Every disk that has ever been of the cluster. */
   private readonly members = new Set<MemberId>();
-  /** Of which snapshot each running node got a piece last. */
-  private readonly pieces = new Map<NodeId, EntryId>();
+  /** Of which snapshot each running node got a piece last, and where that ended. */
+  private readonly pieces = new Map<NodeId, Piece>();
+  /** What each running node wrote last of its stored snapshot. */
+  private readonly manifests = new Map<NodeId, WrittenManifest>();
   /** The leader of the highest term that had one; null: none yet. */
   private leader: NodeId | null = null;
   private leaderCrashed = false;
@@ -54,7 +70,7 @@ export class MarkWatcher {
     if (raft === null) return;
     const before = this.shown.get(node.id);
     this.shown.set(node.id, raft);
-    if (input.type === "PeerReceived") this.noteMessage(node.id, input.bytes, before);
+    if (input.type === "PeerReceived") this.noteMessage(node.id, input.from, input.bytes, before);
     this.noteRole(node.id, before, raft);
     if (!this.members.has(raft.id)) {
       this.members.add(raft.id);
@@ -68,6 +84,7 @@ export class MarkWatcher {
   crashed(node: NodeId): void {
     this.shown.delete(node);
     this.pieces.delete(node);
+    this.manifests.delete(node);
     if (this.leader === node) this.leaderCrashed = true;
   }
 
@@ -99,7 +116,9 @@ export class MarkWatcher {
         if (isSegmentFile(operation.from) && isSegmentFile(operation.to)) this.tally.mark("segmentsRecycled");
         return;
       case "write":
-        if (operation.offset === 0 && isSegmentFile(operation.file)) this.tally.mark("segmentsRolled");
+        if (operation.offset > 0) return;
+        if (isSegmentFile(operation.file)) this.tally.mark("segmentsRolled");
+        if (operation.file.startsWith(MANIFEST_FILE)) this.noteManifest(node.id, operation.bytes);
         return;
       case "unlink":
         if (operation.file === RESERVE_FILE) this.tally.mark("reservesGivenUp");
@@ -109,6 +128,16 @@ export class MarkWatcher {
     }
   }
 
+  private noteManifest(node: NodeId, bytes: Uint8Array): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const written = { index: Number(view.getBigUint64(INDEX_AT, true)), files: view.getUint32(FILES_AT, true) };
+    const before = this.manifests.get(node);
+    this.manifests.set(node, written);
+    const applied = this.shown.get(node)?.lastApplied ?? 0;
+    if (written.index === before?.index && written.files < before.files) this.tally.mark("merges");
+    else if (written.index <= applied) this.tally.mark("checkpoints");
+  }
+
   /** A process has stopped by itself, as it had to. */
   halted(reason: HaltReason): void {
     if (reason.type === "quarantined") this.tally.mark("quarantines");
@@ -116,7 +145,7 @@ export class MarkWatcher {
     else this.tally.mark("logsReadInVain");
   }
 
-  private noteMessage(node: NodeId, bytes: Uint8Array, before: RaftObservation | undefined): void {
+  private noteMessage(node: NodeId, from: NodeId, bytes: Uint8Array, before: RaftObservation | undefined): void {
     const decoded = decodeLetter(bytes);
     if (!decoded.ok || before === undefined) return;
     const { message } = decoded.letter;
@@ -124,6 +153,7 @@ export class MarkWatcher {
     if (message.type === "ReadIndex" && before.role === "leader") this.tally.mark("readsForwarded");
     if (message.type === "Leaving" && before.role === "leader") this.tally.mark("rolesLeft");
     if (message.type === "InstallSnapshot") this.notePiece(node, message, before);
+    if (message.type === "InstallSnapshotReply") this.noteProgress(from, message);
   }
 
   private notePiece(
@@ -134,8 +164,14 @@ export class MarkWatcher {
     if (offset > 0) this.tally.mark("snapshotsInPieces");
     const piece = this.pieces.get(node);
     // Asked anew how much it has, by a leader that waits in vain or by the next one.
-    if (bytes.length === 0 && piece !== undefined && sameEntry(piece, entry)) this.tally.mark("snapshotsResumed");
-    if (bytes.length > 0) this.pieces.set(node, entry);
+    if (bytes.length === 0 && piece !== undefined && sameEntry(piece.entry, entry)) this.tally.mark("snapshotsResumed");
+    if (bytes.length > 0) this.pieces.set(node, { entry, end: offset + bytes.length });
+  }
+
+  /** The receiver is farther than it was sent: what follows it has already. */
+  private noteProgress(from: NodeId, { entry, received }: PeerMessage & { type: "InstallSnapshotReply" }): void {
+    const piece = this.pieces.get(from);
+    if (piece !== undefined && sameEntry(piece.entry, entry) && received > piece.end) this.tally.mark("filesSkipped");
   }
 
   private noteRole(node: NodeId, before: RaftObservation | undefined, raft: RaftObservation): void {

@@ -35,12 +35,15 @@ export class Membership {
     this.founders = founders;
   }
 
-  stepped(node: NodeProcess, raft: RaftObservation | null): void {
-    if (raft === null) return;
+  /** Whether a member that was damaged has become whole again. */
+  stepped(node: NodeProcess, raft: RaftObservation | null): boolean {
+    if (raft === null) return false;
     this.shown.set(node, raft);
     const [half = [], ...others] = halvesOf(raft.configuration);
     if (half.length === 1 && others.length === 0) this.lonely.add(half[0]!);
-    if (this.damaged.size > 0 && this.damaged.has(raft.id) && isWhole(node, raft)) this.damaged.delete(raft.id);
+    if (this.damaged.size === 0 || !this.damaged.has(raft.id) || !isWhole(node, raft)) return false;
+    this.damaged.delete(raft.id);
+    return true;
   }
 
   /** Its disk, or its state, is damaged from now on, until nothing of that is left. */

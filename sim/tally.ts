@@ -48,7 +48,7 @@ export const MARKS = [
   "segmentsRolled", "segmentsRecycled", "checkpoints", "merges", "filesSkipped",
   // Damage, and what came of it. A loss is healed when its member may vote as any other.
   "damageFound", "damageInRecovery", "hardStatesMended", "manifestsMended", "losses", "lossesHealed", "quarantines",
-  "logsReadInVain",
+  "membersHealed", "logsReadInVain",
   // Space, as nodes show it; and disks that failed for good.
   "diskFull", "spaceReturned", "reservesGivenUp", "disksFailed", "writesRefusedFull",
   // Crash images that were recovered, and judged.
