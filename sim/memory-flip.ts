@@ -4,8 +4,8 @@
  * checksum of any file can find it, and only the comparison with others does.
  *
  * It goes by the engine's own face: its pages are cut, and restored with the change. The byte is one that no reader
- * looks at: a wrong one that is read is told to a client at once, and one that is written again, with its page, by a leader
- * that has not found it yet becomes everybody's.
+ * looks at: a wrong one that is read is told to a client at once, and one that is written again, with its page, by a
+ * leader that has not found it yet becomes everybody's.
  */
 import { crc32c } from "../core/checksum.ts";
 import { invariant } from "../core/invariant.ts";

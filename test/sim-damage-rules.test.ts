@@ -31,7 +31,7 @@ test("what lies behind the log's end may be anything", () => {
   expect(rulesOf(bench).change(segmentFile(2), 0, 9000)).toBe("mendable");
 });
 
-test("what a later segment begins behind is vouched for, and where damage hides the end nothing more may be changed", () => {
+test("what a later segment begins behind is vouched for; where damage hides the end nothing may be changed", () => {
   const bench = new StorageBench().appends(1, 7000).appends(1, 7000);
   expect(bench.disk.durableFile(segmentFile(2))?.durableSize).toBeGreaterThan(0);
   expect(rulesOf(bench).change(LOG, SEGMENT_HEADER_SIZE, SEGMENT_HEADER_SIZE + 7000)).toBe("vital");

@@ -1,4 +1,4 @@
-/** The crash shadow: images of a sound disk vouch for what it vouches for, and each way in which one does not is found. */
+/** The crash shadow: images of a sound disk vouch for what it vouches for; each way in which one does not is found. */
 import { expect, test } from "vitest";
 import { foundingConfiguration } from "../core/raft/configuration.ts";
 import { Random } from "../core/random.ts";
@@ -50,10 +50,12 @@ test("images of a disk with writes that are not synced vouch for what came befor
   const bench = new StorageBench().appends(3);
   const shadow = shadowOf(bench, entry(9));
   const { disk } = bench;
-  disk.perform(disk.begin(0, { type: "write", file: "log-0000000001", offset: 9000, bytes: new Uint8Array(700).fill(9) }));
+  const bytes = new Uint8Array(700).fill(9);
+  disk.perform(disk.begin(0, { type: "write", file: "log-0000000001", offset: 9000, bytes }));
   disk.begin(0, { type: "unlink", file: "reserve" });
   for (let seed = 1; seed <= 10; seed++) {
-    for (const image of imagesOf(bench, seed)) expect([image.fate, judgeImage(shadow, image)]).toEqual([image.fate, null]);
+    const images = imagesOf(bench, seed);
+    expect(images.map((image) => [image.fate, judgeImage(shadow, image)])).toEqual(images.map(({ fate }) => [fate, null]));
   }
 });
 

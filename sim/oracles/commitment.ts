@@ -88,8 +88,8 @@ export class Commitment {
         return voter !== undefined && !voter.isLost && isAtLeastAsUpToDate(own, voter.disk.acknowledged ?? NO_ENTRY);
       };
       if (!isQuorum(configuration, grants)) continue;
-      const message = `${showEntry(entry)} is committed (${node}); ${candidate.node} lacks it, ends at ${showEntry(own)}, `
-        + `and could be elected under ${showConfiguration(configuration)}`;
+      const message = `${showEntry(entry)} is committed (${node}); ${candidate.node} lacks it, ends at `
+        + `${showEntry(own)}, and could be elected under ${showConfiguration(configuration)}`;
       return violation("leader-completeness", message, [node, candidate.node], entry.index);
     }
     return null;
