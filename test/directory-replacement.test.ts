@@ -4,7 +4,8 @@ import type { DiskProcedure } from "../core/storage/file-window.ts";
 import {
   REPLACEMENT_FILE, completeReplacement, decodeReplacement, encodeReplacement, replaceFiles, stageFile,
 } from "../core/storage/directory-replacement.ts";
-import { crashesOf, runOn } from "./disk-procedure.ts";
+import { Random } from "../core/random.ts";
+import { crashesOf, killsOf, runOn } from "./disk-procedure.ts";
 import { expectGolden, flippedBits, truncations } from "./golden-file.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 
@@ -44,18 +45,32 @@ test("a replacement leaves the new files and nothing else", () => {
 
 test("whatever a crash leaves of it is the old directory or the new one", () => {
   const found = new Set<string>();
-  let images = 0;
+  const images = new Set<string>();
   for (const { image } of crashesOf(MemoryDisk.of(OLD), replaced)) {
+    const content = JSON.stringify(contentOf(image));
+    if (images.has(content)) continue;
+    images.add(content);
     const state = started(image.killed());
     expect([BEFORE, AFTER]).toContainEqual(state);
     found.add(JSON.stringify(state));
-    images++;
     if (image.bytesOf(REPLACEMENT_FILE) === undefined) continue;
     // From the instant on it is the new one, whatever happens to those who complete it.
     for (const again of crashesOf(image, completeReplacement)) expect(started(again.image)).toEqual(AFTER);
   }
   expect(found.size).toBe(2);
-  expect(images).toBeGreaterThan(100);
+  expect(images.size).toBeGreaterThan(30);
+});
+
+test("a process that is killed leaves one of both, whatever a crash makes of what it had not synced", () => {
+  let kills = 0;
+  for (const killed of killsOf(MemoryDisk.of(OLD), replaced)) {
+    const random = Random.fromNumber(kills);
+    for (const again of killsOf(killed, completeReplacement)) {
+      expect([BEFORE, AFTER]).toContainEqual(started(again.randomImage(random)));
+    }
+    kills++;
+  }
+  expect(kills).toBeGreaterThan(30);
 });
 
 test("without space for it the directory stays what it was", () => {

@@ -116,6 +116,12 @@ export class OfflineFixture {
     return this;
   }
 
+  /** What it has is wrong: the next start is to discard it. */
+  quarantine(): MemoryDisk {
+    this.take(this.storage.quarantine());
+    return this.disk.killed();
+  }
+
   close(): MemoryDisk {
     this.take(this.storage.close());
     invariant(this.news.at(-1)?.type === "Closed", "storage closes");

@@ -97,7 +97,8 @@ export function* inspectFiles(chunkBytes = READING_CHUNK_BYTES): DiskProcedure<F
   const log = judged?.ok === true ? judged.value : null;
   return {
     ...known, term: slot, lost: log?.lost ?? null, snapshot: stored === null ? null : describeSnapshot(stored),
-    segments: describeSegments(segments.ok ? segments.value : [], log), last: lastOf(log, entry), tornBytes: log?.tornBytes ?? 0,
+    segments: describeSegments(segments.ok ? segments.value : [], log), last: lastOf(log, entry),
+    tornBytes: log?.tornBytes ?? 0,
   };
 }
 

@@ -106,7 +106,8 @@ class SegmentWalk {
 
   /** @param end the position where the next segment begins; null: there is none */
   *toTheEnd(end: number | null): DiskProcedure<void> {
-    for (;;) {
+    // What follows in the file behind the place where the next segment goes on was cut once.
+    while (end === null || this.position < end) {
       const offset = this.offsetOf(this.position);
       const decoded = decodeRecordHeader(
         yield* this.window.take(offset, RECORD_HEADER_SIZE), this.position, this.header.seed,
