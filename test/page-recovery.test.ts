@@ -57,7 +57,7 @@ function flipAt(file: string, offset: number): (files: Files) => void {
   };
 }
 
-test("a file that is missing, of another size, damaged in its head or unreadable there is named, with the place", () => {
+test("a file that is missing, of another size, damaged in its head or unreadable there is named and located", () => {
   expect(judge(() => {})).toBeNull();
   const cases: readonly (readonly [StorageFault | null, number, string])[] = [
     [judge((files) => delete files[OLDER]), 0, "missing, although the manifest names it"],
@@ -104,9 +104,12 @@ test("a manifest is of use while either half of it can be read, and is mended wh
     flipAt("manifest", size - 100)(files);
   });
   expect(both).toMatchObject({ type: "corrupt", file: "manifest" });
-  expect(judge(() => {}, (operation) => badSector("manifest", 100)(operation) ?? badSector("manifest", size - 1)(operation)))
-    .toMatchObject({ type: "corrupt", file: "manifest" });
-  expect(judge((files) => (files["manifest"] = new Uint8Array(0)))).toMatchObject({ type: "corrupt", file: "manifest" });
+  const unreadable = judge(() => {}, (operation) => {
+    return badSector("manifest", 100)(operation) ?? badSector("manifest", size - 1)(operation);
+  });
+  expect(unreadable).toMatchObject({ type: "corrupt", file: "manifest" });
+  const empty = judge((files) => (files["manifest"] = new Uint8Array(0)));
+  expect(empty).toMatchObject({ type: "corrupt", file: "manifest" });
   const large = judge((files) => (files["manifest"] = new Uint8Array(3 << 20)));
   expect(large).toMatchObject({ type: "corrupt", detail: expect.stringContaining("more than a manifest can have") });
 });
@@ -131,7 +134,7 @@ test("without a manifest nothing is stored, and files without one are not used, 
   expect(pageFileName(pages.value.takeSequence()) > NEWER).toBe(true);
 });
 
-test("pieces are read one at a time, in the order in which they were asked for; what waits at the end is given up", () => {
+test("pieces are read one at a time, in the order in which they were asked for; what waits may be given up", () => {
   const reads = new SnapshotReads(DIRECTORY);
   const snapshot = DIRECTORY.pages.snapshot!;
   const ask = (node: string, offset: number): readonly SnapshotReadEffect[] => {

@@ -18,15 +18,22 @@ export interface Tally {
   torn: number;
 }
 
-/** Runs the story, crashing at every point. The story gives orders, and performs what it wants done in between. */
-export function enumerate(story: (run: TwinRun) => void): Tally {
+/**
+ * Runs the story, crashing at every point. The story gives orders, and performs what it wants done in between; what
+ * `prepare` does is done before, and crashes nowhere.
+ */
+export function enumerate(story: (run: TwinRun) => void, prepare: (run: TwinRun) => void = () => {}): Tally {
   const judge = new CrashJudge();
+  let isPrepared = false;
   const observed = new (class extends TwinRun {
     override perform(): void {
       super.perform();
-      judge.lookAt(this.run.disk, this.twin);
+      if (isPrepared) judge.lookAt(this.run.disk, this.twin);
     }
   })(bootstrapped(SMALL));
+  prepare(observed);
+  observed.settle();
+  isPrepared = true;
   story(observed);
   observed.settle();
   expect(observed.run.fault).toBeNull();
