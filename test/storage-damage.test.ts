@@ -1,44 +1,55 @@
 /**
- * Damage of every kind to files that were whole: refused by name and place, or cut where no acknowledged byte can be
- * meant. Nothing damaged is ever taken for good.
+ * Damage of every kind to the log: located, cut, and known as lost; or cut where no acknowledged byte can be meant.
+ * Nothing damaged is ever taken for good, and nothing acknowledged is gone without a word.
  */
 import { expect, test } from "vitest";
-import { IDENTITY_VERSION } from "../core/storage/identity-file.ts";
-import { LOG_VERSION, LogFile } from "../core/storage/log-file.ts";
+import type { StorageFault } from "../core/storage/boundary.ts";
 import { type RecordKind, recordSize, writeRecord } from "../core/storage/record.ts";
-import { TERM_VERSION } from "../core/storage/term-file.ts";
-import { type LogIndex, NO_ENTRY, type NodeId, type Term } from "../core/types.ts";
-import { crc32c } from "../core/checksum.ts";
+import { SEGMENT_HEADER_SIZE, decodeSegmentHeader, encodeSegmentHeader } from "../core/storage/segment-file.ts";
+import { lostWith } from "../core/storage/term-file.ts";
+import type { EntryId, LogIndex, Term } from "../core/types.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 import {
-  IDENTITY, OPTIONS, type StorageRun, bootstrapped, entry, hardState, order, restarted,
+  IDENTITY, OF_THREE, OPTIONS, type StorageRun, bootstrapped, entry, hardState, id, order, restarted,
 } from "./storage-run.ts";
+import { storeSnapshot } from "./storage-snapshots.ts";
 import { logOf } from "./storage-twin.ts";
 
-/** Little room behind the records, as every restart looks through it. */
-const SMALL = { ...OPTIONS, limits: { ...OPTIONS.limits, preallocateBytes: 512 } };
+/** Segments with room for 1024 bytes of records. */
+const SMALL = { ...OPTIONS, limits: { ...OPTIONS.limits, segmentBytes: SEGMENT_HEADER_SIZE + 1024 } };
 
-type Files = Record<"identity" | "term" | "log", Uint8Array>;
+const payload = (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, at) => at * 7 + 1);
 
-/** Two groups, 1/1 and then 1/2 and 1/3, and a clean end; `closed`: with the closing mark. */
-function twoGroups(closed = true): StorageRun {
-  const run = bootstrapped(SMALL);
-  const payload = new TextEncoder().encode("what was acknowledged");
-  run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1, payload)] })).settle();
-  run.persist(order(2, { entries: [entry(1, 2), entry(1, 3, payload)] }));
-  while (run.persisted.length < 2) run.perform();
-  if (closed) run.take((storage) => storage.close()).settle();
-  return run;
+/** Where the record of each entry stands in the log of `threeSegments`. */
+const RECORDS: readonly { readonly file: string; readonly from: number; readonly end: number }[] = [
+  { file: "log-0000000001", from: 8192, end: 8280 },
+  { file: "log-0000000001", from: 8280, end: 8344 },
+  { file: "log-0000000001", from: 8344, end: 8432 },
+  { file: "log-0000000002", from: 8192, end: 9056 },
+  { file: "log-0000000003", from: 8192, end: 8256 + 800 },
+  { file: "log-0000000003", from: 8256 + 800, end: 8320 + 800 },
+];
+const LAST = id(1, RECORDS.length);
+
+type Files = Readonly<Record<string, Uint8Array>>;
+
+/** Three segments, entries 1/1 to 1/6, a clean end. A fourth file stands ready. */
+function threeSegments(identity = OF_THREE): StorageRun {
+  const run = bootstrapped(SMALL, identity);
+  run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1, payload(24))] })).settle();
+  run.persist(order(2, { entries: [entry(1, 2), entry(1, 3, payload(24))] })).settle();
+  run.persist(order(3, { entries: [entry(1, 4, payload(800))] })).settle();
+  run.persist(order(4, { entries: [entry(1, 5, payload(800))] })).settle();
+  run.persist(order(5, { entries: [entry(1, 6)] })).settle();
+  return run.close();
 }
-
-/** Offsets of the records that twoGroups writes: 1/1, a mark, 1/2, 1/3, the closing mark; then the end. */
-const RECORDS = [4096, 4184, 4248, 4312, 4400, 4464] as const;
-const CLOSING_MARK = 4400;
 
 function filesOf(run: StorageRun): Files {
-  const bytes = (file: string): Uint8Array => run.disk.bytesOf(file) ?? new Uint8Array(0);
-  return { identity: bytes("identity"), term: bytes("term"), log: bytes("log") };
+  return Object.fromEntries(run.disk.names.map((name) => [name, run.disk.bytesOf(name)!]));
 }
+
+const WHOLE = filesOf(threeSegments());
+const WORDS = logOf(restarted(MemoryDisk.of(WHOLE), SMALL));
 
 function flipped(bytes: Uint8Array, at: number, bit: number): Uint8Array {
   const result = bytes.slice();
@@ -46,150 +57,182 @@ function flipped(bytes: Uint8Array, at: number, bit: number): Uint8Array {
   return result;
 }
 
-function zeroed(bytes: Uint8Array, from: number, end: number): Uint8Array {
-  return bytes.slice().fill(0, from, end);
+/** The damage is located, the log cut there, what it had is known as lost; and all that stays so. */
+function expectCut(disk: MemoryDisk, record: number, fault: Partial<StorageFault>, what: string): void {
+  const run = restarted(disk, SMALL);
+  expect(run.fault, what).toBeNull();
+  expect(run.recovered.damage, what).toMatchObject([{ type: "corrupt", ...fault }]);
+  expect(logOf(run), what).toEqual(WORDS.slice(0, record));
+  const { lost } = run.recovered;
+  expect(lostWith(LAST, lost), what).toEqual(lost);
+  // The next start finds a log that is whole, and the same loss.
+  const again = restarted(run.disk, SMALL);
+  expect(again.recovered, what).toMatchObject({ damage: [], lost, log: { last: run.recovered.log.last } });
+  // And it goes on behind the hole.
+  const next = entry(2, record + 1, payload(500));
+  again.persist(order(1, { hardState: hardState(2, null), entries: [next] })).settle();
+  expect(again.persisted, what).toEqual([1]);
+  expect(restarted(again.disk, SMALL).recovered.log.last, what).toEqual(id(2, record + 1));
 }
 
-test("a flipped bit in the log is refused where it was acknowledged, and cut beyond", () => {
-  const files = filesOf(twoGroups());
-  const whole = logOf(restarted(MemoryDisk.of(files)));
-  // Of the header, which is one checksum, a bit a byte will do; of the zeros at the end, a byte now and then.
-  for (let at = 0; at < files.log.length; at += at < 4600 ? 1 : 97) {
-    const isRecord = at >= 4096 && at < 4464;
-    for (let bit = isRecord ? 0 : at % 8; bit < 8; bit += isRecord ? 1 : 8) {
-      const run = restarted(MemoryDisk.of({ ...files, log: flipped(files.log, at, bit) }));
-      if (at < CLOSING_MARK) {
-        const offset = at < 4096 ? 0 : RECORDS.findLast((record) => record <= at);
-        expect(run.fault, `bit ${bit} of byte ${at}`).toMatchObject({ type: "corrupt", file: "log", offset });
-      } else {
-        expect(run.fault, `bit ${bit} of byte ${at}`).toBeNull();
-        expect(run.recovered.tornBytes, `bit ${bit} of byte ${at}`).toBeGreaterThan(0);
-        expect(logOf(run)).toEqual(whole);
-      }
+function expectWhole(disk: MemoryDisk, damage: readonly unknown[], what: string): void {
+  const run = restarted(disk, SMALL);
+  expect(run.fault, what).toBeNull();
+  expect(run.recovered, what).toMatchObject({ damage, lost: null, log: { last: LAST } });
+  expect(logOf(run), what).toEqual(WORDS);
+  expect(restarted(run.disk, SMALL).recovered, what).toMatchObject({ damage: [], lost: null, log: { last: LAST } });
+}
+
+test.each(RECORDS.map((_, at) => at))("a flipped bit in the record of entry %i + 1 is found, whichever it is", (at) => {
+  const { file, from, end } = RECORDS[at]!;
+  // Of the payloads a byte now and then will do.
+  for (let byte = from; byte < end; byte += byte < from + 64 ? 1 : 61) {
+    const disk = MemoryDisk.of({ ...WHOLE, [file]: flipped(WHOLE[file]!, byte, byte % 8) });
+    expectCut(disk, at, { file, offset: from }, `bit ${byte % 8} of byte ${byte} of ${file}`);
+  }
+});
+
+test("a flipped bit in either copy of a header is mended from the other", () => {
+  for (const file of ["log-0000000001", "log-0000000002", "log-0000000003"]) {
+    for (let byte = 0; byte < 8192; byte += byte % 4096 < 160 ? 3 : 449) {
+      const disk = MemoryDisk.of({ ...WHOLE, [file]: flipped(WHOLE[file]!, byte, byte % 8) });
+      const offset = byte < 4096 ? 0 : 4096;
+      expectWhole(disk, [{ type: "corrupt", file, offset }], `byte ${byte} of ${file}`);
     }
   }
 });
 
-test("a flipped bit in the identity is refused", () => {
-  const files = filesOf(twoGroups());
-  for (let at = 0; at < files.identity.length; at++) {
-    for (let bit = 0; bit < 8; bit++) {
-      const run = restarted(MemoryDisk.of({ ...files, identity: flipped(files.identity, at, bit) }));
-      expect(run.fault).toMatchObject({ type: "corrupt", file: "identity" });
+test("a header of which both copies are damaged follows from the log before it", () => {
+  for (const file of ["log-0000000001", "log-0000000002", "log-0000000003"]) {
+    const disk = MemoryDisk.of({ ...WHOLE, [file]: flipped(flipped(WHOLE[file]!, 30, 1), 4096 + 30, 1) });
+    expectWhole(disk, [{ file, offset: 0 }, { file, offset: 4096 }], file);
+  }
+});
+
+test("a flipped bit where nothing was written means nothing", () => {
+  for (const [file, at] of [["log-0000000001", 8500], ["log-0000000003", 9200], ["log-0000000004", 8300]] as const) {
+    expectWhole(MemoryDisk.of({ ...WHOLE, [file]: flipped(WHOLE[file]!, at, 2) }), [], `byte ${at} of ${file}`);
+  }
+});
+
+test("a block of records that cannot be read is found; one of a header is mended", () => {
+  for (const [file, record] of [["log-0000000001", 0], ["log-0000000002", 3], ["log-0000000003", 4]] as const) {
+    expectCut(MemoryDisk.of(WHOLE).makeUnreadable(file, 8192), record, { file, offset: 8192 }, file);
+    for (const offset of [0, 4096]) {
+      expectWhole(MemoryDisk.of(WHOLE).makeUnreadable(file, offset), [{ file, offset }], `${offset} of ${file}`);
     }
   }
 });
 
-test("a flipped bit in the hard state is refused in the newest slot, and harmless in the older one", () => {
-  const files = filesOf(twoGroups());
-  for (let at = 0; at < 512; at++) {
-    // The rest is one field of zeros: a bit a byte will do.
-    for (let bit = at < 201 ? 0 : at % 8; bit < 8; bit += at < 201 ? 1 : 8) {
-      const newest = restarted(MemoryDisk.of({ ...files, term: flipped(files.term, at, bit) }));
-      expect(newest.fault).toMatchObject({ type: "corrupt", file: "term", offset: 0 });
-      const older = restarted(MemoryDisk.of({ ...files, term: flipped(files.term, 4096 + at, bit) }));
-      expect(older.recovered.hardState).toEqual(hardState(1, "a"));
-    }
-  }
-});
-
-test("every truncated identity is refused, and so is one with a byte too many", () => {
-  const files = filesOf(twoGroups());
-  for (let size = 0; size < files.identity.length; size++) {
-    const run = restarted(MemoryDisk.of({ ...files, identity: files.identity.subarray(0, size) }));
-    expect(run.fault).toMatchObject({ type: "corrupt", file: "identity" });
-  }
-  const longer = restarted(MemoryDisk.of({ ...files, identity: Uint8Array.of(...files.identity, 0) }));
-  expect(longer.fault).toMatchObject({ type: "corrupt", file: "identity" });
-  const huge = restarted(MemoryDisk.of({ ...files, identity: new Uint8Array(100_000) }));
-  expect(huge.fault).toMatchObject({ type: "corrupt", file: "identity", offset: 0 });
-});
-
-test("a damaged record in the middle names its file and offset, and the record that vouches for it", () => {
-  const files = filesOf(twoGroups());
-  const run = restarted(MemoryDisk.of({ ...files, log: zeroed(files.log, 4100, 4110) }));
-  expect(run.fault).toEqual({
-    type: "corrupt", file: "log", offset: 4096,
-    detail:
-      'the rule "a header\'s checksum matches" is broken, ' +
-      "although the record at 4400 vouches for everything below 4400",
+test("a block that cannot be read is never taken for torn, not even where nothing vouches for it", () => {
+  const run = bootstrapped(OPTIONS, OF_THREE);
+  run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1, payload(24))] })).settle();
+  const again = restarted(run.disk.makeUnreadable("log-0000000001", 8192));
+  expect(again.recovered).toMatchObject({
+    damage: [{ type: "corrupt", file: "log-0000000001", offset: 8192 }],
+    lost: { term: 1, index: Number.MAX_SAFE_INTEGER }, log: { last: { index: 0 } },
   });
-  expect(run.orders).toEqual([]);
 });
 
-test("a whole group that vanished is refused, if anything after it remains", () => {
-  const files = filesOf(twoGroups());
-  const run = restarted(MemoryDisk.of({ ...files, log: zeroed(files.log, 4248, 4400) }));
-  expect(run.fault).toMatchObject({ type: "corrupt", file: "log", offset: 4248 });
-});
-
-test("the mark of a group with a torn payload still vouches", () => {
-  const files = filesOf(twoGroups(false));
-  // Of the second group only the first header is intact; it knows that the first group was durable.
-  const log = zeroed(zeroed(files.log, 4312, 4464), 4096, 4100);
-  expect(restarted(MemoryDisk.of({ ...files, log })).fault).toMatchObject({ type: "corrupt", offset: 4096 });
-});
-
-test("a log cut short is a torn tail if no record vouches for what is missing", () => {
-  const files = filesOf(twoGroups());
-  for (const size of [4380, 4401, 4447]) {
-    const run = restarted(MemoryDisk.of({ ...files, log: files.log.subarray(0, size) }));
-    expect(run.fault).toBeNull();
-    expect(logOf(run).length).toBe(size === 4380 ? 2 : 3);
-    run.persist(order(1, { entries: [entry(1, logOf(run).length + 1)] })).settle();
-    expect(run.persisted).toEqual([1]);
-  }
-});
-
-test("both slots of the hard state damaged is corruption, and so are slots that do not alternate", () => {
-  const files = filesOf(twoGroups());
-  const both = flipped(flipped(files.term, 20, 0), 4096 + 20, 0);
-  expect(restarted(MemoryDisk.of({ ...files, term: both })).fault).toMatchObject({ type: "corrupt", file: "term" });
-  const copied = files.term.slice();
-  copied.set(files.term.subarray(0, 512), 4096);
-  const misplaced = restarted(MemoryDisk.of({ ...files, term: copied.fill(0, 0, 512) }));
-  expect(misplaced.fault).toMatchObject({ type: "corrupt", file: "term" });
-});
-
-test("a missing file is corruption where another promises it", () => {
-  const files = filesOf(twoGroups());
-  for (const missing of ["identity", "term", "log"] as const) {
-    const { [missing]: _, ...others } = files;
-    expect(restarted(MemoryDisk.of(others)).fault).toMatchObject({ type: "corrupt", file: missing, offset: 0 });
-  }
-});
-
-test("a directory of another node is refused by name", () => {
-  const files = filesOf(twoGroups());
-  const another = restarted(MemoryDisk.of(files), { ...OPTIONS, node: "b" as NodeId });
-  expect(another.fault).toEqual({ type: "wrongIdentity", file: "identity", found: "node a", expected: "node b" });
-});
-
-test("a log or a hard state of another life of the disk is refused", () => {
-  const files = filesOf(twoGroups());
-  const incarnation = "ffffffffffffffff" as typeof IDENTITY.incarnation;
-  const other = bootstrapped(OPTIONS, {
-    ...IDENTITY, incarnation, cluster: { ...IDENTITY.cluster!, founders: [{ node: IDENTITY.node, incarnation }] },
+test("a block behind the end that cannot be read is said, and not used again", () => {
+  const large = { ...OPTIONS, limits: { ...OPTIONS.limits, segmentBytes: SEGMENT_HEADER_SIZE + 8192 } };
+  const run = bootstrapped(large, OF_THREE);
+  run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1, payload(24))] })).settle();
+  const again = restarted(run.disk.makeUnreadable("log-0000000001", 12288), large);
+  expect(again.recovered).toMatchObject({
+    damage: [{ type: "corrupt", file: "log-0000000001", offset: 12288 }], lost: null, log: { last: id(1, 1) },
   });
-  for (const file of ["term", "log"] as const) {
-    const run = restarted(MemoryDisk.of({ ...files, [file]: filesOf(other)[file] }));
-    expect(run.fault).toMatchObject({ type: "wrongIdentity", file });
-  }
+  again.persist(order(1, { entries: [entry(1, 2)] }));
+  expect(again.orders[0]!.operation).toMatchObject({ file: "log-0000000002" });
+  again.settle();
+  expect(restarted(again.disk, large).recovered).toMatchObject({ damage: [], log: { last: id(1, 2) } });
 });
 
-test("another version of each file is refused by its number", () => {
-  const files = filesOf(twoGroups());
-  const blocks = { identity: files.identity.length, term: 512, log: 4096 };
-  const expected = { identity: IDENTITY_VERSION, term: TERM_VERSION, log: LOG_VERSION };
-  for (const file of ["identity", "term", "log"] as const) {
-    const bytes = files[file].slice();
-    const found = expected[file] - 1;
-    bytes[8] = found;
-    const block = new DataView(bytes.buffer, 0, blocks[file]);
-    block.setUint32(12, crc32c(bytes, 16, blocks[file], crc32c(bytes, 0, 12)), true);
-    const run = restarted(MemoryDisk.of({ ...files, [file]: bytes }));
-    expect(run.fault).toEqual({ type: "wrongVersion", file, found, expected: expected[file] });
+test("a segment cut short is found, wherever it was cut", () => {
+  for (const { file, from, end } of RECORDS) {
+    const record = RECORDS.findIndex((one) => one.file === file && one.from === from);
+    for (const size of [from, from + 10, from + 64, end - 1]) {
+      const disk = MemoryDisk.of({ ...WHOLE, [file]: WHOLE[file]!.subarray(0, size) });
+      if (size < end) expectCut(disk, record, { file }, `${file} of ${size} bytes`);
+    }
   }
+  // No more than unused room is missing.
+  const cut = MemoryDisk.of({ ...WHOLE, "log-0000000003": WHOLE["log-0000000003"]!.subarray(0, 9200) });
+  expectWhole(cut, [{ file: "log-0000000003", offset: 9200 }], "unused room");
+});
+
+test("a segment that is missing is missed", () => {
+  for (const [file, record] of [["log-0000000001", 0], ["log-0000000002", 3], ["log-0000000003", 4]] as const) {
+    const { [file]: _, ...others } = WHOLE;
+    const run = restarted(MemoryDisk.of(others), SMALL);
+    expect(logOf(run), file).toEqual(WORDS.slice(0, record));
+    expect(run.recovered.damage.length, file).toBe(1);
+    expect(lostWith(LAST, run.recovered.lost), file).toEqual(run.recovered.lost);
+    expect(restarted(run.disk, SMALL).recovered, file).toMatchObject({ damage: [], lost: run.recovered.lost });
+  }
+  const files = Object.entries(WHOLE).filter(([file]) => !file.startsWith("log-"));
+  const none = restarted(MemoryDisk.of(Object.fromEntries(files)), SMALL);
+  expect(none.recovered).toMatchObject({
+    damage: [{ file: "log-0000000001", offset: 0 }], lost: { term: 1, index: Number.MAX_SAFE_INTEGER },
+  });
+});
+
+test("whoever may be the only voter refuses to start, and touches nothing", () => {
+  const files = filesOf(threeSegments(IDENTITY));
+  const disk = MemoryDisk.of({ ...files, "log-0000000002": flipped(files["log-0000000002"]!, 8300, 1) });
+  const before = disk.digest();
+  const run = restarted(disk, SMALL);
+  expect(run.fault).toMatchObject({ type: "corrupt", file: "log-0000000002", offset: 8192 });
+  expect(disk.digest()).toBe(before);
+});
+
+test("damage that takes the last group and all that is behind it is found by what the hard state's file vouches for", () => {
+  const file = "log-0000000003";
+  const overwritten = WHOLE[file]!.slice().fill(0xab, 8256 + 800);
+  const run = restarted(MemoryDisk.of({ ...WHOLE, [file]: overwritten }), SMALL);
+  expect(logOf(run)).toEqual(WORDS.slice(0, 5));
+  // Nothing tells how far the log went on.
+  expect(run.recovered.lost).toEqual({ term: 1, index: Number.MAX_SAFE_INTEGER });
+  expect(run.recovered.damage).toMatchObject([{ file, offset: 8256 + 800 }]);
+});
+
+test("the last group, for which nothing vouches yet, is the one that looks torn", () => {
+  const run = bootstrapped(SMALL, OF_THREE);
+  run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1, payload(24))] })).settle();
+  run.persist(order(2, { entries: [entry(1, 2, payload(24))] })).settle();
+  const files = filesOf(run);
+  const damaged = { ...files, "log-0000000001": flipped(files["log-0000000001"]!, 8280 + 70, 1) };
+  const again = restarted(MemoryDisk.of(damaged), SMALL);
+  expect(again.recovered).toMatchObject({ damage: [], lost: null, tornBytes: 64, log: { last: id(1, 1) } });
+});
+
+test("damage to what the snapshot has costs nothing, if a later segment can be read", () => {
+  const run = threeSegments();
+  const member = restarted(run.disk, SMALL);
+  storeSnapshot(member, id(1, 4), ["a", "b", "c"]);
+  const files = filesOf(member.settle());
+  const damaged = { ...files, "log-0000000001": flipped(files["log-0000000001"]!, 8300, 1) };
+  const again = restarted(MemoryDisk.of(damaged), SMALL);
+  expect(again.recovered).toMatchObject({
+    damage: [{ file: "log-0000000001", offset: 8280 }], lost: null, log: { base: id(1, 3), last: LAST },
+  });
+  expect(again.segments).not.toContain("log-0000000001");
+  expect(restarted(again.disk, SMALL).recovered).toMatchObject({ damage: [], log: { base: id(1, 3), last: LAST } });
+});
+
+test("damage to what the snapshot has, with nothing to read behind it: the log starts anew", () => {
+  const member = restarted(threeSegments().disk, SMALL);
+  storeSnapshot(member, id(1, 5), ["a", "b", "c"]);
+  const files = filesOf(member.settle());
+  const damaged = flipped(files["log-0000000003"]!, 8300, 1);
+  const again = restarted(MemoryDisk.of({ ...files, "log-0000000003": damaged }), SMALL);
+  expect(again.recovered).toMatchObject({
+    damage: [{ file: "log-0000000003", offset: 8192 }], lost: LAST, log: { base: id(1, 5), last: id(1, 5) },
+  });
+  const once = restarted(again.disk, SMALL);
+  expect(once.recovered).toMatchObject({ damage: [], lost: LAST, log: { base: id(1, 5), last: id(1, 5) } });
+  once.persist(order(1, { hardState: hardState(2, null), entries: [entry(2, 6, payload(700))] })).settle();
+  expect(restarted(once.disk, SMALL).recovered.log.last).toEqual(id(2, 6));
 });
 
 // Records that are intact and yet cannot follow: written with the writer of records alone, past the log's own laws.
@@ -202,70 +245,74 @@ interface Forged {
   readonly generation?: number;
 }
 
-/** The log of twoGroups (last entry 1/3), with one more intact record at its end. */
-function withRecord(forged: Forged): MemoryDisk {
-  const files = filesOf(twoGroups());
-  const view = new DataView(files.log.buffer);
-  const offset = RECORDS[5];
-  const mark = { through: forged.through ?? CLOSING_MARK, generation: forged.generation ?? 2 };
-  const id = { term: forged.term as Term, index: forged.index as LogIndex };
-  const body = { kind: forged.kind, entry: id, payload: new Uint8Array(0) };
+/** One segment with 1/1 and 1/2, closed, and one more intact record at its end. */
+function withRecord(forged: Forged): { readonly disk: MemoryDisk; readonly offset: number } {
+  const run = bootstrapped(SMALL, OF_THREE);
+  run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1)] })).settle();
+  run.persist(order(2, { entries: [entry(1, 2)] })).settle();
+  const files = filesOf(run.close());
+  const bytes = files["log-0000000001"]!.slice();
+  const header = decodeSegmentHeader(bytes, "log-0000000001", 0);
+  if (!header.ok) throw new Error("the header is intact");
+  const previous = new DataView(bytes.buffer).getUint32(SEGMENT_HEADER_SIZE + 64, true);
+  const entryId: EntryId = { term: forged.term as Term, index: forged.index as LogIndex };
+  const mark = { through: forged.through ?? 128, generation: forged.generation ?? 2 };
   const record = new Uint8Array(recordSize(0));
-  const previous = view.getUint32(CLOSING_MARK, true);
-  writeRecord(record, 0, view.getUint32(12, true), body, { offset, previous, mark });
-  files.log.set(record, offset);
-  return MemoryDisk.of(files);
+  const body = { kind: forged.kind, entry: entryId, payload: new Uint8Array(0) };
+  writeRecord(record, 0, header.value.seed, body, { position: 128, previous, mark });
+  bytes.set(record, SEGMENT_HEADER_SIZE + 128);
+  return { disk: MemoryDisk.of({ ...files, "log-0000000001": bytes }), offset: SEGMENT_HEADER_SIZE + 128 };
 }
 
 test("the forger's records are taken where they break no rule", () => {
-  const run = restarted(withRecord({ kind: "noop", term: 1, index: 4 }));
-  expect(run.recovered.log.last).toEqual({ term: 1, index: 4 });
+  expect(restarted(withRecord({ kind: "noop", term: 1, index: 3 }).disk, SMALL).recovered).toMatchObject({
+    damage: [], log: { last: id(1, 3) },
+  });
 });
 
-test.each<[string, Forged, string]>([
-  ["a gap", { kind: "noop", term: 1, index: 5 }, "log"],
-  ["an entry for the second time", { kind: "noop", term: 1, index: 3 }, "log"],
-  ["an entry without a term", { kind: "noop", term: 0, index: 4 }, "log"],
-  ["a term above the current one", { kind: "noop", term: 2, index: 4 }, "log"],
-  ["a truncation that keeps more than there is", { kind: "truncation", term: 1, index: 4 }, "log"],
-  ["a truncation that keeps another entry", { kind: "truncation", term: 7, index: 2 }, "log"],
-  ["a mark that knows another last entry", { kind: "mark", term: 1, index: 2 }, "log"],
-  ["a mark that falls", { kind: "noop", term: 1, index: 4, through: 4096 }, "log"],
-  ["a hard state that falls", { kind: "noop", term: 1, index: 4, generation: 1 }, "log"],
-  ["a hard state that was never written", { kind: "noop", term: 1, index: 4, generation: 3 }, "term"],
-])("an intact record that contradicts the log is corruption: %s", (_name, forged, file) => {
-  const fault = restarted(withRecord(forged)).fault;
-  expect(fault).toMatchObject({ type: "corrupt", file, ...(file === "log" ? { offset: RECORDS[5] } : {}) });
+test.each<[string, Forged]>([
+  ["a gap", { kind: "noop", term: 1, index: 4 }],
+  ["an entry for the second time", { kind: "noop", term: 1, index: 2 }],
+  ["an entry without a term", { kind: "noop", term: 0, index: 3 }],
+  ["a term above the current one", { kind: "noop", term: 2, index: 3 }],
+  ["a truncation that keeps more than there is", { kind: "truncation", term: 1, index: 3 }],
+  ["a truncation that keeps another entry", { kind: "truncation", term: 7, index: 1 }],
+  ["a mark that knows another last entry", { kind: "mark", term: 1, index: 1 }],
+  ["a mark that falls", { kind: "noop", term: 1, index: 3, through: 0 }],
+  ["a hard state that falls", { kind: "noop", term: 1, index: 3, generation: 1 }],
+])("an intact record that contradicts the log is damage: %s", (_name, forged) => {
+  const { disk, offset } = withRecord(forged);
+  const run = restarted(disk, SMALL);
+  expect(run.recovered.damage).toMatchObject([{ type: "corrupt", file: "log-0000000001", offset }]);
+  expect(run.recovered.log.last).toEqual(id(1, 2));
 });
 
-test("a falling term is corruption", () => {
-  const run = bootstrapped();
-  run.persist(order(1, { hardState: hardState(5, null), entries: [entry(5, 1)] })).settle();
-  run.take((storage) => storage.close()).settle();
-  const files = filesOf(run);
-  const log = new LogFile({ seed: new DataView(files.log.buffer).getUint32(12, true), base: NO_ENTRY });
-  expect(log.contradiction({
-    kind: "noop", offset: log.end, checksum: 0, previous: log.checksum, payloadSize: 0, payloadChecksum: 0,
-    mark: log.marked, entry: { term: 1 as Term, index: 1 as LogIndex },
-  })).toBeNull();
-  const record = new Uint8Array(64);
-  const view = new DataView(files.log.buffer);
-  writeRecord(record, 0, log.seed, {
-    kind: "noop", entry: { term: 4 as Term, index: 2 as LogIndex }, payload: new Uint8Array(0),
-  }, { offset: 4224, previous: view.getUint32(4160, true), mark: { through: 4160, generation: 2 } });
-  files.log.set(record, 4224);
-  expect(restarted(MemoryDisk.of(files)).fault).toMatchObject({ type: "corrupt", file: "log", offset: 4224 });
+test("a record that knows of a hard state that is not there: a vote may be lost, refused", () => {
+  const { disk } = withRecord({ kind: "noop", term: 1, index: 3, generation: 9 });
+  expect(restarted(disk, SMALL).fault).toMatchObject({ type: "corrupt", file: "term" });
+});
+
+test("a segment that does not go on where the one before it ends is damage", () => {
+  const file = "log-0000000002";
+  const header = decodeSegmentHeader(WHOLE[file]!, file, 0);
+  if (!header.ok) throw new Error("the header is intact");
+  for (const change of [{ previous: 7 }, { base: id(1, 2) }, { start: header.value.start + 8 }]) {
+    const bytes = WHOLE[file]!.slice();
+    bytes.set(encodeSegmentHeader(header.value.owner, { ...header.value, ...change }));
+    const run = restarted(MemoryDisk.of({ ...WHOLE, [file]: bytes }), SMALL);
+    expect(run.recovered.damage.length).toBeGreaterThan(0);
+    expect(logOf(run)).toEqual(WORDS.slice(0, 3));
+    expect(lostWith(LAST, run.recovered.lost)).toEqual(run.recovered.lost);
+  }
 });
 
 test("a payload that looks like a record is none, at its place or any other", () => {
-  const run = bootstrapped();
-  const donor = filesOf(twoGroups()).log.subarray(4096, 4464);
-  run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1, donor.slice())] }));
-  while (run.persisted.length < 1) run.perform();
+  const run = bootstrapped(SMALL, OF_THREE);
+  const donor = WHOLE["log-0000000001"]!.slice(8192, 8432);
+  run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1, donor)] })).settle();
   const files = filesOf(run);
+  const torn = files["log-0000000001"]!.slice().fill(0, 8192, 8256);
   // Its own record is torn: the scan walks right through the embedded copies.
-  const again = restarted(MemoryDisk.of({ ...files, log: zeroed(files.log, 4096, 4160) }));
-  expect(again.fault).toBeNull();
-  expect(again.recovered.log.last.index).toBe(0);
-  expect(again.recovered.tornBytes).toBeGreaterThan(300);
+  const again = restarted(MemoryDisk.of({ ...files, "log-0000000001": torn }), SMALL);
+  expect(again.recovered).toMatchObject({ damage: [], tornBytes: 0, log: { last: { index: 0 } } });
 });

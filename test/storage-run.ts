@@ -28,6 +28,15 @@ export const IDENTITY: Identity = {
   },
 };
 
+/** Node a of a cluster of three: what its disk loses it can get from the others. */
+export const OF_THREE: Identity = {
+  ...IDENTITY,
+  cluster: {
+    id: IDENTITY.cluster!.id,
+    founders: ["a", "b", "c"].map((node) => ({ node: node as NodeId, incarnation: IDENTITY.incarnation })),
+  },
+};
+
 /** Small segments, of 4096 bytes of records, so that little runs cross them. */
 export const OPTIONS: StorageOptions = {
   node: NODE_A,

@@ -7,8 +7,8 @@ import { PlainDatabase } from "./plain-database.ts";
 import { type StorageRun, configurationOf } from "./storage-run.ts";
 
 /** A snapshot as of this entry. */
-export function pointAt(entry: EntryId): SnapshotPoint {
-  return { entry, configuration: configurationOf(["a"]) };
+export function pointAt(entry: EntryId, voters: readonly string[] = ["a"]): SnapshotPoint {
+  return { entry, configuration: configurationOf(voters) };
 }
 
 /** What it contains: a page or two. */
@@ -17,8 +17,8 @@ export function databaseAt({ term, index }: EntryId): PlainDatabase {
 }
 
 /** A snapshot of the node's own; as far as handing out the operations. */
-export function storeSnapshot(run: StorageRun, entry: EntryId): void {
-  run.take((storage) => storage.checkpoint(pointAt(entry), databaseAt(entry).cut(null)));
+export function storeSnapshot(run: StorageRun, entry: EntryId, voters: readonly string[] = ["a"]): void {
+  run.take((storage) => storage.checkpoint(pointAt(entry, voters), databaseAt(entry).cut(null)));
 }
 
 /** The snapshot of an entry as another member would send it. */

@@ -22,6 +22,8 @@ export interface FoundSegment {
   readonly missingAt: readonly number[];
   /** What was found damaged of its header. */
   readonly faults: readonly StorageFault[];
+  /** Whether a copy cannot be read: no torn write leaves that behind. */
+  readonly isHidden: boolean;
   /** Both copies can be read, and neither is damaged: if there is no header, there never was one. */
   readonly isSound: boolean;
 }
@@ -63,9 +65,11 @@ function* findSegment(file: string, sequence: number, owner: Owner): DiskProcedu
   let header: FoundHeader | null = null;
   const missingAt: number[] = [];
   const faults: StorageFault[] = [];
+  let isHidden = false;
   for (const at of COPIES) {
     const end = at + HEADER_COPY_SIZE;
     const isThere = size >= end && window.unreadableIn(at, end) === null;
+    isHidden ||= !isThere;
     const copy = isThere ? judgeCopy(bytes.subarray(at, end), file, at, sequence) : unreadable(file, at, size);
     if (copy.ok && copy.value !== null) {
       const foreign = foreignOwner(file, copy.value.owner, owner);
@@ -78,7 +82,8 @@ function* findSegment(file: string, sequence: number, owner: Owner): DiskProcedu
     if (copy.fault.type !== "corrupt") return copy;
     faults.push(copy.fault);
   }
-  return { ok: true, value: { sequence, file, size, header, missingAt, faults, isSound: faults.length === 0 } };
+  const isSound = faults.length === 0;
+  return { ok: true, value: { sequence, file, size, header, missingAt, faults, isHidden, isSound } };
 }
 
 function unreadable(file: string, offset: number, size: number): Judged<null> {

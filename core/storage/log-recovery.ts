@@ -82,7 +82,7 @@ export function* judgeLog(source: LogSource): DiskProcedure<Judged<JudgedLog>> {
     if (read !== null && read.log.entries.base.term > high) {
       return brokenRule(read.log.current.file, 0, "the base's term is at most the current term");
     }
-    if (fault === null && read !== null) return judgedWhole(segments, read, damage, unneeded);
+    if (fault === null && read !== null) return judgedWhole(source.term, segments, read, damage, unneeded);
     if (fault !== null) damage.push(fault);
     const stoppedAt = read?.stoppedAt ?? at;
     const later = laterSegment(segments, stoppedAt, read, source.snapshot);
@@ -111,10 +111,11 @@ function laterSegment(
 
 /** The log ends where it ended. */
 function judgedWhole(
-  segments: readonly FoundSegment[], read: Replay, damage: readonly StorageFault[], unneeded: readonly FoundSegment[],
+  term: TermSlot, segments: readonly FoundSegment[], read: Replay, damage: readonly StorageFault[],
+  unneeded: readonly FoundSegment[],
 ): Judged<JudgedLog> {
   const { log, configurations, stoppedAt, torn, unusable } = read;
-  const { headers, faults } = headersOf(segments, log);
+  const { headers, faults } = headersOf(segments, log, term);
   const ready = readyAfter(segments, stoppedAt);
   const cut = segments.slice(stoppedAt + 1).filter((segment) => !ready.includes(segment));
   const mayFollow = torn.filter(({ file }) => !cut.some((found) => found.file === file));
@@ -140,7 +141,7 @@ function* judgedDamaged(
   const highest = known === null || known.term > currentTerm ? { term: currentTerm, index: NO_END } : known;
   // Before the first term there was nothing to lose.
   const lost = currentTerm === 0 || lostWith(kept, highest) === kept ? null : highest;
-  const { headers, faults } = isBehind ? { headers: [], faults: [] } : headersOf(segments, log);
+  const { headers, faults } = isBehind ? { headers: [], faults: [] } : headersOf(segments, log, term);
   const repairs: LogRepairs = {
     headers, torn: [], unneeded, ready: [],
     cut: isBehind ? segments.filter((found) => !unneeded.includes(found)) : segments.slice(stoppedAt + 1),
@@ -200,11 +201,14 @@ function voidLog(found: readonly FoundSegment[], base: EntryId, vouchedThrough: 
 
 /** The headers of the log's segments that lack a copy, and what was found damaged of them. */
 function headersOf(
-  segments: readonly FoundSegment[], log: Log,
+  segments: readonly FoundSegment[], log: Log, { vouched }: TermSlot,
 ): { readonly headers: LogRepairs["headers"]; readonly faults: readonly StorageFault[] } {
   const used = segments.filter(({ sequence }) => log.segments.some((segment) => segment.sequence === sequence));
   const headers = used.flatMap((found) => found.missingAt.map((offset) => ({ found, offset })));
-  return { headers, faults: used.flatMap(({ faults }) => faults) };
+  // One that was being written is torn, no more.
+  const isDurable = Math.max(vouched.through, log.marked.through) > log.current.start;
+  const damaged = used.filter(({ file, isHidden }) => isDurable || isHidden || file !== log.current.file);
+  return { headers, faults: damaged.flatMap(({ faults }) => faults) };
 }
 
 /** The files behind the last segment, without a gap, of which nothing is damaged. */

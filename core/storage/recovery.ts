@@ -125,6 +125,8 @@ function* judge(
   const log = yield* judgeLog({ owner, term, names, snapshot: snapshot?.entry ?? null, chunkBytes });
   if (!log.ok) return log;
   const { base, last } = log.value.log.entries;
+  // What a torn write may have left behind is damage only if the log knows that it was durable.
+  if (log.value.log.marked.generation >= term.generation) damage.push(...read.value.torn);
   damage.push(...log.value.damage);
   const lost = lostWith(term.lost, log.value.lost);
   const lostWhole = lostWith(lost, last, snapshot?.entry ?? null);

@@ -5,7 +5,7 @@
  *
  * Each slot stands there twice, written at once, in blocks of their own: what nobody else can give back, a vote, is not
  * lost with one block. Generation g stands in slot g % 2; slot 0 at 0 and 4096, slot 1 at 8192 and 12288. Each copy is
- * a block (block.ts) of 512 bytes:
+ * a block (block.ts) of 512 bytes, then zeros:
  *
  *    0   8  magic "qliteter"
  *    8   4  version, 3
@@ -81,6 +81,8 @@ export interface FoundTerm {
   readonly slot: TermSlot;
   /** What was found damaged, beside a copy that is not. */
   readonly damage: readonly StorageFault[];
+  /** The same, but a torn write may have left it behind: unless the log knows the newest state to be durable. */
+  readonly torn: readonly StorageFault[];
   /** Where a copy of the newest state is missing. */
   readonly missingAt: readonly number[];
 }
@@ -90,7 +92,7 @@ export function slotOffset(generation: number): number {
   return (generation % 2) * SLOT_DISTANCE;
 }
 
-/** One copy. */
+/** One copy, as a whole block: the disk may be unable to read what it had there. */
 export function encodeSlotCopy(owner: Owner, slot: TermSlot): Uint8Array {
   invariant(slot.generation >= FIRST_SLOT.generation, "generations begin at 1");
   const { generation, hardState, lost, isQuarantined, vouched } = slot;
@@ -98,13 +100,15 @@ export function encodeSlotCopy(owner: Owner, slot: TermSlot): Uint8Array {
   writeMember(writer.u64(generation).u64(hardState.currentTerm), hardState.votedFor);
   writer.u8(isQuarantined ? 1 : 0).raw(new Uint8Array(6)).u64(lost?.term ?? 0).u64(lost?.index ?? 0);
   writer.u64(vouched.through).u64(vouched.last.term).u64(vouched.last.index);
-  return sealBlock(writer, SLOT_SIZE);
+  const bytes = new Uint8Array(COPY_DISTANCE);
+  bytes.set(sealBlock(writer, SLOT_SIZE));
+  return bytes;
 }
 
 /** Both copies, to be written at `slotOffset` of the generation. */
 export function encodeSlot(owner: Owner, slot: TermSlot): Uint8Array {
   const copy = encodeSlotCopy(owner, slot);
-  const bytes = new Uint8Array(COPY_DISTANCE + SLOT_SIZE);
+  const bytes = new Uint8Array(SLOT_DISTANCE);
   for (const at of COPIES) bytes.set(copy, at);
   return bytes;
 }
@@ -246,8 +250,12 @@ function judgeOlder(slot: TermSlot, older: TermSlot | null, copies: readonly Cop
 
 function foundOf(slot: TermSlot, copies: readonly Copy[]): FoundTerm {
   const missing = copies.filter(({ judged }) => !judged?.ok || judged.value.generation !== slot.generation);
-  const damage = missing.flatMap(({ judged }) => (judged !== null && !judged.ok ? [judged.fault] : []));
-  return { slot, damage, missingAt: missing.map(({ offset }) => offset) };
+  const faultsOf = (some: readonly Copy[]): StorageFault[] => {
+    return some.flatMap(({ judged }) => (judged !== null && !judged.ok ? [judged.fault] : []));
+  };
+  const damage = faultsOf(missing.filter(({ isReadable }) => !isReadable));
+  const torn = faultsOf(missing.filter(({ isReadable }) => isReadable));
+  return { slot, damage, torn, missingAt: missing.map(({ offset }) => offset) };
 }
 
 function placeOf(offset: number): BlockPlace {
