@@ -22,6 +22,8 @@ export interface Mutant {
   /** What the simulator runs over: the page model unless the patch is in the SQLite engine. */
   readonly database: DatabaseKind;
   readonly patches: readonly Patch[];
+  /** A test that fails with it: its file, " > ", its name. */
+  readonly failing?: string;
   /** A control changes nothing that matters: it must survive. */
   readonly isControl: boolean;
 }

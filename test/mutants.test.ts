@@ -23,6 +23,18 @@ test("each mutant has a name of its own, and one is a control", () => {
   expect(MUTANTS.some(({ isControl }) => isControl)).toBe(true);
 });
 
+test.each(MUTANTS.filter(({ failing }) => failing !== undefined))("$name: the test that fails with it is there", ({
+  failing,
+}) => {
+  const [file = "", ...name] = failing!.split(" > ");
+  const text = readFileSync(join(root, file), "utf8").replace(/"\s*\+\s*"/g, "");
+  expect(text).toMatch(/test/);
+  // Of a name with a place for its case, as much as stands before that.
+  const said = name.join(" > ");
+  const names = [...text.matchAll(/\(\s*["`](.*?)["`],/g)].map(([, one = ""]) => one.split(/%s|\$\{/)[0]!);
+  expect(names.some((one) => one.length > 10 && said.startsWith(one)), said).toBe(true);
+});
+
 test("a patch applies only where its old text occurs exactly once", () => {
   const patch = { file: "", before: "one", after: "two" };
   expect(applyPatch("one", patch)).toBe("two");

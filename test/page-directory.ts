@@ -106,7 +106,8 @@ export class PageDirectory {
       if (effect.type === "RestoreStarted") database = new PlainDatabase(effect.pageSize, effect.pageCount, pages);
       if (effect.type === "PagesRestored") {
         for (const { number, bytes } of effect.pages) {
-          invariant(!pages.has(number), "each page comes once");
+          const isThere = database !== null && number <= database.pageCount;
+          invariant(isThere && !pages.has(number), "each page that there is comes once");
           pages.set(number, bytes);
         }
       }

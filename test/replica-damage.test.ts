@@ -5,6 +5,7 @@
 import { expect, test } from "vitest";
 import { DEFAULT_LIMITS } from "../core/raft/boundary.ts";
 import type { ReplicaEffect } from "../core/replica/boundary.ts";
+import { Random } from "../core/random.ts";
 import type { EntryId } from "../core/types.ts";
 import { type Host, ReplicaCluster, type Settings } from "./replica-cluster.ts";
 
@@ -193,13 +194,14 @@ test.each(["identity", "term"])("a byte that rots in the %s is mended from its s
   const cluster = running(["a", "b", "c"], {}, 3);
   const { followers: [host] } = roles(cluster);
   cluster.kill(host.id);
-  const intact = host.disk.bytesOf(file)!;
+  const { length } = host.disk.bytesOf(file)!;
   cluster.spoil(host.id, file, 20);
   expect(recover(cluster, host)).toMatchObject({ lost: null, damage: [{ type: "corrupt", file }] });
-  expect(host.disk.bytesOf(file)).toEqual(intact);
+  cluster.kill(host.id);
+  expect(recover(cluster, host)).toMatchObject({ lost: null, damage: [] });
   // With both gone nobody knows any more who this is, or whom it has voted for.
   cluster.kill(host.id);
-  cluster.spoil(host.id, file, ...Array.from({ length: intact.length / 64 }, (_, at) => at * 64));
+  cluster.spoil(host.id, file, ...Array.from({ length: length / 64 }, (_, at) => at * 64));
   cluster.start(host.id);
   cluster.settle();
   expect(host.halt).toMatchObject({ type: "storage", fault: { type: "corrupt", file } });
@@ -224,4 +226,85 @@ test("a sync that fails ends the node: not a word leaves it afterwards, and what
   cluster.fails = () => null;
   cluster.pass(5000);
   expect(after).toEqual([]);
+});
+
+test("wherever a crash comes while a damaged log is cut, what is lost is known afterwards", () => {
+  const harmed = (): { cluster: ReplicaCluster; host: Host } => {
+    const cluster = running(["a", "b", "c"], {}, 12);
+    const { followers: [host] } = roles(cluster);
+    cluster.kill(host.id);
+    cluster.spoil(host.id, "log-0000000001", HEADERS + 500);
+    return { cluster, host };
+  };
+  const { cluster, host } = harmed();
+  let operations = 0;
+  cluster.fails = (one) => {
+    if (one === host) operations += 1;
+    return null;
+  };
+  expect(recover(cluster, host).lost).toEqual({ term: 1, index: 13 });
+  expect(operations).toBeGreaterThan(10);
+  for (let before = 1; before < operations; before++) {
+    const again = harmed();
+    again.cluster.start(again.host.id);
+    for (let done = 0; done < before; done++) again.cluster.work(again.host.id);
+    again.cluster.crash(again.host.id, Random.fromNumber(before));
+    const { lost, last } = recover(again.cluster, again.host);
+    expect(lost, `after ${before} operations`).toEqual({ term: 1, index: 13 });
+    expect(last.index).toBeLessThan(13);
+  }
+});
+
+test("what a majority has acknowledged survives the loss of power of all", () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    const random = Random.fromNumber(seed);
+    const cluster = new ReplicaCluster(["a", "b", "c"], seed);
+    let committed: readonly unknown[] = [];
+    for (let life = 0; life < 4; life++) {
+      cluster.startAll();
+      cluster.runUntil(() => cluster.leader() !== null && cluster.leader()!.applied.length > committed.length);
+      const leader = cluster.leader()!;
+      expect(leader.applied.slice(0, committed.length), `seed ${seed}, life ${life}`).toEqual(committed);
+      // One segment and a half, of which the last are on their way.
+      for (let number = 1; number < 12; number++) {
+        cluster.propose(leader.id, number, number - 1, new Uint8Array(450).fill(number));
+        if (number < 10) cluster.settle();
+      }
+      for (let turns = random.integer(0, 20); turns > 0; turns--) {
+        cluster.work(random.pick(cluster.ids));
+        const packet = cluster.packets[0];
+        if (packet !== undefined) cluster.arrive(packet);
+      }
+      committed = [...leader.applied];
+      const { currentTerm } = leader.replica!.inspect().raft!;
+      for (const id of cluster.ids) cluster.crash(id, random);
+      // It was elected by its own vote, too: that is remembered.
+      recover(cluster, leader);
+      expect(leader.replica!.inspect().raft!.currentTerm).toBeGreaterThanOrEqual(currentTerm);
+      cluster.crash(leader.id, random);
+      cluster.packets = [];
+    }
+  }
+});
+
+test("what a killed process wrote is durable before the next one answers for it", () => {
+  const cluster = running(["a", "b", "c"], {}, 3);
+  const { leader, followers: [host, other] } = roles(cluster);
+  cluster.kill(other.id);
+  cluster.propose(leader.id, 4, 3, new Uint8Array(450));
+  for (const packet of [...cluster.packets]) cluster.arrive(packet);
+  // It has written the entry, not synced it, when it is killed; the next process finds it in the page cache.
+  const failure = { code: "EIO", file: null, message: "" };
+  cluster.fails = (one, { type }) => (one === host && type === "sync" ? failure : null);
+  while (host.halt === null && cluster.work(host.id));
+  cluster.fails = () => null;
+  cluster.packets = [];
+  cluster.kill(host.id);
+  expect(recover(cluster, host).last.index).toBe(5);
+  const left = host.disk.killed();
+  for (let seed = 1; seed <= 20; seed++) {
+    cluster.kill(host.id);
+    host.disk = left.randomImage(Random.fromNumber(seed));
+    expect(recover(cluster, host), `seed ${seed}`).toMatchObject({ last: { index: 5 }, lost: null });
+  }
 });

@@ -8,13 +8,14 @@ import type { LogIndex } from "../core/types.ts";
 import { isSameSnapshot, type InstallSnapshot } from "../core/raft/message.ts";
 import { Random } from "../core/random.ts";
 import { decodeLetter } from "../core/wire/peer-codec.ts";
+import type { MemoryDisk } from "./memory-disk.ts";
 import { put, ReplicaCluster, type Host, type Packet } from "./replica-cluster.ts";
 
 /** Tiny: a snapshot after every fifth entry, of which two are kept in the log, sent by 100 bytes. */
 const LIMITS = { ...DEFAULT_LIMITS, snapshotEntries: 5, maxTrailingEntries: 2, snapshotChunkBytes: 100 };
 
-function running(names: readonly string[]): ReplicaCluster {
-  const cluster = new ReplicaCluster(names, 1, { limits: LIMITS });
+function running(names: readonly string[], limits = LIMITS): ReplicaCluster {
+  const cluster = new ReplicaCluster(names, 1, { limits });
   const founders = names.filter((name) => name !== "d");
   for (const name of founders) cluster.start(name, founders);
   cluster.runUntil(() => cluster.leader() !== null && cluster.leader()!.applied.length > 0);
@@ -212,6 +213,45 @@ test("a snapshot on its way stays readable while its sender stores newer ones an
   // Nothing is kept for it any more.
   cluster.pass(3000);
   expect(pageFiles(cluster, leader).length).toBe(filesInForce(leader));
+});
+
+test("wherever a crash comes while a snapshot is installed, log and snapshot agree (M76, M79, M94, M96)", () => {
+  const cluster = running(["a", "b", "c"], { ...LIMITS, snapshotChunkBytes: 4000 });
+  propose(cluster, 1, 12);
+  const leader = cluster.leader()!;
+  const away = [...cluster.hosts.values()].find((host) => host !== leader)!;
+  cluster.crash(away.id);
+  propose(cluster, 12, 40);
+  // At each of its operations: what a crash there might leave.
+  const random = Random.fromNumber(1);
+  const images: MemoryDisk[] = [];
+  cluster.fails = (host, { type }) => {
+    if (host === away && host.applied.length < 30 && type !== "read") images.push(away.disk.randomImage(random));
+    return null;
+  };
+  cluster.start(away.id);
+  cluster.runUntil(() => away.applied.length === leader.applied.length);
+  expect(images.length).toBeGreaterThan(40);
+  cluster.fails = () => null;
+  cluster.reaches = () => false;
+  const seen = new Set<number>();
+  for (const [at, image] of images.entries()) {
+    cluster.kill(away.id);
+    away.disk = image;
+    cluster.start(away.id);
+    while (away.replica!.inspect().raft === null && cluster.work(away.id));
+    const { last, base, snapshot, lost } = away.replica!.inspect().raft!;
+    expect(lost, `image ${at}`).toBeNull();
+    expect(base.index, `image ${at}`).toBeLessThanOrEqual(snapshot.index);
+    expect(last.index, `image ${at}`).toBeGreaterThanOrEqual(snapshot.index);
+    seen.add(snapshot.index);
+    // Alone: what it has told the others since is not on this disk.
+    cluster.settle();
+    expect(told(away, snapshot.index), `image ${at}`).toBe(told(leader, snapshot.index));
+    expect(away.applied.length, `image ${at}`).toBe(snapshot.index);
+  }
+  // Of before and of after.
+  expect(seen.size).toBe(2);
 });
 
 test("whatever a crash leaves of checkpoints and merges, the newest snapshot is the one restored (W24, W25)", () => {

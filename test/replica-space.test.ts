@@ -106,6 +106,7 @@ test("a node alone on a full disk refuses writes by name, reads on, and takes th
   cluster.fails = () => null;
   cluster.pass(3000);
   expect(proposer.untilRefused(50)).toBe("committed");
+  expect(cluster.filesOf("a")).toContain("reserve");
   // A restart finds all that was committed.
   const { applied } = host;
   cluster.kill("a");

@@ -1,7 +1,47 @@
-/** Bugs of founding a cluster: of who may be a voter at all. Those of consensus among voters stand in raft.ts. */
+/**
+ * Bugs of founding a cluster, of who may be a voter at all, and of judging whose state is wrong. Those of consensus
+ * among voters stand in raft.ts.
+ */
 import type { Mutant } from "../../cli/mutant.ts";
 
+const DIGESTS = "core/replica/digests.ts";
+
 export const REPLICA_MUTANTS: readonly Mutant[] = [
+  {
+    name: "replica: states of different indexes are compared",
+    seenIn: null,
+    story: "The last that each member has told counts: who lags behind is taken to be wrong.",
+    failing: "test/replica-digests.test.ts > states are compared at the same index only: who lags behind is not wrong",
+    database: "model",
+    isControl: false,
+    patches: [
+      {
+        file: DIGESTS,
+        before: "    const candidates = new Set(first.map((id) => this.told.get(id)?.get(index)));",
+        after: "    const lastOf = (id: MemberId): number | undefined => "
+          + "[...(this.told.get(id)?.values() ?? [])].at(-1);\n"
+          + "    const candidates = new Set(first.map((id) => (id === this.self ? this.told.get(id)?.get(index) : "
+          + "lastOf(id))));",
+      },
+      {
+        file: DIGESTS,
+        before: "voters.filter((id) => this.told.get(id)?.get(index) === candidate).length",
+        after: "voters.filter((id) => lastOf(id) === candidate).length",
+      },
+    ],
+  },
+  {
+    name: "replica: a node condemns itself without a majority",
+    seenIn: null,
+    story: "One other voter that differs is enough: who is wrong takes those with it that are right (rule 8).",
+    failing: "test/replica-digests.test.ts > without a majority nobody is condemned: two that differ, and three of "
+      + "which all do",
+    database: "model",
+    isControl: false,
+    patches: [
+      { file: DIGESTS, before: ".length >= majority(voters.length);", after: ".length >= 1 && voters.length > 0;" },
+    ],
+  },
   {
     name: "replica: an empty directory founds a cluster alone",
     seenIn: "etcd/raft until 7c8872a, openraft until 5215bf14",

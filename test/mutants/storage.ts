@@ -1,61 +1,197 @@
-/** Bugs of the log on disk and of its recovery. */
+/** Bugs of what stands on disk: of the log, of snapshots, of damage, of space; and of how it is read back. */
 import type { Mutant } from "../../cli/mutant.ts";
 
 const GROUP_COMMIT = "core/storage/group-commit.ts";
+const RECOVERY = "core/storage/recovery.ts";
 
+/** @param failing a test that fails with it: its file, " > ", its name */
 function mutant(
-  name: string, seenIn: string | null, story: string, file: string, before: string, after: string,
+  name: string, seenIn: string | null, story: string, failing: string, ...edits: readonly (readonly string[])[]
 ): Mutant {
-  return { name, story, seenIn, database: "model", isControl: false, patches: [{ file, before, after }] };
+  const patches = edits.map(([file = "", before = "", after = ""]) => ({ file, before, after }));
+  return { name, story, seenIn, failing, database: "model", isControl: false, patches };
 }
 
-export const STORAGE_MUTANTS: readonly Mutant[] = [
+const OF_LOGS: readonly Mutant[] = [
   mutant(
     "storage: says that entries are durable without a sync",
     null,
     "The log's sync is a sync of the other file, which holds nothing new.",
-    GROUP_COMMIT,
-    'operation: { type: "sync", file: file === "term" ? TERM_FILE : LOG_FILE }',
-    'operation: { type: "sync", file: TERM_FILE }',
+    "test/replica-damage.test.ts > what a majority has acknowledged survives the loss of power of all",
+    [
+      GROUP_COMMIT,
+      '    return { operation: { type: "sync", file: this.files.log.current.file }, synced: "log" };',
+      '    return { operation: { type: "sync", file: TERM_FILE }, synced: "log" };',
+    ],
   ),
   mutant(
     "storage: says that a vote is durable without a sync",
     null,
     "The vote's sync is a sync of the other file: after a crash a node votes twice.",
-    GROUP_COMMIT,
-    'operation: { type: "sync", file: file === "term" ? TERM_FILE : LOG_FILE }',
-    'operation: { type: "sync", file: LOG_FILE }',
+    "test/replica-damage.test.ts > what a majority has acknowledged survives the loss of power of all",
+    [
+      GROUP_COMMIT,
+      '{ operation: { type: "sync", file: TERM_FILE }, synced: "term" }',
+      '{ operation: { type: "sync", file: this.files.log.current.file }, synced: "term" }',
+    ],
+  ),
+  mutant(
+    "storage: the first group of a segment is not synced",
+    "kin: canonical/raft 2116883",
+    "After a roll the segment before is synced once more, and what stands in the new one is said to be durable.",
+    "test/replica-damage.test.ts > what a majority has acknowledged survives the loss of power of all",
+    [
+      GROUP_COMMIT,
+      "      bytes.set(header);\n      return [perform({ type: \"write\", file: log.current.file, offset: 0, bytes }), "
+        + "this.syncLog()];",
+      "      bytes.set(header);\n      const operation = { type: \"sync\", file: TERM_FILE } as const;\n"
+        + "      return [perform({ type: \"write\", file: log.current.file, offset: 0, bytes }), "
+        + "{ operation, synced: \"log\" }];",
+    ],
+  ),
+  mutant(
+    "storage: a recycled segment keeps its old header",
+    null,
+    "A roll writes its records only: the file says that it is another part of the log, which has long been dropped.",
+    "test/replica-damage.test.ts > what a majority has acknowledged survives the loss of power of all",
+    [GROUP_COMMIT, "      bytes.set(header);\n", ""],
   ),
   mutant(
     "storage: reports what it has not made durable",
     null,
     "A killed process leaves bytes in the page cache; the next one vouches for them, and then the power fails.",
-    "core/storage/log-recovery.ts",
-    '  yield { type: "sync", file: LOG_FILE };\n  log.noteSynced();\n  const generation',
-    "  log.noteSynced();\n  const generation",
+    "test/replica-damage.test.ts > what a killed process wrote is durable before the next one answers for it",
+    [
+      "core/storage/log-recovery.ts",
+      '  for (const file of touched) yield { type: "sync", file };\n  log.noteSynced();\n',
+      "  log.noteSynced();\n",
+    ],
   ),
   mutant(
-    "storage: a compacted log takes the old one's place before it is on disk",
-    null,
-    "The rewritten log is renamed without a sync: after a crash its records are gone, and with them what a quorum had.",
-    "core/storage/log-rewrite.ts",
-    '  yield { type: "sync", file: LOG_NEW };\n',
-    "",
+    "storage: goes on where a sync has failed",
+    "PostgreSQL until 2018 (fsyncgate)",
+    "The failure of a sync is taken for an answer: what the system has dropped is acknowledged.",
+    "test/replica-damage.test.ts > a sync that fails ends the node: not a word leaves it afterwards, and what it held "
+      + "back was not durable",
+    [
+      "core/storage/disk-failure.ts",
+      "      return isNameless(operation.file) && isWantOfSpace(failure);",
+      "      return operation.type === \"sync\" || isWantOfSpace(failure);",
+    ],
   ),
+];
+
+const OF_SNAPSHOTS: readonly Mutant[] = [
   mutant(
     "storage: an installed snapshot leaves a conflicting log behind",
     "openraft 674e78aa",
-    "A crash between snapshot and log leaves a log that lacks the snapshot's entry, and recovery believes it.",
-    "core/storage/recovery.ts",
-    "  const refused = yield* rewriteLog(files, entry, limits);\n  return refused ?? { ok: true, value: true };",
-    "  return { ok: true, value: false };",
+    "A crash between snapshot and log leaves a log that lacks the snapshot's entry, and recovery believes it (M79).",
+    "test/replica-snapshots.test.ts > wherever a crash comes while a snapshot is installed, log and snapshot agree "
+      + "(M76, M79, M94, M96)",
+    [RECOVERY, "  const isHeld = log.entries.holds(entry);", "  const isHeld = entry !== null;"],
   ),
   mutant(
-    "storage: a snapshot is acknowledged before its name is durable",
-    "cowsql e514f78f",
-    "The rename of a received snapshot is not followed by a sync of the directory: a crash takes it back.",
-    "core/storage/snapshot-write.ts",
-    '  yield { type: "rename", from, to: SNAPSHOT_FILE };\n  yield { type: "syncDirectory" };',
-    '  yield { type: "rename", from, to: SNAPSHOT_FILE };',
+    "storage: files are removed before the manifest is durable",
+    "kin: cowsql e514f78f",
+    "The rename of the manifest is not followed by a sync of the directory: a crash takes it back, and the files that "
+      + "it names are gone (M96).",
+    "test/page-crashes.test.ts > checkpoints and a merge crash anywhere: the old snapshot or the new one, never a mix "
+      + "(M85)",
+    [
+      "core/storage/publication.ts",
+      '  yield { type: "rename", from: file, to: MANIFEST_FILE };\n  yield { type: "syncDirectory" };\n',
+      '  yield { type: "rename", from: file, to: MANIFEST_FILE };\n',
+    ],
+  ),
+  mutant(
+    "storage: a file of pages gets its name before it is synced",
+    "rqlite #2458, canonical/raft ff15e78",
+    "The manifest is durable, and the pages that it names are not (M85, W25).",
+    "test/page-crashes.test.ts > checkpoints and a merge crash anywhere: the old snapshot or the new one, never a mix "
+      + "(M85)",
+    [
+      "core/storage/page-file-writer.ts",
+      '  return hadSpace(yield { type: "sync", file });\n',
+      "  return true;\n",
+    ],
+  ),
+  mutant(
+    "storage: a merge keeps the older version of a page",
+    "kin: rqlite #1711",
+    "Of two files that are merged the older one wins (W24): the state becomes that of no index at all.",
+    "fuzz/pages.test.ts > whatever is cut, merged, sent and restarted, what is read back is the database",
+    [
+      "core/storage/merge.ts",
+      "    const map = new PageMap(inputs, pageCount);\n",
+      "    inputs = [...inputs].reverse();\n    const map = new PageMap(inputs, pageCount);\n",
+    ],
+  ),
+  mutant(
+    "storage: pages beyond the page count come back",
+    "kin: redisraft dd87c0d",
+    "A database that has shrunk gets the pages back that older files hold.",
+    "fuzz/pages.test.ts > whatever is cut, merged, sent and restarted, what is read back is the database",
+    [
+      "core/storage/page-map.ts",
+      "this.holders = new Uint16Array(pageCount + 1);",
+      "this.holders = new Uint16Array(Math.max(pageCount, ...files.map(({ numbers }) => numbers.at(-1) ?? 0)) + 1);",
+    ],
+    [
+      "core/storage/page-map.ts",
+      "place < numbers.length && numbers[place]! <= pageCount; place++",
+      "place < numbers.length; place++",
+    ],
+  ),
+  mutant(
+    "storage: leaves out files that this disk has only in part",
+    null,
+    "Who has the state as of R takes a file for known that begins before R, though it goes on behind it.",
+    "fuzz/pages.test.ts > whatever is cut, merged, sent and restarted, what is read back is the database",
+    [
+      "core/storage/reception.ts",
+      "      const isHere = base !== null && traits.through <= base.state.entry.index;",
+      "      const isHere = base !== null && (rows[kept.length - 1]?.through ?? 0) < base.state.entry.index;",
+    ],
+  ),
+  mutant(
+    "storage: a snapshot that is being sent is not pinned",
+    "dqlite until c1efb685",
+    "The next checkpoint's merge removes the files that are on their way (W10): the transfer begins anew, for ever.",
+    "test/replica-snapshots.test.ts > a snapshot on its way stays readable while its sender stores newer ones and "
+      + "merges files (W10)",
+    [
+      "core/storage/page-set.ts",
+      "    if (stored !== null) this.hold(stored);",
+      "    if (stored !== null && stored === null) this.hold(stored);",
+    ],
   ),
 ];
+
+const OF_DAMAGE: readonly Mutant[] = [
+  mutant(
+    "storage: cuts a damaged log before it says what is lost",
+    null,
+    "A crash between the cut and the marker leaves a log that looks whole: what it had is forgotten (rule 13).",
+    "test/replica-damage.test.ts > wherever a crash comes while a damaged log is cut, what is lost is known afterwards",
+    [RECOVERY, "  else if (lost !== term.lost) yield* writeSlot(marked, { lost });\n", ""],
+    [
+      RECOVERY,
+      "  const log = settled.value;\n",
+      "  const log = settled.value;\n  if (lost !== term.lost) yield* writeSlot(marked, { lost });\n",
+    ],
+  ),
+  mutant(
+    "storage: the reserve is not made again",
+    null,
+    "It is believed to be there: the next time that the disk is full nothing can be given up.",
+    "test/replica-space.test.ts > a node alone on a full disk refuses writes by name, reads on, and takes them again "
+      + "by itself",
+    [
+      "core/storage/upkeep.ts",
+      "  private relieved(): void {\n    this.hasReserve = false;\n",
+      "  private relieved(): void {\n",
+    ],
+  ),
+];
+
+export const STORAGE_MUTANTS: readonly Mutant[] = [...OF_LOGS, ...OF_SNAPSHOTS, ...OF_DAMAGE];
