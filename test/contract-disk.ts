@@ -133,6 +133,23 @@ function testNames(contract: Contract): void {
     ]);
   });
 
+  contract("a file that gets another name takes its orders along, though all are given at once", async (disk) => {
+    await disk.results(open("log-1", true), write("log-1", 0, [1, 1, 1]));
+    const answers = await disk.answers([
+      write("log-1", 1, [2]), { type: "sync", file: "log-1" }, { type: "rename", from: "log-1", to: "log-3" },
+      write("log-3", 2, [3]), { type: "sync", file: "log-3" }, read("log-3", 0, 9),
+    ]);
+    expect(answers.map(resultOf).find(({ type }) => type === "read")).toEqual(bytes([1, 2, 3]));
+    expect(await disk.results({ type: "list" })).toEqual([{ type: "list", files: ["log-3"] }]);
+  });
+
+  contract("what is written into a file that is preallocated stays within it", async (disk) => {
+    await disk.results(open("log", true), { type: "preallocate", file: "log", size: 8192 }, write("log", 4096, [5]));
+    expect(await disk.results({ type: "sync", file: "log" }, open("log", false), read("log", 4095, 3))).toEqual([
+      DONE, size(8192), bytes([0, 5, 0]),
+    ]);
+  });
+
   contract("the list is sorted by code unit", async (disk) => {
     await disk.results(open("b", true), open("a.10", true), open("a-2", true), open("a.9", true));
     expect(await disk.results({ type: "list" })).toEqual([{ type: "list", files: ["a-2", "a.10", "a.9", "b"] }]);
