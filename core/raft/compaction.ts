@@ -42,9 +42,11 @@ export class Compaction {
   }
 
   takeIfDue(): void {
-    const { node: { delivery, effects, now }, taking } = this;
+    const { node: { delivery, effects, now, log }, taking } = this;
     if (taking !== null || delivery.isRestoring || now < this.tryAt) return;
-    const again = this.wanted !== null && delivery.reportedApplied >= Math.max(this.wanted, 1);
+    // What was to be stored may have been cut since.
+    const again = this.wanted !== null
+      && delivery.reportedApplied >= Math.max(1, Math.min(this.wanted, log.last.index));
     if (!again && !this.isDue) return;
     if (again) this.wanted = null;
     this.taking = { bytes: delivery.bytesSinceSnapshot, again };
