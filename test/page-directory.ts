@@ -78,6 +78,7 @@ export class PageDirectory {
 
   publish(written: WrittenCut): boolean {
     invariant(this.run(publishCut(this, written)) === null, "what is written can be published");
+    this.run(this.reception.dropOutdated(this));
     this.run(removeUnused(this));
     return this.pages.stored?.state === written.state;
   }

@@ -1,6 +1,7 @@
 /** Snapshots on their way from one member to another: what is sent, what is left out, and what ends it. */
 import { expect, test } from "vitest";
 import type { SnapshotId } from "../core/raft/message.ts";
+import { publishCut } from "../core/storage/checkpoint.ts";
 import type { Trouble } from "./disk-procedure.ts";
 import { OWNER, PageDirectory } from "./page-directory.ts";
 import { PlainDatabase } from "./plain-database.ts";
@@ -267,7 +268,8 @@ test("a snapshot is installed once it was received as a whole, and takes the pla
   expect(() => to.install({ ...snapshot, checksum: 1 })).toThrow("was received");
   let end = to.fetch(from, snapshot, 0, 1000)!;
   while (end < snapshot.size) end = to.fetch(from, snapshot, end, 1 << 20)!;
-  to.checkpoint(30, THIRD.cut(null));
+  const written = to.write(30, THIRD.cut(null))!;
+  expect(to.run(publishCut(to, written))).toBeNull();
   expect(() => to.install(snapshot)).toThrow("a newer one only");
 });
 
@@ -276,4 +278,28 @@ test("files of another cluster are refused", () => {
   const to = PageDirectory.open(undefined, { ...OWNER, cluster: "ee".repeat(16) as typeof OWNER.cluster });
   const stream = streamOf(from, 4096);
   expect(store(to, from.pages.snapshot!, stream, 0, stream.length)).toBeNull();
+});
+
+test("what has come of a snapshot is dropped once an own one is as new", () => {
+  const from = sender();
+  const snapshot = from.pages.snapshot!;
+  for (const [index, isDropped] of [[20, false], [30, true]] as const) {
+    const to = PageDirectory.open();
+    to.checkpoint(10, FIRST.cut(null));
+    let end = to.fetch(from, snapshot, 0, 4096)!;
+    end = to.fetch(from, snapshot, end, 100)!;
+    expect(to.checkpoint(index, SECOND.cut(FIRST))).toBe(true);
+    expect(to.names.some((name) => name.endsWith(".part"))).toBe(!isDropped);
+    expect(to.store({ snapshot, offset: end, bytes: new Uint8Array(0) })).toBe(isDropped ? 0 : end);
+  }
+});
+
+test("a member whose own pages are damaged where they count builds on nothing of its own", () => {
+  const from = sender();
+  const to = PageDirectory.open();
+  to.checkpoint(10, FIRST.cut(null));
+  const file = to.pages.stored!.files[0]!;
+  const fault = { type: "corrupt", file: "pages-0000000002", offset: 8192, detail: "page 1 cannot be read" } as const;
+  to.pages.noteDamage([{ fault, file, number: 1 }]);
+  expect(to.receive(from)).toBe(from.pages.snapshot!.size);
 });

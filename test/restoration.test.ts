@@ -1,5 +1,6 @@
 /** The stored snapshot on its way back, and what becomes of damage: in a restore, a transfer, a merge and a scrub. */
 import { expect, test } from "vitest";
+import { writeCut } from "../core/storage/checkpoint.ts";
 import { planMerge, writeMerge } from "../core/storage/merge.ts";
 import { PageMap } from "../core/storage/page-map.ts";
 import { PageScrub } from "../core/storage/page-scrub.ts";
@@ -7,8 +8,9 @@ import type { PageFault } from "../core/storage/page-set.ts";
 import { pageFileName, pageOffset } from "../core/storage/page-file.ts";
 import { Restoration, type RestorationEffect } from "../core/storage/restoration.ts";
 import { MemoryDisk } from "./memory-disk.ts";
-import { LIMITS, PageDirectory } from "./page-directory.ts";
+import { LIMITS, PageDirectory, pointOf } from "./page-directory.ts";
 import { PlainDatabase } from "./plain-database.ts";
+import { configurationOf } from "./storage-run.ts";
 
 const FIRST = PlainDatabase.of(20);
 const SECOND = FIRST.changed([4, 5, 6, 13], 90);
@@ -36,6 +38,14 @@ function flipPage(directory: PageDirectory, at: number, number: number): { file:
   const place = offsetIn(directory, at, number);
   flip(directory, place.file, place.offset + 17);
   return place;
+}
+
+/** Another one of another size takes its place. */
+function replaceManifest(directory: PageDirectory): void {
+  const voters = Array.from({ length: 60 }, (_, at) => `a-node-with-a-long-name-${at}`);
+  const point = { ...pointOf(30), configuration: configurationOf(voters.toSorted()) };
+  const written = directory.run(writeCut(directory, point, SECOND.cut(SECOND), LIMITS))!;
+  expect(directory.publish(written)).toBe(true);
 }
 
 /** A whole round of scrubbing, in steps of this size. */
@@ -224,6 +234,20 @@ test("scrubbing reads what cannot be read as damage, and goes on over a merge", 
   const rest = other.run(scrubbing.next(other, 1 << 20));
   expect(rest).toEqual({ read: 8192 + 20 * 64 + 8192, faults: [] });
   expect(PageDirectory.open().run(scrubbing.next(PageDirectory.open(), 100))).toEqual({ read: 0, faults: [] });
+});
+
+test("a manifest that is replaced while it is read is no damage", () => {
+  const directory = twoFiles();
+  const steps = new PageScrub().next(directory, 1 << 20);
+  let step = steps.next();
+  while (!step.done) {
+    const { value: operation } = step;
+    const answer = directory.disk.perform(operation);
+    // A configuration of many members: a manifest of another size.
+    if (operation.type === "read" && operation.file === "manifest" && operation.offset === 0) replaceManifest(directory);
+    step = steps.next(answer);
+  }
+  expect(step.value.faults).toEqual([]);
 });
 
 test("a page that is damaged where it counts is not merged: it is written anew, then damage is merged away", () => {

@@ -92,6 +92,7 @@ export class PageScrub {
     this.sequence = 0;
     this.offset = 0;
     const file = MANIFEST_FILE;
+    const { publicationsBegun } = files.pages;
     const size = resultOf(yield { type: "open", file, create: false }, "open").size ?? 0;
     const bytes = new Uint8Array(Math.min(size, MAX_MANIFEST_SIZE));
     const half = Math.floor(bytes.length / 2);
@@ -99,6 +100,8 @@ export class PageScrub {
       const read = bytesOf(yield { type: "read", file, offset, length: half });
       if (read !== null) bytes.set(read, offset);
     }
+    // Another one may have come between the two halves.
+    if (files.pages.publicationsBegun !== publicationsBegun) return bytes.length;
     const decoded = decodeManifest(bytes, files.owner);
     const fault = decoded.ok ? decoded.value.damage : decoded.fault;
     if (fault !== null) faults.push({ fault, numbers: [] });

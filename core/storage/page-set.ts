@@ -66,6 +66,8 @@ export class PageSet {
   /** Files whose header or directory is damaged: memory has it. */
   private readonly damagedHeads = new Set<number>();
   private nextSequence: number;
+  /** How many manifests have been ordered to take the place of another: who reads that file has to know. */
+  private publications = 0;
 
   /** @param named the sequences of all files of pages that there are */
   constructor(
@@ -126,6 +128,15 @@ export class PageSet {
   /** The number of a new file: no other ever had it in this directory, as far as can be known. */
   takeSequence(): number {
     return this.nextSequence++;
+  }
+
+  get publicationsBegun(): number {
+    return this.publications;
+  }
+
+  /** The file `manifest` is about to be another one. */
+  beginPublication(): void {
+    this.publications++;
   }
 
   /** Its manifest is durable: it is in force. */

@@ -42,6 +42,7 @@ export function* publish(
   if (written.type === "failed") return refusedBy(written);
   const synced = yield { type: "sync", file };
   if (synced.type === "failed") return refusedBy(synced);
+  files.pages.beginPublication();
   yield { type: "rename", from: file, to: MANIFEST_FILE };
   yield { type: "syncDirectory" };
   files.pages.put(stored);

@@ -15,7 +15,7 @@ import type { DiskProcedure } from "./file-window.ts";
 import { MAX_FILES, type SnapshotState } from "./manifest.ts";
 import { PageFileJudge } from "./page-file-judge.ts";
 import { type PageFile, type PageFileTraits, pageFileName, pageFileSize } from "./page-file.ts";
-import { type PageFiles, StoredSnapshot, isSameStream } from "./page-set.ts";
+import { type PageFiles, type PageSet, StoredSnapshot, isSameStream } from "./page-set.ts";
 import { type PreparedManifest, prepareManifest, publish } from "./publication.ts";
 import { STREAM_PREFIX_SIZE, type PortableManifest, decodeHeadSize, decodeStreamHead } from "./snapshot-stream.ts";
 
@@ -115,6 +115,12 @@ export class Reception {
     return refused;
   }
 
+  /** What has come of a snapshot that is no newer than the own one will not be installed: nothing is left of it. */
+  *dropOutdated(files: OwnedFiles): DiskProcedure<void> {
+    const own = files.pages.snapshot?.entry.index ?? 0;
+    if (this.part !== null && this.part.snapshot.entry.index <= own) yield* this.abandon(files);
+  }
+
   /** What there is of this snapshot. One of another breaks off. */
   private *partOf(files: OwnedFiles, snapshot: SnapshotId): DiskProcedure<Part> {
     const { part } = this;
@@ -146,7 +152,7 @@ export class Reception {
     files: OwnedFiles, headSize: number, { state, files: rows }: PortableManifest,
   ): DiskProcedure<Plan | null> {
     const { pages } = files;
-    const base = baseOf(pages.stored, state, rows);
+    const base = baseOf(pages, state, rows);
     const fileCount = rows.length + (base?.files.length ?? 0);
     const manifest = yield* prepareManifest(files, state.configuration, fileCount);
     if (manifest === null) return null;
@@ -227,10 +233,10 @@ function* takePages(plan: Plan, at: number, bytes: Uint8Array, maxWriteBytes: nu
 }
 
 /** The own snapshot that makes it superfluous to fetch all; null: there is none. */
-function baseOf(
-  own: StoredSnapshot | null, state: SnapshotState, rows: readonly PageFileTraits[],
-): StoredSnapshot | null {
+function baseOf(pages: PageSet, state: SnapshotState, rows: readonly PageFileTraits[]): StoredSnapshot | null {
+  const { stored: own } = pages;
   if (own === null || own.state.pageCount === 0 || own.state.pageSize !== state.pageSize) return null;
+  if (!own.files.every((file) => pages.isMergeable(file))) return null;
   if (own.state.entry.index >= state.entry.index || own.files.length + rows.length > MAX_FILES) return null;
   return rows.some(({ through }) => through <= own.state.entry.index) ? own : null;
 }

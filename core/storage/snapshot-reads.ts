@@ -95,7 +95,10 @@ export class SnapshotReads {
     if (offset < stored.head.length) return { bytes: stored.head.slice(offset, offset + maxBytes), damage: [] };
     const found = fileAt(stored, offset);
     if (found === null) return { bytes: new Uint8Array(0), damage: [] };
-    return yield* this.readFile(found.file, found.at, maxBytes);
+    this.files.pages.hold(stored);
+    const piece = yield* this.readFile(found.file, found.at, maxBytes);
+    this.files.pages.letGo(stored);
+    return piece;
   }
 
   /** Header and directory from memory, where they have been judged; pages from the disk, and judged. */

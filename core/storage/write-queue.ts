@@ -239,8 +239,11 @@ export class WriteQueue {
         if (refused !== null || files.log.entries.holds(job.snapshot.entry)) return refused;
         return yield* resetLog(files, job.snapshot.entry, limits);
       }
-      case "cut":
-        return yield* publishCut(files, job.written);
+      case "cut": {
+        const refused = yield* publishCut(files, job.written);
+        if (refused === null) yield* this.reception.dropOutdated(files);
+        return refused;
+      }
       case "merge":
         return yield* publishMerge(files, job.written);
       case "compact": {
