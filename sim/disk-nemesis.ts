@@ -3,6 +3,9 @@
  * minority at a time (membership.ts counts who is damaged), and only places that damage.ts's rules allow.
  */
 import type { Random } from "../core/random.ts";
+import { IDENTITY_FILE } from "../core/storage/identity-file.ts";
+import { MANIFEST_FILE } from "../core/storage/manifest.ts";
+import { TERM_FILE } from "../core/storage/term-file.ts";
 import type { Cluster } from "./cluster.ts";
 import { DamageRules } from "./damage-rules.ts";
 import type { SimulatedFile } from "./file.ts";
@@ -21,6 +24,8 @@ const TRIES = 8;
 /** A process that hangs is killed then, by whoever watches it. */
 const HUNG_US = [20 * US_PER_MS, 1500 * US_PER_MS] as const;
 const FLIP_TRIES = 50;
+/** Few of many files. */
+const TWINS: readonly string[] = [TERM_FILE, IDENTITY_FILE, MANIFEST_FILE];
 
 /** What it needs of the nemesis. */
 export interface Breaker {
@@ -73,7 +78,8 @@ export class DiskNemesis {
     this.breaker.crashNode(node, false);
     if (remedy === "replaceDisk") this.cluster.loseDisk(node);
     // Somebody looks after it; maybe too late for the next start.
-    if (this.random.oneIn(2)) node.disk.mend();
+    const { disk } = node;
+    if (disk.isFailing) this.cluster.after(drawDelay(this.random, this.plan.failingMs * US_PER_MS), () => disk.mend());
   }
 
   // Disks that are late.
@@ -103,7 +109,6 @@ export class DiskNemesis {
     const { disk } = node;
     this.cluster.trace(`the disk of ${node.id} fails`);
     disk.fail(this.random.oneIn(2) ? "write" : "sync");
-    this.cluster.after(drawDelay(this.random, this.plan.failingMs * US_PER_MS), () => disk.mend());
   }
 
   private fill(kind: "fullDisk" | "fullDisks", nodes: readonly NodeProcess[]): void {
@@ -223,12 +228,13 @@ export class DiskNemesis {
     if (verdict === "vital") this.cluster.membership.damage(node);
   }
 
-  /** A byte of a file that is durably there; large files are the likelier victims, small ones get their turn. */
+  /** A byte of a file that is durably there. Each file is as likely as the next, those that stand twice more so. */
   private drawByte(node: NodeProcess): DrawnByte | null {
     const { disk } = node;
     const names = disk.listDurable().filter((name) => (disk.durableFile(name)?.durableSize ?? 0) > 0);
     if (names.length === 0) return null;
-    const name = this.random.pick(names);
+    const twins = names.filter((one) => TWINS.includes(one));
+    const name = this.random.pick(twins.length > 0 && this.random.oneIn(4) ? twins : names);
     const file = disk.durableFile(name)!;
     return { name, file, offset: this.random.integer(0, file.durableSize - 1), rules: new DamageRules(disk) };
   }

@@ -96,7 +96,7 @@ export interface Plan {
   readonly cutMs: number;
   readonly stallMs: number;
   readonly pauseMs: number;
-  /** Mean times, too: how long operations fail, or there is no space; and how much of it there is until then. */
+  /** Mean times, too: how long a disk fails after the first time; how long it is full, with so much space until then. */
   readonly failingMs: number;
   readonly fullMs: number;
   readonly freeBytes: number;
@@ -241,7 +241,7 @@ function drawFaults(random: Random): FaultIntervals {
     latentError: interval(25, [500, 3000]),
     misdirectedWrite: interval(20, [500, 3000]),
     misdirectedRead: interval(20, [500, 3000]),
-    memoryFlip: interval(25, [3000, 8000]),
+    memoryFlip: interval(30, [1000, 4000]),
   };
 }
 
