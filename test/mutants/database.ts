@@ -92,14 +92,6 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
     "",
   ),
   mutant(
-    "database: answers queries while a state comes in",
-    "kin: canonical/raft until 2edd2c6",
-    "A snapshot is being restored, page by page, and a query is answered from what has come so far: from nothing.",
-    "core/database/database.ts",
-    "return this.restoring === null && index <= this.lastApplied;",
-    "return index <= this.lastApplied;",
-  ),
-  mutant(
     "pages: a cut is read from the state as it goes on",
     "kin: dqlite until c1efb685",
     "The pages of a cut are looked up when they are written, not when it is taken: some are of later entries.",
