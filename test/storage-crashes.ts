@@ -4,6 +4,7 @@
  * recovery may crash too, and what it has reported survives any further crash.
  */
 import { expect } from "vitest";
+import type { DiskOrder } from "../core/storage/disk.ts";
 import { SEGMENT_HEADER_SIZE } from "../core/storage/segment-file.ts";
 import type { MemoryDisk } from "./memory-disk.ts";
 import { OPTIONS, StorageRun, bootstrapped, entry, hardState, order, restarted } from "./storage-run.ts";
@@ -26,9 +27,10 @@ export function enumerate(story: (run: TwinRun) => void, prepare: (run: TwinRun)
   const judge = new CrashJudge();
   let isPrepared = false;
   const observed = new (class extends TwinRun {
-    override perform(): void {
-      super.perform();
-      if (isPrepared) judge.lookAt(this.run.disk, this.twin);
+    override perform(): DiskOrder {
+      const order = super.perform();
+      judge.lookAt(this.run.disk, this.twin);
+      return order;
     }
   })(bootstrapped(SMALL));
   prepare(observed);

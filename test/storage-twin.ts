@@ -5,6 +5,7 @@
  */
 import type { SnapshotPoint } from "../core/raft/message.ts";
 import type { PersistOrder } from "../core/storage/boundary.ts";
+import type { DiskOrder } from "../core/storage/disk.ts";
 import { INITIAL_HARD_STATE } from "../core/storage/term-file.ts";
 import { type Entry, type EntryId, type HardState, NO_ENTRY, sameEntry } from "../core/types.ts";
 import type { StorageRun } from "./storage-run.ts";
@@ -189,9 +190,10 @@ export class TwinRun {
     return this.note();
   }
 
-  perform(at = 0): void {
-    this.run.perform(at);
+  perform(at = 0): DiskOrder {
+    const order = this.run.perform(at);
     this.note();
+    return order;
   }
 
   /** Performs everything. */
