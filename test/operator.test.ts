@@ -261,6 +261,23 @@ test("a directory that is missing, in use or without data is refused by name", a
   await node.close();
 });
 
+test("a lone node whose log is damaged goes on with what lies before, once that is accepted", async () => {
+  const directory = copyOf(shared);
+  // The last insert is of the last entry.
+  const file = path.join(directory, "log-0000000001");
+  const end = fs.readFileSync(file).lastIndexOf("value 3");
+  flip(file, end);
+  await expect(open({ directory, id: "a" })).rejects.toMatchObject({
+    code: "CorruptData", message: expect.stringContaining("log-0000000001"),
+  });
+  await expect(recoverFromQuorumLoss(directory)).rejects.toMatchObject({ code: "LossNotAccepted" });
+  const { lost, last, leftOut } = await recoverFromQuorumLoss(directory, { acceptLoss: true });
+  expect([lost!.index > last.index, leftOut]).toEqual([true, []]);
+  const node = await open({ directory, id: "a" });
+  expect(await node.database().all("SELECT k FROM kv ORDER BY k")).toEqual([{ k: 1 }, { k: 2 }]);
+  await node.close();
+});
+
 test("a directory is read without being written to, even where that could not be", async () => {
   const directory = copyOf(shared);
   for (const file of fs.readdirSync(directory)) fs.chmodSync(path.join(directory, file), 0o444);
