@@ -16,7 +16,17 @@ interface Pattern {
   readonly crc: number;
 }
 
-export class PageSource {
+/** A database that changes and is stored by cuts. */
+export interface ChangingPages {
+  readonly pageCount: number;
+  /** So many pages at random, or all if there are fewer. */
+  changePages(count: number): void;
+  /** What has changed since the cut before; the first time all there is. */
+  cut(): PageCut;
+  endCut(isStored: boolean): void;
+}
+
+export class PageSource implements ChangingPages {
   readonly pageCount: number;
   private readonly random: Random;
   private readonly patterns: readonly Pattern[] = Array.from({ length: PATTERN_COUNT }, noise);
@@ -33,13 +43,13 @@ export class PageSource {
     for (let number = 1; number <= this.pageCount; number++) this.change(number);
   }
 
-  /** So many pages, or all if there are fewer. */
   changePages(count: number): void {
     const wanted = Math.min(count, this.pageCount);
     while (this.changed.size < wanted) this.change(this.random.integer(1, this.pageCount));
   }
 
-  /** What has changed since the cut before; the first time all there is. */
+  endCut(): void {}
+
   cut(): PageCut {
     const numbers = Uint32Array.from(this.changed).sort();
     this.changed = new Set();

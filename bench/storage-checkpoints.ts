@@ -7,7 +7,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Random } from "../core/random.ts";
-import { PAGE_SIZE, PageSource } from "./page-source.ts";
+import { EngineSource } from "./engine-source.ts";
+import { PAGE_SIZE, PageSource, type ChangingPages } from "./page-source.ts";
 import { median, quantile } from "./quantile.ts";
 import { StorageHost } from "./storage-host.ts";
 
@@ -19,8 +20,10 @@ const WARM_UP_SECONDS = 1;
 
 export interface CheckpointFigures {
   readonly databaseBytes: number;
+  /** Real SQLite, or pages of noise. */
+  readonly isSqlite: boolean;
   readonly changedPages: number;
-  /** By the checkpoint itself, and with the merges that followed it: the mean of all rounds. */
+  /** By the checkpoint itself; and with the merges that followed it, the mean of all rounds. */
   readonly bytes: number;
   readonly bytesWithMerges: number;
   readonly seconds: number;
@@ -45,31 +48,42 @@ interface Round {
   readonly stallMs: number;
 }
 
+/** Of databases of noise of these sizes, and of one in SQLite. */
 export async function measureCheckpoints(
-  directory: string, sizes: readonly number[], rounds: number,
+  directory: string, sizes: readonly number[], sqliteSize: number, rounds: number,
 ): Promise<readonly CheckpointFigures[]> {
   const figures: CheckpointFigures[] = [];
-  for (const size of sizes) {
+  const measure = async (size: number, isSqlite: boolean): Promise<void> => {
+    const random = Random.fromNumber(size);
+    const source = isSqlite ? new EngineSource(size, random) : new PageSource(size, random);
     const host = await StorageHost.create(path.join(directory, `checkpoints-${size}`));
-    const source = new PageSource(size, Random.fromNumber(size));
-    const writer = new Writer(host);
-    await writer.runFor(WARM_UP_SECONDS);
-    await checkpoint(host, writer, source);
-    const byCount = new Map<number, Round[]>(CHANGED.map((count) => [count, []]));
-    for (let round = 0; round < rounds; round++) {
-      for (const count of CHANGED) {
-        source.changePages(count);
-        byCount.get(count)!.push(await checkpoint(host, writer, source));
-      }
+    for (const [count, all] of await measureSource(host, source, rounds)) {
+      figures.push({ databaseBytes: size, isSqlite, ...figuresOf(Math.min(count, source.pageCount), all) });
     }
-    for (const [count, all] of byCount) figures.push(figuresOf(size, Math.min(count, source.pageCount), all));
     await host.close();
     fs.rmSync(host.directory, { recursive: true });
-  }
+  };
+  for (const size of sizes) await measure(size, false);
+  await measure(sqliteSize, true);
   return figures;
 }
 
-async function checkpoint(host: StorageHost, writer: Writer, source: PageSource): Promise<Round> {
+/** By the number of pages changed. */
+async function measureSource(host: StorageHost, source: ChangingPages, rounds: number): Promise<Map<number, Round[]>> {
+  const writer = new Writer(host);
+  await writer.runFor(WARM_UP_SECONDS);
+  await checkpoint(host, writer, source);
+  const byCount = new Map<number, Round[]>(CHANGED.map((count) => [count, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const count of CHANGED) {
+      source.changePages(count);
+      byCount.get(count)!.push(await checkpoint(host, writer, source));
+    }
+  }
+  return byCount;
+}
+
+async function checkpoint(host: StorageHost, writer: Writer, source: ChangingPages): Promise<Round> {
   const bytesFrom = host.pageBytes;
   const delays = monitorEventLoopDelay({ resolution: 1 });
   const run = writer.run();
@@ -77,6 +91,7 @@ async function checkpoint(host: StorageHost, writer: Writer, source: PageSource)
   const from = performance.now();
   const { entry } = await host.checkpoint(source.cut());
   const seconds = (performance.now() - from) / 1000;
+  source.endCut(true);
   delays.disable();
   const during = await run.stop();
   const bytes = host.pageBytes - bytesFrom;
@@ -125,11 +140,13 @@ class Writer {
   }
 }
 
-function figuresOf(databaseBytes: number, changedPages: number, rounds: readonly Round[]): CheckpointFigures {
+function figuresOf(
+  changedPages: number, rounds: readonly Round[],
+): Omit<CheckpointFigures, "databaseBytes" | "isSqlite"> {
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   return {
-    databaseBytes, changedPages,
-    bytes: mean(rounds.map(({ bytes }) => bytes)),
+    changedPages,
+    bytes: median(rounds.map(({ bytes }) => bytes)),
     bytesWithMerges: mean(rounds.map(({ bytesWithMerges }) => bytesWithMerges)),
     seconds: median(rounds.map(({ seconds }) => seconds)),
     during: pausesOf(rounds.flatMap(({ during }) => [...during])),
@@ -146,12 +163,13 @@ function pausesOf(pauses: number[]): Pauses {
 export function printCheckpoints(figures: readonly CheckpointFigures[]): void {
   console.log("\ncheckpoints while a writer goes on: its pauses in ms, beside those of as long a time without one\n");
   const pauses = "   p99.9   longest   without: p99.9   longest   event loop";
-  console.log(`database MiB   changed pages   MiB written   with merges   seconds${pauses}`);
+  console.log(`    database MiB   changed pages   MiB written   with merges   seconds${pauses}`);
   for (const one of figures) {
     const { changedPages, bytes, bytesWithMerges, seconds, during, without, stallMs } = one;
     const mebibytes = (count: number, digits: number): string => (count / MIB).toFixed(digits);
+    const database = `${one.isSqlite ? "SQLite " : ""}${mebibytes(one.databaseBytes, 0)}`;
     console.log([
-      mebibytes(one.databaseBytes, 0).padStart(12), String(changedPages).padStart(15), mebibytes(bytes, 2).padStart(13),
+      database.padStart(16), String(changedPages).padStart(15), mebibytes(bytes, 2).padStart(13),
       mebibytes(bytesWithMerges, 2).padStart(13), seconds.toFixed(3).padStart(9), during.p999Ms.toFixed(1).padStart(7),
       during.longestMs.toFixed(1).padStart(9), without.p999Ms.toFixed(1).padStart(16),
       without.longestMs.toFixed(1).padStart(9), stallMs.toFixed(1).padStart(12),

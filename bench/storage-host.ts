@@ -31,7 +31,8 @@ export class StorageHost {
   readonly directory: string;
   /** Handed to the disk by writes into files of pages and manifests, and taken for them beforehand, in bytes. */
   pageBytes = 0;
-  /** When the last of them was answered. */
+  /** Operations on such files that are under way, and when the last one was. */
+  private readonly pageOrders = new Set<Ticket>();
   private pagesTouchedAt = 0;
   private readonly storage: Storage;
   private readonly disk: Disk;
@@ -48,7 +49,10 @@ export class StorageHost {
   private constructor(directory: string) {
     this.directory = directory;
     this.storage = new Storage({ node: NODE, limits: DEFAULT_STORAGE_LIMITS });
-    this.disk = new Disk(directory, (answer) => this.input((storage) => storage.answered(answer)));
+    this.disk = new Disk(directory, (answer) => {
+      if (this.pageOrders.delete(answer.ticket)) this.pagesTouchedAt = performance.now();
+      this.input((storage) => storage.answered(answer));
+    });
     this.ticks = setInterval(() => this.input((storage) => storage.tick()), DEFAULT_STORAGE_LIMITS.tickMs);
   }
 
@@ -126,7 +130,8 @@ export class StorageHost {
 
   /** Resolves when no file of pages has been touched for a while: what was to be merged is merged. */
   async rest(): Promise<void> {
-    while (performance.now() - this.pagesTouchedAt < 50) await new Promise((resolve) => setTimeout(resolve, 10));
+    const isTouched = (): boolean => this.pageOrders.size > 0 || performance.now() - this.pagesTouchedAt < 50;
+    while (isTouched()) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   async close(): Promise<void> {
@@ -173,7 +178,7 @@ export class StorageHost {
   private hand(order: DiskOrder): void {
     const { operation } = order;
     if ("file" in operation && /^(pages|manifest)/.test(operation.file)) {
-      this.pagesTouchedAt = performance.now();
+      this.pageOrders.add(order.ticket);
       if (operation.type === "write") this.pageBytes += operation.bytes.length;
       if (operation.type === "preallocate") this.pageBytes += operation.size;
     }

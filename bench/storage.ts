@@ -10,6 +10,7 @@ import { measureTransfer, printTransfer, type TransferFigures } from "./storage-
 const MIB = 1024 * 1024;
 const TURNS_A_ROUND = 4;
 const CHECKPOINTS_A_ROUND = 2;
+const SQLITE_SIZE = 100 * MIB;
 
 export interface StorageReport {
   readonly appends: readonly AppendFigures[];
@@ -23,7 +24,7 @@ export async function measureStorage(directory: string, rounds: number, large: b
   const size = sizes.at(-1)!;
   return {
     appends: await measureAppends(directory, rounds * TURNS_A_ROUND),
-    checkpoints: await measureCheckpoints(directory, sizes, rounds * CHECKPOINTS_A_ROUND),
+    checkpoints: await measureCheckpoints(directory, sizes, SQLITE_SIZE, rounds * CHECKPOINTS_A_ROUND),
     recovery: await measureRecovery(directory, size, (large ? 100 : 10) * MIB),
     transfer: await measureTransfer(directory, size),
   };
