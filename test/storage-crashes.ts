@@ -29,7 +29,7 @@ export function enumerate(story: (run: TwinRun) => void, prepare: (run: TwinRun)
   const observed = new (class extends TwinRun {
     override perform(): DiskOrder {
       const order = super.perform();
-      judge.lookAt(this.run.disk, this.twin);
+      if (isPrepared) judge.lookAt(this.run.disk, this.twin);
       return order;
     }
   })(bootstrapped(SMALL));
