@@ -52,6 +52,7 @@ test("the directory has a file of every kind", () => {
   expect(filesIn(template).filter((name) => name.startsWith("pages-")).length).toBeGreaterThan(1);
 });
 
+const TWICE = ["identity", "term", "manifest"];
 const SINGLE_KINDS: readonly DamageKind[] = ["cut", "bit", "bits", "removed"];
 
 test.each(SINGLE_KINDS)("a file %s is mended, or refused by name and place", async (kind) => {
@@ -72,6 +73,8 @@ test.each(SINGLE_KINDS)("a file %s is mended, or refused by name and place", asy
       continue;
     }
     outcomes.refused++;
+    // What stands there twice bears a wrong bit.
+    expect(kind === "bit" && TWICE.includes(file), what).toBe(false);
     expect(refusal.code, what).toBe("CorruptData");
     // What is missing is noticed by what is there.
     const named = kind === "removed" ? "[a-z]+(-\\d+)?" : file;
