@@ -96,7 +96,7 @@ export interface Plan {
   readonly cutMs: number;
   readonly stallMs: number;
   readonly pauseMs: number;
-  /** Mean times, too: how long a disk fails after the first time; how long it is full, with so much space until then. */
+  /** Mean times, too: how long a disk fails after the first time; how long it is full, and what fits until then. */
   readonly failingMs: number;
   readonly fullMs: number;
   readonly freeBytes: number;
