@@ -267,7 +267,7 @@ function drawStorageLimits(random: Random): StorageLimits {
     maxWriteBytes: random.pick([16 * KIB, 64 * KIB, 4 * MIB]),
     maxLogBytes: Math.max(8 * segmentBytes, random.pick([256 * KIB, 2 * MIB, 512 * MIB, 512 * MIB])),
     reserveBytes: random.pick([16 * KIB, 256 * KIB, 4 * MIB]),
-    ...random.pick([{ scrubBytes: 8 * KIB, tickMs: 50 }, { scrubBytes: 64 * KIB, tickMs: 200 }, SCRUB_EVERYTHING]),
+    ...random.pick([{ scrubBytes: 8 * KIB, tickMs: 100 }, { scrubBytes: 64 * KIB, tickMs: 250 }, SCRUB_EVERYTHING]),
   };
 }
 

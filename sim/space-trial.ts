@@ -34,12 +34,14 @@ export function beginTrial(
   if (nodes.length === 0) return null;
   cluster.trace(`no space is left on ${nodes.map(({ id }) => id).join(" ")}`);
   for (const { disk } of nodes) disk.limit(0, isEverywhere ? "fullDisks" : "fullDisk");
-  const { committed } = counts;
+  const { committed, readsAsked } = counts;
   const reads = counts.reads + counts.sessionReads;
+  // Whoever waits for a write asks for no read meanwhile.
+  const isRead = (): boolean => counts.reads + counts.sessionReads > reads || counts.readsAsked === readsAsked;
   return {
     nodes,
     ms: FULL_MS,
-    isServed: () => (isEverywhere ? counts.reads + counts.sessionReads > reads : counts.committed > committed),
+    isServed: () => (isEverywhere ? isRead() : counts.committed > committed),
     owed: isEverywhere ? "no read was answered" : "no write was acknowledged",
     end: () => {
       for (const { disk } of nodes) disk.unlimit();

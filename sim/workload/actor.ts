@@ -98,6 +98,7 @@ export class Actor {
   *read(name: StatementName, parameters: readonly number[]): Task<CallResult> {
     const { counts, options } = this.shared;
     const consistency = this.random.chance(options.sessionReadPercent) ? "session" : "linearizable";
+    counts.readsAsked++;
     const result = yield* this.observe(name, parameters, query(name, parameters, consistency), []);
     if (result.ok && consistency === "session") counts.sessionReads++;
     else if (result.ok) counts.reads++;

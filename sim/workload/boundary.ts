@@ -46,6 +46,8 @@ export interface WorkloadCounts {
   /** Reads outside transactions that were answered: linearizable ones, and those of consistency "session". */
   reads: number;
   sessionReads: number;
+  /** How many of both have been asked for. */
+  readsAsked: number;
   /** Transactions that surely left nothing: rolled back, refused, failed. */
   failed: number;
   /** Answered OutcomeUnknown, or never answered. */
