@@ -100,7 +100,7 @@ function contentsOf(directory: string): Map<string, Buffer> {
   return new Map(filesIn(directory).map((name) => [name, fs.readFileSync(path.join(directory, name))]));
 }
 
-test.each(["log-", "pages-"])("what rots in a file %s while a lone node runs is found, and written anew", async (kind) => {
+test.each(["log-", "pages-"])("what rots in a file %s while a lone node runs is found and mended", async (kind) => {
   const directory = temporaryDirectory();
   fs.cpSync(template, directory, { recursive: true });
   const found: string[] = [];
