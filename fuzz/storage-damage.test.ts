@@ -1,14 +1,16 @@
 /**
- * Random damage to a random log: bits flipped, a block that cannot be read, one that is overwritten (with garbage, zeros
- * or a block from elsewhere: a misdirected write), a file cut short or gone. What is found is what was there, or something
- * that was there before, and then the loss is known, at least as far as anything was acknowledged.
+ * Random damage to a random log: bits flipped, a block that cannot be read, one that is overwritten (with garbage,
+ * zeros or a block from elsewhere: a misdirected write), a file cut short or gone. What is found is what was there, or
+ * something that was there before, and then the loss is known, at least as far as anything was acknowledged.
  */
 import { expect, test } from "vitest";
 import fc from "fast-check";
 import { Random } from "../core/random.ts";
 import { lostWith } from "../core/storage/term-file.ts";
 import { MemoryDisk } from "../test/memory-disk.ts";
-import { OF_THREE, OPTIONS, type StorageRun, bootstrapped, entry, hardState, id, order, restarted } from "../test/storage-run.ts";
+import {
+  OF_THREE, OPTIONS, type StorageRun, bootstrapped, entry, hardState, id, order, restarted,
+} from "../test/storage-run.ts";
 import { storeSnapshot } from "../test/storage-snapshots.ts";
 import { type LogWords, logOf } from "../test/storage-twin.ts";
 import { examples } from "./chance.ts";

@@ -186,7 +186,7 @@ test("whoever may be the only voter refuses to start, and touches nothing", () =
   expect(disk.digest()).toBe(before);
 });
 
-test("damage that takes the last group and all that is behind it is found by what the hard state's file vouches for", () => {
+test("damage to the last group and all behind it is found by what the hard state's file vouches for", () => {
   const file = "log-0000000003";
   const overwritten = WHOLE[file]!.slice().fill(0xab, 8256 + 800);
   const run = restarted(MemoryDisk.of({ ...WHOLE, [file]: overwritten }), SMALL);

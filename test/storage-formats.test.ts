@@ -68,7 +68,8 @@ test("the formats of log and hard state are the golden ones, each kind of record
     generation: 4, hardState: hardState(2, null), lost: null, isQuarantined: false,
     vouched: { through: run.storage.state!.end, last: id(2, 2) },
   };
-  expect(decodeTermFile(term, ownerOf(IDENTITY))).toEqual({ ok: true, value: { slot, damage: [], torn: [], missingAt: [] } });
+  const expected = { ok: true, value: { slot, damage: [], torn: [], missingAt: [] } };
+  expect(decodeTermFile(term, ownerOf(IDENTITY))).toEqual(expected);
   expect(kindsOf(log)).toEqual(["noop", "payload", "truncation", "configuration"]);
 });
 
@@ -113,7 +114,8 @@ test("a loss and a quarantine are kept, in both copies of a slot", () => {
   file.set(encodeSlot(owner, slot), slotOffset(7));
   expect(decodeTermFile(file, owner)).toEqual({ ok: true, value: { slot, damage: [], torn: [], missingAt: [] } });
   file.fill(0, slotOffset(7), slotOffset(7) + SLOT_SIZE);
-  expect(decodeTermFile(file, owner)).toEqual({ ok: true, value: { slot, damage: [], torn: [], missingAt: [slotOffset(7)] } });
+  const expected = { ok: true, value: { slot, damage: [], torn: [], missingAt: [slotOffset(7)] } };
+  expect(decodeTermFile(file, owner)).toEqual(expected);
 });
 
 test("a vote for the longest name there can be is kept", () => {

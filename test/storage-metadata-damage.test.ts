@@ -97,7 +97,8 @@ test("both slots damaged is corruption, and so are slots that do not alternate",
   const misplaced = WHOLE["term"]!.slice();
   misplaced.copyWithin(8192, 0, 8192);
   misplaced.fill(0, 0, 8192);
-  expect(restarted(MemoryDisk.of({ ...WHOLE, term: misplaced })).fault).toMatchObject({ type: "corrupt", file: "term" });
+  const run = restarted(MemoryDisk.of({ ...WHOLE, term: misplaced }));
+  expect(run.fault).toMatchObject({ type: "corrupt", file: "term" });
 });
 
 test("a hard state that is cut short is mended or refused", () => {
@@ -154,8 +155,9 @@ test.each([
 test("the files of the versions before are refused by their number", () => {
   // An identity was one block of its own size, a log one file.
   const identity = withVersion(WHOLE["identity"]!.slice(0, 112 + 3 * 72), 0, 112 + 3 * 72, 1);
-  expect(restarted(MemoryDisk.of({ identity })).fault).toMatchObject({ type: "wrongVersion", file: "identity", found: 1 });
+  const type = "wrongVersion";
+  expect(restarted(MemoryDisk.of({ identity })).fault).toMatchObject({ type, file: "identity", found: 1 });
   const log = withVersion(WHOLE["log-0000000001"]!, 0, 4096, 2);
   const { "log-0000000001": _, ...others } = WHOLE;
-  expect(restarted(MemoryDisk.of({ ...others, log })).fault).toMatchObject({ type: "wrongVersion", file: "log", found: 2 });
+  expect(restarted(MemoryDisk.of({ ...others, log })).fault).toMatchObject({ type, file: "log", found: 2 });
 });

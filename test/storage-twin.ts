@@ -110,7 +110,8 @@ export class StorageTwin {
   private maySnapshot({ done, installed }: LogState, found: SnapshotPoint | null): boolean {
     const stored = this.actsBehind(done, "store").map(({ snapshot }) => snapshot);
     // One that is acknowledged is there, or a newer one.
-    const least = [installed, ...stored.filter((_, at) => this.stored[at] === true)].reduce((index, one) => Math.max(index, indexOf(one)), 0);
+    const sure = [installed, ...stored.filter((_, at) => this.stored[at] === true)];
+    const least = sure.reduce((index, one) => Math.max(index, indexOf(one)), 0);
     if (indexOf(found) < least) return false;
     return [installed, ...stored].some((one) => indexOf(one) === indexOf(found));
   }

@@ -1,7 +1,8 @@
 /**
  * Entries on their way back from the log: which records are wanted, fixed when they are asked for, and the judgement on
- * the bytes that come. As the log is append-only, a truncation in between takes nothing away; and a read that was ordered
- * before its segment is dropped finds it, as operations on one file take effect in order. One read is of one segment.
+ * the bytes that come. As the log is append-only, a truncation in between takes nothing away; and a read that was
+ * ordered before its segment is dropped finds it, as operations on one file take effect in order. One read is of one
+ * segment.
  */
 import { crc32c } from "../checksum.ts";
 import { invariant } from "../invariant.ts";

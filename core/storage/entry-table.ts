@@ -36,7 +36,8 @@ export class EntryTable {
 
   append(entry: EntryId, offset: number, payloadSize: number): void {
     let at = this.firstPlace + this.last.index - this.base.index;
-    invariant(at === this.firstPlace || offset > (this.offsets[at - 1] as number), "records of consecutive entries ascend");
+    const isFirst = at === this.firstPlace;
+    invariant(isFirst || offset > (this.offsets[at - 1] as number), "records of consecutive entries ascend");
     this.terms.append(entry);
     if (at === this.offsets.length) {
       this.grow();

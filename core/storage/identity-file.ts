@@ -19,7 +19,8 @@ import type { ByteReader } from "../bytes.ts";
 import { invariant } from "../invariant.ts";
 import type { ClusterId, Founder, Identity, Incarnation, NodeId } from "../types.ts";
 import {
-  type BlockPlace, type Judged, type Refused, beginBlock, brokenField, brokenRule, corrupt, openBlock, readNode, sealBlock, writeNode,
+  type BlockPlace, type Judged, type Refused, beginBlock, brokenField, brokenRule, corrupt, openBlock, readNode,
+  sealBlock, writeNode,
 } from "./block.ts";
 import type { StorageFault } from "./boundary.ts";
 import { resultOf } from "./disk-result.ts";

@@ -98,7 +98,8 @@ export function* havePrepared(
   if (files.log.prepared !== null) return null;
   if (yield* prepareSegment(files, minimumBytes, limits)) return null;
   yield* giveUpReserve();
-  return (yield* prepareSegment(files, minimumBytes, limits)) ? null : noSpace(segmentFile(files.log.current.sequence + 1));
+  if (yield* prepareSegment(files, minimumBytes, limits)) return null;
+  return noSpace(segmentFile(files.log.current.sequence + 1));
 }
 
 /** The segment has left the log: its file is kept to be used again, if there are not enough of those, or goes. */

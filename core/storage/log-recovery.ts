@@ -1,7 +1,7 @@
 /**
  * Reading the log back after any end of the process. Judging only reads: what the log says (log-replay.ts), what is
- * damaged, and what is lost with it. Settling makes that durable, so that from there on nothing that was reported can be
- * taken for torn. In between the caller marks what is lost (rule 13).
+ * damaged, and what is lost with it. Settling makes that durable, so that from there on nothing that was reported can
+ * be taken for torn. In between the caller marks what is lost (rule 13).
  *
  * The cases of damage are:
  * 1. The snapshot has what is damaged, and a later segment can be read: the log begins there. Nothing is lost.

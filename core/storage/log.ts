@@ -291,7 +291,8 @@ export class Log {
   }
 
   private appendRecord(bytes: Uint8Array, at: number, body: RecordBody, mark: Mark): number {
-    const record = writeRecord(bytes, at, this.current.seed, body, { position: this.end, previous: this.checksum, mark });
+    const place = { position: this.end, previous: this.checksum, mark };
+    const record = writeRecord(bytes, at, this.current.seed, body, place);
     this.advance(record);
     return at + recordSize(record.payloadSize);
   }

@@ -118,7 +118,8 @@ export function decodeRecordHeader(bytes: Uint8Array, position: number, seed: nu
   const mayBeLarge = kind === "payload" || kind === "configuration";
   reader.demand(mayBeLarge || payloadSize === 0, "only payloads and configurations have a size", 8);
   reader.demand(reader.u32() === 0, "reserved bytes are zero", 60);
-  return reader.finish({ kind: kind ?? "mark", position, checksum, previous, mark, entry, payloadSize, payloadChecksum });
+  const rest = { checksum, previous, mark, entry, payloadSize, payloadChecksum };
+  return reader.finish({ kind: kind ?? "mark", position, ...rest });
 }
 
 function setU64(view: DataView, at: number, value: number): void {

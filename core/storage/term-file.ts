@@ -165,7 +165,9 @@ export function* recoverTerm(owner: Owner): DiskProcedure<Judged<FoundTerm>> {
 export function decodeTermFile(
   bytes: Uint8Array, owner: Owner, isReadable: (offset: number) => boolean = () => true,
 ): Judged<FoundTerm> {
-  const slots = [0, SLOT_DISTANCE].map((at) => COPIES.map((copyAt) => decodeCopy(bytes, at + copyAt, owner, isReadable)));
+  const slots = [0, SLOT_DISTANCE].map((slotAt) => {
+    return COPIES.map((copyAt) => decodeCopy(bytes, slotAt + copyAt, owner, isReadable));
+  });
   // Another version or another owner is no damage: an intact copy says so.
   for (const { judged } of slots.flat()) {
     if (judged !== null && !judged.ok && judged.fault.type !== "corrupt") return judged;

@@ -160,7 +160,7 @@ export class WriteQueue {
     return this.goOn();
   }
 
-  /** What waits for space will not get it. Nobody was promised anything of it: it is dropped, as a crash would drop it. */
+  /** What waits for space will not get it. Nobody was promised anything: it is dropped, as a crash would drop it. */
   giveUp(): readonly WriteEffect[] {
     this.queue = [];
     return this.goOn();
