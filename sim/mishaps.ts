@@ -29,6 +29,9 @@ export interface MishapWorld {
   failNode(node: NodeProcess, oracle: string, message: string): void;
 }
 
+/** Each costs some ten recoveries. */
+const MAX_SHADOWS = 12;
+
 export class Mishaps {
   /** Told of a process that has stopped by itself, as it had to; null: nobody asks for that. */
   onHalted: ((node: NodeProcess, remedy: Remedy) => void) | null = null;
@@ -38,6 +41,7 @@ export class Mishaps {
   private readonly random: Random;
   private readonly tally: Tally;
   private readonly shadow: CrashShadow;
+  private shadows = 0;
 
   constructor(cluster: MishapWorld, random: Random, tally: Tally) {
     this.cluster = cluster;
@@ -51,8 +55,8 @@ export class Mishaps {
     if (node.isFlipped) node.isFlipped = this.cluster.judge.isMemoryFlipped(node.id);
     if (node.isFlipped && raft.role === "leader") this.onWrongLeader?.(node);
     const { shadowPerMille } = this.cluster.plan;
-    if (shadowPerMille === 0 || !effects.some(vouches) || this.random.integer(0, 999) >= shadowPerMille) return;
-    this.castShadow(node);
+    if (shadowPerMille === 0 || this.shadows === MAX_SHADOWS || !effects.some(vouches)) return;
+    if (this.random.integer(0, 999) < shadowPerMille) this.castShadow(node);
   }
 
   halted(node: NodeProcess, reason: HaltReason): void {
@@ -85,6 +89,7 @@ export class Mishaps {
   /** What the node is about to say has to be true after any crash. */
   private castShadow(node: NodeProcess): void {
     const { cluster } = this;
+    this.shadows++;
     for (const image of this.shadow.imagesOf(node.id, node.disk)) {
       this.tally.mark("crashImages");
       const found = cluster.judge.imageRecovered(node.id, image, node.disk);

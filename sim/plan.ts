@@ -172,7 +172,7 @@ export function drawPlan(seed: number): Plan {
     raft: drawRaftLimits(random),
     storage: drawStorageLimits(random),
     digestEvery: random.pick(DIGESTS_EVERY),
-    shadowPerMille: random.pick([0, 0, 1, 3]),
+    shadowPerMille: random.pick([0, 0, 1, 5]),
     database: {
       ...DEFAULT_DATABASE_LIMITS,
       maxQueuedWrites: random.pick([4, 64, 1024]),
@@ -266,7 +266,8 @@ function drawStorageLimits(random: Random): StorageLimits {
     segmentBytes,
     maxWriteBytes: random.pick([16 * KIB, 64 * KIB, 4 * MIB]),
     maxLogBytes: Math.max(8 * segmentBytes, random.pick([256 * KIB, 2 * MIB, 512 * MIB, 512 * MIB])),
-    reserveBytes: random.pick([16 * KIB, 256 * KIB, 4 * MIB]),
+    // What has to fit when the disk is full, a no-op at least, begins a segment maybe.
+    reserveBytes: Math.max(4 * segmentBytes, random.pick([64 * KIB, 256 * KIB, 4 * MIB])),
     ...random.pick([{ scrubBytes: 8 * KIB, tickMs: 100 }, { scrubBytes: 64 * KIB, tickMs: 250 }, SCRUB_EVERYTHING]),
   };
 }
