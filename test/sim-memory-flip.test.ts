@@ -29,7 +29,7 @@ const FACTORIES: readonly (readonly [string, () => EngineFactory])[] = [
   ["SQLite", () => sqliteEngineFactory(loadSqlJs())],
 ];
 
-test.each(FACTORIES)("%s goes on with one byte that is another, and nothing shows it but the comparison", (_name, of) => {
+test.each(FACTORIES)("%s goes on with one byte that is another, and only a comparison shows it", (_name, of) => {
   const [{ engines, engine }, twin] = [flippable(of()), flippable(of()).engine];
   expect(engine.checksum()).toBe(twin.checksum());
   expect(engines.flip(SEED)).toBe(true);

@@ -9,7 +9,9 @@ import { drawWorkloadOptions, type WorkloadOptions } from "./options.ts";
 export class Workload {
   readonly options: WorkloadOptions;
   readonly history = new History();
-  readonly counts: WorkloadCounts = { committed: 0, reads: 0, sessionReads: 0, readsAsked: 0, failed: 0, unknown: 0, failures: {} };
+  readonly counts: WorkloadCounts = {
+    committed: 0, reads: 0, sessionReads: 0, readsAsked: 0, failed: 0, unknown: 0, failures: {},
+  };
   private readonly shared: Shared;
 
   constructor(random: Random, options: WorkloadOptions = drawWorkloadOptions(random)) {
