@@ -241,9 +241,12 @@ export class Driver {
 
   /** The others are heard while the stored state is read back: an election does not wait for that. */
   private lookWhetherRestored(): void {
-    if (this.restored === null) return;
+    const { restored } = this;
+    if (restored === null) return;
     const stored = this.node.replica.inspect().raft?.snapshot.index ?? NO_ENTRY.index;
-    if (this.isOver || stored <= this.node.database.lastApplied) this.restored(this.halted);
+    if (!this.isOver && stored > this.node.database.lastApplied) return;
+    this.restored = null;
+    restored(this.halted);
   }
 
   private step(input: NodeInput): void {
