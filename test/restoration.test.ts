@@ -40,7 +40,7 @@ function flipPage(directory: PageDirectory, at: number, number: number): { file:
   return place;
 }
 
-/** Another one of another size takes its place. */
+/** Another one takes its place, of another size: it has many members. */
 function replaceManifest(directory: PageDirectory): void {
   const voters = Array.from({ length: 60 }, (_, at) => `a-node-with-a-long-name-${at}`);
   const point = { ...pointOf(30), configuration: configurationOf(voters.toSorted()) };
@@ -243,8 +243,8 @@ test("a manifest that is replaced while it is read is no damage", () => {
   while (!step.done) {
     const { value: operation } = step;
     const answer = directory.disk.perform(operation);
-    // A configuration of many members: a manifest of another size.
-    if (operation.type === "read" && operation.file === "manifest" && operation.offset === 0) replaceManifest(directory);
+    const isFirstHalf = operation.type === "read" && operation.file === "manifest" && operation.offset === 0;
+    if (isFirstHalf) replaceManifest(directory);
     step = steps.next(answer);
   }
   expect(step.value.faults).toEqual([]);
