@@ -30,19 +30,8 @@ import { Digests } from "./digests.ts";
 import { translateOperations } from "./member-operations.ts";
 import { Roster } from "./roster.ts";
 import { Reception } from "./reception.ts";
+import { carryOut, isForStorage, isNews, type StorageNews, type StorageOrder } from "./storage-orders.ts";
 
-/** What storage says while Raft runs. */
-const NEWS = [
-  "Persisted", "EntriesRead", "SnapshotStored", "SnapshotAbandoned", "ChunkStored", "SnapshotRead", "SnapshotWanted",
-  "SpaceChanged", "RestoreStarted", "PagesRestored", "RestoreFinished", "CutEnded", "PagesDamaged", "DamageFound",
-  "SnapshotDamaged", "Quarantined",
-] as const;
-export type StorageNews = Extract<StorageEffect, { readonly type: (typeof NEWS)[number] }>;
-
-const STORAGE_ORDERS = [
-  "Persist", "ReadEntries", "StoreChunk", "ReadSnapshot", "PinSnapshot", "ReleaseSnapshot", "Compact", "ForgetLoss",
-] as const;
-type StorageOrder = Extract<RaftEffect, { readonly type: (typeof STORAGE_ORDERS)[number] }>;
 type NotForStorage = Exclude<RaftEffect, StorageOrder>;
 
 /** How many entries lie between two states that are compared, unless told. */
@@ -297,33 +286,8 @@ export class Participant {
 
   private obey(effects: readonly RaftEffect[]): void {
     for (const effect of effects) {
-      if (isForStorage(effect)) this.perform(this.order(effect));
+      if (isForStorage(effect)) this.perform(carryOut(this.options.storage, effect));
       else this.pass(effect);
-    }
-  }
-
-  private order(order: StorageOrder): readonly StorageEffect[] {
-    const { storage } = this.options;
-    switch (order.type) {
-      case "Persist":
-        return storage.persist(order);
-      case "ReadEntries":
-        return storage.requestRead(order.purpose, order.from, order.end, order.maxBytes);
-      case "StoreChunk":
-        return storage.storeChunk(order.snapshot, order.offset, order.bytes);
-      case "ReadSnapshot":
-        return storage.readSnapshot(order.to, order.snapshot, order.offset, order.maxBytes);
-      case "PinSnapshot":
-        storage.pinSnapshot(order.snapshot);
-        return [];
-      case "ReleaseSnapshot":
-        return storage.releaseSnapshot(order.snapshot);
-      case "Compact":
-        return storage.compact(order.through);
-      case "ForgetLoss":
-        return storage.forgetLoss();
-      default:
-        return unreachable(order);
     }
   }
 
@@ -431,12 +395,4 @@ export class Participant {
     this.effects = [];
     return effects;
   }
-}
-
-function isForStorage(effect: RaftEffect): effect is StorageOrder {
-  return (STORAGE_ORDERS as readonly string[]).includes(effect.type);
-}
-
-function isNews(effect: StorageEffect): effect is StorageNews {
-  return effect.type !== "Disk" && (NEWS as readonly string[]).includes(effect.type);
 }

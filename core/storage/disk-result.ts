@@ -1,7 +1,7 @@
 /** The answer to a disk operation, as the kind that the operation calls for. Anything else is a bug of the driver. */
 import { invariant } from "../invariant.ts";
 import type { Refused } from "./block.ts";
-import type { DiskNews, DiskResult } from "./disk.ts";
+import type { DiskFailure, DiskNews, DiskResult } from "./disk.ts";
 
 export function resultOf<T extends DiskResult["type"]>(news: DiskNews, type: T): Extract<DiskResult, { type: T }> {
   invariant(news.type === type, "a disk answers what it was asked");
@@ -19,6 +19,6 @@ export function hadSpace(news: DiskNews): boolean {
 }
 
 /** What failed leaves nothing to go on with after all. */
-export function refusedBy({ failure }: DiskNews & { readonly type: "failed" }): Refused {
-  return { ok: false, fault: { type: "diskFailed", file: failure.file, code: failure.code, detail: failure.message } };
+export function refusedBy({ file, code, message }: DiskFailure): Refused {
+  return { ok: false, fault: { type: "diskFailed", file, code, detail: message } };
 }

@@ -69,3 +69,15 @@ function checkLoss(before: StorageState, after: StorageState): void {
   if (after.isQuarantined || after.lost === null) return;
   invariant(before.lost !== null && sameEntry(before.lost, after.lost), "what is lost is found out by recovery");
 }
+
+/** Both, after every step. */
+export class StorageLaws {
+  /** As of the last step; null: storage of a member there was not. */
+  private checked: StorageState | null = null;
+
+  check(state: StorageState | null): void {
+    if (state !== null) checkStorage(state);
+    if (state !== null && this.checked !== null) checkStorageStep(this.checked, state);
+    this.checked = state;
+  }
+}

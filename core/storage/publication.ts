@@ -39,9 +39,9 @@ export function* publish(
 ): DiskProcedure<Refused | null> {
   const bytes = encodeManifest(files.owner, stored, size);
   const written = yield { type: "write", file, offset: 0, bytes };
-  if (written.type === "failed") return refusedBy(written);
+  if (written.type === "failed") return refusedBy(written.failure);
   const synced = yield { type: "sync", file };
-  if (synced.type === "failed") return refusedBy(synced);
+  if (synced.type === "failed") return refusedBy(synced.failure);
   files.pages.beginPublication();
   yield { type: "rename", from: file, to: MANIFEST_FILE };
   yield { type: "syncDirectory" };

@@ -258,11 +258,11 @@ function* createFiles(owner: Owner, limits: StorageLimits): DiskProcedure<Judged
 export function* replaceFile(file: string, bytes: Uint8Array): DiskProcedure<Refused | null> {
   const unfinished = `${file}.new`;
   const opened = yield { type: "open", file: unfinished, create: true };
-  if (opened.type === "failed") return refusedBy(opened);
+  if (opened.type === "failed") return refusedBy(opened.failure);
   const written = yield { type: "write", file: unfinished, offset: 0, bytes };
-  if (written.type === "failed") return refusedBy(written);
+  if (written.type === "failed") return refusedBy(written.failure);
   const synced = yield { type: "sync", file: unfinished };
-  if (synced.type === "failed") return refusedBy(synced);
+  if (synced.type === "failed") return refusedBy(synced.failure);
   yield { type: "rename", from: unfinished, to: file };
   yield { type: "syncDirectory" };
   return null;

@@ -20,11 +20,11 @@ import { type Judged, brokenRule } from "./block.ts";
 import type { PersistOrder, StorageEffect, StorageFault, StorageOptions } from "./boundary.ts";
 import { isBearable } from "./disk-failure.ts";
 import { DiskQueue } from "./disk-queue.ts";
-import { bytesOf } from "./disk-result.ts";
-import type { DiskAnswer, DiskFailure, DiskNews, DiskOperation } from "./disk.ts";
+import { bytesOf, refusedBy } from "./disk-result.ts";
+import type { DiskAnswer, DiskNews, DiskOperation } from "./disk.ts";
 import { type EntryRead, judgeRead, planRead } from "./entry-read.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { type StorageState, checkStorage, checkStorageStep } from "./invariants.ts";
+import { StorageLaws, type StorageState } from "./invariants.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { type Recovery, recover, writeIdentity } from "./recovery.ts";
 import { type RestorationEffect, Restoration } from "./restoration.ts";
@@ -76,8 +76,7 @@ export class Storage {
   private isKnown = false;
   /** What the input being processed has led to so far. */
   private effects: StorageEffect[] = [];
-  /** As of the end of the last input. */
-  private checked: StorageState | null = null;
+  private readonly laws = new StorageLaws();
 
   constructor(options: StorageOptions) {
     const { segmentBytes, maxWriteBytes, maxLogBytes, reserveBytes, scrubBytes } = options.limits;
@@ -199,7 +198,10 @@ export class Storage {
     return this.ask(({ writes }) => this.written(writes.quarantine()));
   }
 
-  /** To be called every `tickMs`: marks the end of a log that rests, scrubs a piece, and tries again what was refused for want of space. */
+  /**
+   * To be called every `tickMs`: marks the end of a log that rests, scrubs a piece, and tries again what was refused for
+   * want of space.
+   */
   tick(): readonly StorageEffect[] {
     if (this.member === null) return [];
     return this.ask(({ writes, upkeep }) => {
@@ -214,7 +216,7 @@ export class Storage {
     if (this.phase === "ended") return [];
     if (answer.type === "DiskDone") this.done(purpose, answer.result);
     else if (isBearable(operation, answer.failure)) this.done(purpose, { type: "failed", failure: answer.failure });
-    else this.fail(diskFailed(answer.failure));
+    else this.fail(refusedBy(answer.failure).fault);
     this.look();
     this.closeIfSettled();
     return this.takeEffects();
@@ -392,15 +394,8 @@ export class Storage {
     return this.member;
   }
 
-  private checkLaws(): void {
-    const { state } = this;
-    if (state !== null) checkStorage(state);
-    if (state !== null && this.checked !== null) checkStorageStep(this.checked, state);
-    this.checked = state;
-  }
-
   private takeEffects(): readonly StorageEffect[] {
-    this.checkLaws();
+    this.laws.check(this.state);
     if (this.effects.length < 2) return this.giveEffects(this.effects);
     // Operations first: whoever hears that an order is durable may give the next one at once.
     const operations = this.effects.filter(({ type }) => type === "Disk");
@@ -412,8 +407,4 @@ export class Storage {
     this.effects = [];
     return effects;
   }
-}
-
-function diskFailed(failure: DiskFailure): StorageFault {
-  return { type: "diskFailed", file: failure.file, code: failure.code, detail: failure.message };
 }
