@@ -85,7 +85,8 @@ export async function inspectDirectory(directory: string): Promise<DirectoryInsp
       id: identity?.node ?? null, incarnation: identity?.incarnation ?? null, cluster: identity?.cluster?.id ?? null,
       founders: identity?.cluster?.founders.map(({ node }) => node) ?? [],
       term: term?.hardState.currentTerm ?? null, votedFor: voteOf(found),
-      lost: lostWith(term?.lost ?? null, found.lost), isQuarantined: term?.isQuarantined ?? false, segments, snapshot: snapshotOf(found), last, tornBytes, files,
+      lost: lostWith(term?.lost ?? null, found.lost), isQuarantined: term?.isQuarantined ?? false,
+      segments, snapshot: snapshotOf(found), last, tornBytes, files,
       bytes: files.reduce((sum, file) => sum + file.bytes, 0),
       faults: found.faults.map((fault) => faultOf(fault, null, null)),
     };

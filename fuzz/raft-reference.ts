@@ -27,7 +27,9 @@ export class Reference {
   readonly votes: Map<string, MemberId>;
   /** Who led each term. */
   readonly leaders: Map<number, MemberId>;
-  /** In which term a leader has taken back what a server acknowledged before it lost it, and all that it was told of. */
+  /**
+   * In which term a leader has taken back what a server acknowledged before it lost it, and all that it was told of.
+   */
   readonly takenBack: Map<MemberId, number>;
   readonly told: Set<string>;
   /** Which snapshots were sent, as "receiver term/index". */

@@ -171,7 +171,8 @@ const lossy: readonly Beginning[] = [true, false].map((isKnown) => ({
 const STATES = 1500;
 const TIMEOUT_MS = 60_000 * FUZZ_SCALE;
 
-test.each([...beginnings, ...lossy])("no order of events from $name does what Raft does not allow", ({ begin, options, name }) => {
+const situations = [...beginnings, ...lossy];
+test.each(situations)("no order of events from $name does what Raft does not allow", ({ begin, options, name }) => {
   const maxStates = STATES * FUZZ_SCALE;
   const { states, transitions, choices, events, isComplete } = new Search({ ...options, maxStates }).run(begin());
   const far = isComplete ? "there are no others" : `some with ${choices + 1}`;

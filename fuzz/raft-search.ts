@@ -136,7 +136,8 @@ export class Search {
     const parts: (string | number)[] = [changes.length, ...Object.values(counts), ...stalled, ";"];
     for (const host of world.hosts.values()) parts.push(this.numberOf(host));
     for (const packet of world.packets) parts.push(numberOfFrozen(packet));
-    parts.push(";", [...takenBack].join(), [...votes].sort().join(), [...leaders].sort().join(), committed.map(({ term }) => term).join());
+    const terms = committed.map(({ term }) => term).join();
+    parts.push(";", [...takenBack].join(), [...votes].sort().join(), [...leaders].sort().join(), terms);
     const before = this.visited.size;
     return this.visited.add(parts.join(" ")).size > before;
   }

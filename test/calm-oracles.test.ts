@@ -33,7 +33,8 @@ const heartbeat = (term: number): Message => {
 };
 const acknowledgement = (term: number): Message => {
   const result = { accepted: true, matchIndex: 0 as LogIndex } as const;
-  return { type: "AppendEntriesReply", term: term as Term, round: 1, version: 1, hasSpace: true, hasLost: false, result };
+  const said = { round: 1, version: 1, hasSpace: true, hasLost: false };
+  return { type: "AppendEntriesReply", term: term as Term, ...said, result };
 };
 const vote = (term: number, isTransfer: boolean): Message => {
   return { type: "RequestVote", term: term as Term, lastLog: NO_ENTRY, isTransfer };

@@ -20,7 +20,8 @@ function oracle(): { readonly oracle: DatabaseOracle; readonly counts: { compari
 /** Each step: node, applied index, checksum. */
 function play(steps: readonly (readonly [NodeId, number, number])[], judge = oracle()): Violation | null {
   for (const [node, index, checksum] of steps) {
-    const found = judge.oracle.stepped(node, { appliedIndex: index as LogIndex, checksum }, 100 as LogIndex, 0 as LogIndex);
+    const seen = { appliedIndex: index as LogIndex, checksum };
+    const found = judge.oracle.stepped(node, seen, 100 as LogIndex, 0 as LogIndex);
     if (found !== null) return found;
   }
   return null;
@@ -47,7 +48,8 @@ test("different checksums at one index are found, even of one node before and af
 test("an applied state neither falls nor runs ahead of what was handed out", () => {
   expect(play([[A, 2, 20], [A, 1, 10]])?.oracle).toBe("monotonic");
   const { oracle: databases } = oracle();
-  expect(databases.stepped(A, { appliedIndex: 3 as LogIndex, checksum: 0 }, 2 as LogIndex, 0 as LogIndex)?.oracle).toBe("order");
+  const seen = { appliedIndex: 3 as LogIndex, checksum: 0 };
+  expect(databases.stepped(A, seen, 2 as LogIndex, 0 as LogIndex)?.oracle).toBe("order");
 });
 
 test.each([

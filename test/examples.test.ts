@@ -50,7 +50,8 @@ test("every public function and method has an example", () => {
     "class MembershipError", "addMember(", "changeMember(", "setRole(", "removeMember(", "transferLeadership(",
     "async run(", "async get<", "async all<", "async exec(", "async transaction<", "database()", "ready()", "status()",
     "close()", "function inspectDirectory(", "function verifyDirectory(", "function listEntries(",
-    "function readLastEntry(", "function exportDatabase(", "function importDatabase(", "function recoverFromQuorumLoss(",
+    "function readLastEntry(", "function exportDatabase(", "function importDatabase(",
+    "function recoverFromQuorumLoss(",
     "class OperatorError",
   ]) expect(items).toContain(item);
 });

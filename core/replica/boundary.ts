@@ -85,8 +85,8 @@ export type ReplicaEffect =
   | Extract<RaftEffect, { readonly type: "SetTimer" | "TakeSnapshot" }>
   /**
    * The state becomes that of a snapshot, piece by piece: RestoreStarted, PagesRestored as often as it takes,
-   * RestoreFinished. In one order with Apply; the last is answered by Applied{index}, and nothing is applied between. It
-   * may begin anew with another RestoreStarted.
+   * RestoreFinished. In one order with Apply; the last is answered by Applied{index}, and nothing is applied between.
+   * It may begin anew with another RestoreStarted.
    */
   | RestoreStep
   /** The cut has been written, or never will be: its pages are not looked at any more. */

@@ -58,7 +58,9 @@ export class Digests {
     this.told.clear();
   }
 
-  /** Whether a majority of the voters contradicts us, joint configurations in both halves; null: not as far as known. */
+  /**
+   * Whether a majority of the voters contradicts us, joint configurations in both halves; null: not as far as known.
+   */
   judge(configuration: Configuration): Divergence | null {
     for (const [index, ours] of this.told.get(this.self) ?? []) {
       const theirs = this.agreed(configuration, index);

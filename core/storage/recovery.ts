@@ -2,8 +2,8 @@
  * From a directory to a state: what any end of the process left behind is judged, mended as far as that can be done
  * here, and made durable. And the other way round: how the files come into being.
  *
- * First of all a replacement of the whole directory is completed (directory-replacement.ts): until that is done its files
- * are of two lives.
+ * First of all a replacement of the whole directory is completed (directory-replacement.ts): until that is done its
+ * files are of two lives.
  *
  * The order in which they do is what recovery relies on. An identity without a cluster is the first file of all; log
  * and hard state are complete and durable before the identity that names the cluster takes its place; every file

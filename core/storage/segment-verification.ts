@@ -5,8 +5,8 @@
  *
  * Behind a damaged header nobody knows where the next record begins: it is looked for, at each place where one could.
  * That is safe, as a record names its own position and carries the segment's seed. What is not found out here is
- * whether the last segment has lost its last records, as only something later could vouch for those; nor whether what is
- * damaged there is a torn write, which nobody was promised.
+ * whether the last segment has lost its last records, as only something later could vouch for those; nor whether what
+ * is damaged there is a torn write, which nobody was promised.
  */
 import type { LogIndex } from "../types.ts";
 import type { Judged, Owner } from "./block.ts";

@@ -2,7 +2,7 @@
  * The storage of one node as a machine: orders in, disk operations and their outcomes out. Synchronous.
  *
  *     start ─> Recovered ─> writeIdentity, once or twice, if the directory belongs to no cluster yet
- *                       ─> persist, compact, checkpoint, storeChunk, requestRead, readSnapshot, restore, tick, in any mix
+ *                       ─> persist, compact, checkpoint, storeChunk, requestRead, readSnapshot, restore, tick
  *                       ─> close ─> Closed
  *
  * Failed may come at any time and is final: nothing is retried, least of all a sync, after which the system may have
@@ -199,8 +199,8 @@ export class Storage {
   }
 
   /**
-   * To be called every `tickMs`: marks the end of a log that rests, scrubs a piece, and tries again what was refused for
-   * want of space.
+   * To be called every `tickMs`: marks the end of a log that rests, scrubs a piece, and tries again what was refused
+   * for want of space.
    */
   tick(): readonly StorageEffect[] {
     if (this.member === null) return [];
@@ -396,15 +396,12 @@ export class Storage {
 
   private takeEffects(): readonly StorageEffect[] {
     this.laws.check(this.state);
-    if (this.effects.length < 2) return this.giveEffects(this.effects);
-    // Operations first: whoever hears that an order is durable may give the next one at once.
-    const operations = this.effects.filter(({ type }) => type === "Disk");
-    if (operations.length === 0) return this.giveEffects(this.effects);
-    return this.giveEffects([...operations, ...this.effects.filter(({ type }) => type !== "Disk")]);
-  }
-
-  private giveEffects(effects: readonly StorageEffect[]): readonly StorageEffect[] {
+    const { effects } = this;
     this.effects = [];
-    return effects;
+    if (effects.length < 2) return effects;
+    // Operations first: whoever hears that an order is durable may give the next one at once.
+    const operations = effects.filter(({ type }) => type === "Disk");
+    if (operations.length === 0) return effects;
+    return [...operations, ...effects.filter(({ type }) => type !== "Disk")];
   }
 }

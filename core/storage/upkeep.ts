@@ -37,10 +37,8 @@ type Task =
   | { readonly type: "logScrub"; readonly steps: DiskProcedure<LogScrubStep> }
   | { readonly type: "pageScrub"; readonly steps: DiskProcedure<PageScrubStep> };
 
-type News = Extract<
-  StorageEffect,
-  { readonly type: "SnapshotAbandoned" | "CutEnded" | "SpaceChanged" | "DamageFound" | "PagesDamaged" | "SnapshotWanted" }
->;
+type NewsType = "SnapshotAbandoned" | "CutEnded" | "SpaceChanged" | "DamageFound" | "PagesDamaged" | "SnapshotWanted";
+type News = Extract<StorageEffect, { readonly type: NewsType }>;
 
 export type UpkeepEffect =
   /** To be performed; its answer goes to `answered`. */
@@ -170,7 +168,9 @@ export class Upkeep {
     this.wantSnapshot();
   }
 
-  /** So that the log can let everything go that it has now, whoever lags behind: as long as it has anything to store. */
+  /**
+   * So that the log can let everything go that it has now, whoever lags behind: as long as it has anything to store.
+   */
   private wantSnapshot(): void {
     const { log, pages } = this.files;
     const through = log.entries.last.index;
