@@ -32,7 +32,7 @@ import { type SnapshotReadEffect, SnapshotReads } from "./snapshot-reads.ts";
 import { type TaskType, type UpkeepEffect, Upkeep } from "./upkeep.ts";
 import { type Awaited, type WriteEffect, WriteQueue } from "./write-queue.ts";
 
-/** Something that takes many disk operations, one after the other, before there is anything else. */
+/** What comes before there is anything else. */
 type Task =
   | { readonly type: "recovery"; readonly steps: DiskProcedure<Judged<Recovery>> }
   | { readonly type: "identity"; readonly identity: Identity; readonly steps: DiskProcedure<Judged<OpenFiles | null>> };
@@ -159,7 +159,7 @@ export class Storage {
   /** Reads at most maxBytes of a snapshot's stream, for a member. Answered by SnapshotRead. */
   readSnapshot(to: MemberId, snapshot: SnapshotId, offset: number, maxBytes: number): readonly StorageEffect[] {
     return this.ask(({ snapshotReads }) => {
-      this.snapshotRead(snapshotReads.request({ to, snapshot, offset, maxBytes }));
+      this.read(snapshotReads.request({ to, snapshot, offset, maxBytes }), { type: "snapshotRead" });
     });
   }
 
@@ -171,7 +171,7 @@ export class Storage {
     return this.ask(({ files }) => {
       this.restoration?.giveUp(files);
       this.restoration = new Restoration(files, snapshot, this.options.limits);
-      this.restored(this.restoration, this.restoration.start());
+      this.read(this.restoration.start(), { type: "restoration", restoration: this.restoration });
     });
   }
 
@@ -264,10 +264,10 @@ export class Storage {
       case "upkeep":
         return this.keptUp(this.ofMember().upkeep.answered(purpose.task, news));
       case "snapshotRead":
-        return this.snapshotRead(this.ofMember().snapshotReads.answered(news));
+        return this.read(this.ofMember().snapshotReads.answered(news), purpose);
       case "restoration":
         if (purpose.restoration !== this.restoration) return;
-        return this.restored(purpose.restoration, purpose.restoration.answered(news));
+        return this.read(purpose.restoration.answered(news), purpose);
       case "entryRead":
         return this.finishRead(purpose.purpose, purpose.read, news);
       default:
@@ -276,7 +276,6 @@ export class Storage {
   }
 
   private begin(task: Task): void {
-    invariant(this.task === null, "one task at a time");
     this.task = task;
     this.advance(task, null);
   }
@@ -353,16 +352,10 @@ export class Storage {
     }
   }
 
-  private snapshotRead(effects: readonly SnapshotReadEffect[]): void {
+  /** @param purpose of its operations */
+  private read(effects: readonly (SnapshotReadEffect | RestorationEffect)[], purpose: Purpose): void {
     for (const effect of effects) {
-      if (effect.type === "Perform") this.order(effect.operation, { type: "snapshotRead" });
-      else this.effects.push(effect);
-    }
-  }
-
-  private restored(restoration: Restoration, effects: readonly RestorationEffect[]): void {
-    for (const effect of effects) {
-      if (effect.type === "Perform") this.order(effect.operation, { type: "restoration", restoration });
+      if (effect.type === "Perform") this.order(effect.operation, purpose);
       else this.effects.push(effect);
     }
   }
