@@ -286,4 +286,9 @@ test("the laws of storage notice when they are broken", () => {
   expect(() => checkStorage({ ...state, durableIndex: index(2) })).toThrow("entries of the log");
   expect(() => checkStorageStep(state, { ...state, end: state.end - 64 })).toThrow("append-only");
   expect(() => checkStorageStep(state, { ...state, hardState: hardState(1, "b") })).toThrow("one vote per term");
+  const lost = { ...state, lost: id(1, 9) };
+  checkStorageStep(lost, state);
+  checkStorageStep(state, { ...lost, isQuarantined: true });
+  expect(() => checkStorageStep(state, lost)).toThrow("found out by recovery");
+  expect(() => checkStorageStep({ ...state, isQuarantined: true }, state)).toThrow("ends with the process");
 });
