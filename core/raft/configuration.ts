@@ -89,6 +89,11 @@ export function isVoter({ members, outgoing }: Configuration, id: MemberId): boo
   return members.some((member) => member.id === id && member.role === "voter") || outgoing.some(isOf(id));
 }
 
+/** Whether nobody else votes, nor has to be asked: not while others are being left. */
+export function isOnlyVoter(configuration: Configuration, id: MemberId): boolean {
+  return isVoter(configuration, id) && votersOf(configuration).length === 1 && configuration.outgoing.length === 0;
+}
+
 /** Everybody a leader speaks to, sorted by id: those that are being left too, until they are. */
 export function everybodyIn({ members, outgoing }: Configuration): readonly Member[] {
   if (outgoing.length === 0) return members;

@@ -14,7 +14,7 @@
  */
 import { invariant, unreachable } from "../invariant.ts";
 import type { RaftEffect, RaftInput } from "../raft/boundary.ts";
-import { everybodyIn, foundingConfiguration, isVoter, votersOf, type Configuration } from "../raft/configuration.ts";
+import { everybodyIn, foundingConfiguration, isOnlyVoter, type Configuration } from "../raft/configuration.ts";
 import { FEATURE_VERSION } from "../raft/features.ts";
 import { checkState, checkStep, type RaftState } from "../raft/invariants.ts";
 import type { SnapshotId } from "../raft/message.ts";
@@ -266,7 +266,7 @@ export class Participant {
   /** Nobody else may have what a voter that is alone has lost: then its directory stays as it is. */
   private snapshotDamaged(fault: StorageFault): void {
     const { inForce } = this.roster;
-    const isAlone = isVoter(inForce, this.self) && votersOf(inForce).length === 1;
+    const isAlone = isOnlyVoter(inForce, this.self);
     const index = this.raft.inspect().snapshot.index;
     if (isAlone) this.effects.push({ type: "Halt", reason: { type: "storage", fault } });
     else this.condemn({ type: "quarantined", index, detail: `the stored snapshot is damaged in ${fault.file}` });

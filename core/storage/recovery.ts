@@ -23,7 +23,7 @@
  * 4. Where there is nobody to fetch it from, nothing is changed, and the damage is the answer.
  */
 import type { RecoveredLog } from "../raft/boundary.ts";
-import { type Configuration, foundingConfiguration, isVoter, votersOf } from "../raft/configuration.ts";
+import { type Configuration, foundingConfiguration, isOnlyVoter } from "../raft/configuration.ts";
 import { type EntryId, type Identity, NO_ENTRY, memberIdOf } from "../types.ts";
 import { type Judged, type Owner, type Refused, brokenRule, corrupt, ownerOf } from "./block.ts";
 import type { Recovered, StorageFault, StorageLimits, StorageOptions } from "./boundary.ts";
@@ -158,7 +158,7 @@ function judgeAlone(findings: Findings, configuration = configurationOf(
   const found = damage.at(-1);
   if (!isNew || found === undefined) return { ok: true, value: findings };
   const self = memberIdOf(identity.node, identity.incarnation);
-  const isAlone = isVoter(configuration, self) && votersOf(configuration).length === 1;
+  const isAlone = isOnlyVoter(configuration, self);
   return isAlone ? { ok: false, fault: found } : { ok: true, value: findings };
 }
 
