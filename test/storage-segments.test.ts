@@ -77,17 +77,18 @@ test("closing without space drops what cannot be had space for, and says so by n
 
 test("compaction drops segments whose entries the snapshot has, and their files are used again", () => {
   const run = bootstrapped();
-  for (let index = 1; index <= 5; index++) {
+  for (let index = 1; index <= 9; index++) {
     run.persist(appending(index)).settle();
   }
-  storeSnapshot(run, id(1, 4));
-  run.settle().compact(1, 4).settle();
-  expect(run.storage.state).toMatchObject({ base: id(1, 4), last: id(1, 5) });
-  // Two files stand ready; what is more is gone.
-  expect(run.segments).toEqual(["log-0000000005", "log-0000000006", "log-0000000007"]);
-  expect(restarted(run.disk).recovered.log).toMatchObject({ base: id(1, 4), last: id(1, 5) });
-  run.persist(appending(6)).settle();
-  expect(restarted(run.disk).readAll().map((one) => one.index)).toEqual([5, 6]);
+  storeSnapshot(run, id(1, 8));
+  run.settle().compact(1, 8).settle();
+  expect(run.storage.state).toMatchObject({ base: id(1, 8), last: id(1, 9) });
+  // Six files stand ready; what is more is gone.
+  const names = Array.from({ length: 7 }, (_, at) => `log-00000000${String(9 + at).padStart(2, "0")}`);
+  expect(run.segments).toEqual(names);
+  expect(restarted(run.disk).recovered.log).toMatchObject({ base: id(1, 8), last: id(1, 9) });
+  run.persist(appending(10)).settle();
+  expect(restarted(run.disk).readAll().map((one) => one.index)).toEqual([9, 10]);
 });
 
 test("the hard state survives when the log loses all that it had (M30)", () => {

@@ -16,7 +16,7 @@ import { type Judged, type Owner, type Refused, brokenRule, corrupt } from "./bl
 import type { StorageFault, StorageLimits } from "./boundary.ts";
 import { type DiskProcedure, FileWindow } from "./file-window.ts";
 import { type FoundSegment, findSegments } from "./found-segment.ts";
-import { Log, type Segment, endOf, segmentOf } from "./log.ts";
+import { Log, MAX_AHEAD, type Segment, endOf, segmentOf } from "./log.ts";
 import { havePrepared, startAnew } from "./log-drop.ts";
 import { type FileRange, type Replay, replay } from "./log-replay.ts";
 import { inspectTail } from "./log-tail.ts";
@@ -217,7 +217,7 @@ function readyAfter(segments: readonly FoundSegment[], at: number): readonly Fou
   for (let next = at + 1; segments[next]?.isSound && !isGap(segments, next); next++) {
     ready.push(segments[next] as FoundSegment);
   }
-  return ready.slice(0, 2);
+  return ready.slice(0, MAX_AHEAD);
 }
 
 function sizeOf(ranges: readonly FileRange[]): number {

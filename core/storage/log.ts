@@ -34,8 +34,11 @@ export interface PreparedSegment {
   readonly size: number;
 }
 
-/** How many files that are not needed yet are kept to be used again. */
-const MAX_AHEAD = 2;
+/**
+ * How many files that are not needed yet are kept to be used again: as many as the log fills between two snapshots, so
+ * that hardly a file has to be written full of zeros first.
+ */
+export const MAX_AHEAD = 6;
 
 /** A segment of which nothing is known to be damaged. */
 export function segmentOf(header: SegmentHeader, seed: number): Segment {
