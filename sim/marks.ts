@@ -14,6 +14,7 @@ import { decodeLetter } from "../core/wire/peer-codec.ts";
 import type { PeerMessage } from "../core/wire/peer.ts";
 import { termAt } from "./membership.ts";
 import type { RaftObservation } from "./oracles/boundary.ts";
+import { BLOCK_SIZE } from "./power-loss.ts";
 import type { NodeProcess } from "./process.ts";
 import type { Tally } from "./tally.ts";
 
@@ -119,6 +120,10 @@ export class MarkWatcher {
         if (operation.offset > 0) return;
         if (isSegmentFile(operation.file)) this.tally.mark("segmentsRolled");
         if (operation.file.startsWith(MANIFEST_FILE)) this.noteManifest(node.id, operation.bytes);
+        return;
+      case "read":
+        // Scrubbing reads whole blocks; a record begins anywhere.
+        if (isSegmentFile(operation.file) && operation.offset % BLOCK_SIZE > 0) this.tally.mark("entriesReadBack");
         return;
       case "unlink":
         if (operation.file === RESERVE_FILE) this.tally.mark("reservesGivenUp");
