@@ -3,14 +3,23 @@
  * them, and writes them down in other ways; and what may befall it: no room, pages that cannot be read, and what is
  * skipped because it is there already.
  */
+import type { RaftInput } from "../core/raft/boundary.ts";
 import type { SnapshotId } from "../core/raft/message.ts";
 import type { LogIndex } from "../core/types.ts";
 import { frozen } from "./raft-clone.ts";
 import { contentOf } from "./raft-disk.ts";
 import type { EffectOf, FileJob, Host } from "./raft-member.ts";
-import { lastOf, same } from "./raft-plain-log.ts";
+import { lastOf, same, type Stable } from "./raft-plain-log.ts";
 import { expectThat } from "./raft-witness.ts";
-import type { World } from "./raft-world.ts";
+
+/** What is needed of a World here. */
+export interface SnapshotWorld {
+  step(host: Host, input: RaftInput): void;
+  /** What the member's disk has; null: no snapshot. */
+  storedBy(host: Host): SnapshotId | null;
+  writeDisk(host: Host, disk: Stable): void;
+  count(what: string): void;
+}
 
 /** `badly`: there is no room, or it cannot be read. `ahead`: what comes next is there already. */
 export type Luck = "well" | "badly" | "ahead";
@@ -20,7 +29,7 @@ export type SnapshotJob = Exclude<FileJob, { readonly type: "ReadEntries" }>;
 /** So many ways there are to write a snapshot down. */
 const STREAMS = 3;
 
-export function doSnapshotJob(world: World, host: Host, job: SnapshotJob, most: number, luck: Luck): void {
+export function doSnapshotJob(world: SnapshotWorld, host: Host, job: SnapshotJob, most: number, luck: Luck): void {
   switch (job.type) {
     case "ReadSnapshot":
       return readSnapshot(world, host, job, most, luck);
@@ -44,7 +53,7 @@ export function doSnapshotJob(world: World, host: Host, job: SnapshotJob, most: 
 }
 
 /** The stored snapshot is written down in another way. */
-export function mergeSnapshot(world: World, host: Host): void {
+export function mergeSnapshot(world: SnapshotWorld, host: Host): void {
   const stored = world.storedBy(host);
   if (stored === null) return;
   world.count("merge");
@@ -65,14 +74,15 @@ export function streamOf(entry: SnapshotId["entry"], checksum: number): Pick<Sna
   return { size: contentOf(entry, checksum).length, checksum };
 }
 
-function store(world: World, host: Host, snapshot: SnapshotId): void {
+function store(world: SnapshotWorld, host: Host, snapshot: SnapshotId): void {
   const { entry: { index }, checksum: stream } = snapshot;
   world.writeDisk(host, { ...host.disk, snapshot: index, stream });
   world.step(host, { type: "SnapshotStored", snapshot });
 }
 
 function readSnapshot(
-  world: World, host: Host, { to, snapshot, offset, maxBytes }: EffectOf<"ReadSnapshot">, most: number, luck: Luck,
+  world: SnapshotWorld, host: Host, { to, snapshot, offset, maxBytes }: EffectOf<"ReadSnapshot">,
+  most: number, luck: Luck,
 ): void {
   const stored = world.storedBy(host);
   const isPinned = host.pinned.some((one) => same(one, snapshot));
@@ -84,7 +94,9 @@ function readSnapshot(
   world.step(host, { type: "SnapshotRead", to, snapshot, offset, bytes });
 }
 
-function storeChunk(world: World, host: Host, { snapshot, offset, bytes }: EffectOf<"StoreChunk">, luck: Luck): void {
+function storeChunk(
+  world: SnapshotWorld, host: Host, { snapshot, offset, bytes }: EffectOf<"StoreChunk">, luck: Luck,
+): void {
   const { received } = host;
   const from = received !== null && same(received.snapshot, snapshot) ? received.end : 0;
   const isNext = offset === from || offset === 0;

@@ -237,6 +237,9 @@ export class Replica {
     const participant = new Participant({ replica, letters, recovered, storage, seed }, this.now);
     this.phase = { type: "running", letters, participant };
     this.tickAt = afterMs(this.now, replica.storage.tickMs);
+    // What the timer was set to, was set to ask others.
+    this.timerAt = null;
+    this.armedFor = null;
     this.hand(participant.start(this.now));
   }
 

@@ -11,7 +11,7 @@ import type { AppendEntriesReply } from "../../core/raft/message.ts";
 import type { RecordHeader } from "../../core/storage/record.ts";
 import type { TermRuns } from "../../core/term-runs.ts";
 import type { EntryId, LogIndex, MemberId, NodeId, Term } from "../../core/types.ts";
-import { sameEntry } from "../../core/types.ts";
+import { memberIdOf, sameEntry } from "../../core/types.ts";
 import type { DurableDisk, JudgeCounts, RaftObservation, RecoveredImage, Violation } from "./boundary.ts";
 import { decodeLetter } from "../../core/wire/peer-codec.ts";
 import { Commitment, type Population } from "./commitment.ts";
@@ -120,8 +120,9 @@ export class RaftOracle implements Population {
       if (!letter.ok) return violation("durable-promise", `${node} sent nonsense: ${letter.fault.rule}`, [node]);
       const broken = judgePromise(node, effect.to, letter.letter, disk, log, this.committed);
       if (broken !== null) return violation("durable-promise", broken, [node]);
-      const { message } = letter.letter;
-      const wrong = message.type === "TimeoutNow" ? this.judgeSuccessor(node, effect.to, log.idAt(after.commitIndex))
+      const { envelope: { receiver }, message } = letter.letter;
+      const to = receiver === null ? null : memberIdOf(effect.to, receiver);
+      const wrong = message.type === "TimeoutNow" ? this.judgeSuccessor(node, to, log.idAt(after.commitIndex))
         : message.type === "AppendEntriesReply" ? this.judgeAcceptance(node, message, log) : null;
       if (wrong !== null) return wrong;
     }
@@ -141,12 +142,13 @@ export class RaftOracle implements Population {
   }
 
   /** Who is asked to stand can win: it has all that is committed. */
-  private judgeSuccessor(node: NodeId, to: NodeId, entry: EntryId): Violation | null {
-    const successor = this.byNode.get(to);
-    // Who has lost it since will not stand, and nobody else may know of that yet.
-    if (successor === undefined || successor.disk.holds(entry) || successor.disk.hasLost) return null;
-    const message = `${node} hands over to ${to}, which lacks ${showEntry(entry)}`;
-    return violation("transfer", message, [node, to], entry.index);
+  private judgeSuccessor(node: NodeId, to: MemberId | null, entry: EntryId): Violation | null {
+    const successor = to === null ? undefined : this.byId.get(to);
+    // Who has lost it since, or all of its disk, will not stand, and nobody else may know of that yet.
+    if (successor === undefined || successor.isLost) return null;
+    if (successor.disk.holds(entry) || successor.disk.hasLost) return null;
+    const message = `${node} hands over to ${successor.node}, which lacks ${showEntry(entry)}`;
+    return violation("transfer", message, [node, successor.node], entry.index);
   }
 
   private subject(node: NodeId): Subject {
