@@ -55,6 +55,7 @@ export async function measureAppends(directory: string, turns: number): Promise<
       own.push(await measure(directory, () => appendFor(append, waiting)));
       // So that the log does not grow without bound.
       host.compact((await host.checkpoint(source.cut())).entry);
+      await host.rest();
     }
     figures.push(figuresOf(waiting, own, bare));
   }
