@@ -111,6 +111,25 @@ test("a hard state that is cut short is mended or refused", () => {
   expect(nothing.fault).toMatchObject({ type: "corrupt", file: "term" });
 });
 
+test("a hard state that was cut off is no torn write: the vote in it is not forgotten", () => {
+  const run = bootstrapped(OPTIONS, OF_THREE);
+  run.persist(order(1, { hardState: hardState(1, "b") })).settle();
+  // Generation 3, at 8192 and 12288. No record of the log knows of it.
+  run.persist(order(2, { hardState: hardState(2, "c") })).settle();
+  const files = filesOf(run);
+  const cutTo = (size: number): StorageRun => {
+    return restarted(MemoryDisk.of({ ...files, term: files["term"]!.subarray(0, size) }));
+  };
+  for (const size of [4608, 8191, 8192, 8703]) {
+    expect(cutTo(size).fault, `${size} bytes`).toMatchObject({ type: "corrupt", file: "term", offset: 8192 });
+  }
+  for (const size of [8704, 12288, 12799]) {
+    const mended = cutTo(size);
+    expect(mended.recovered.hardState, `${size} bytes`).toEqual(hardState(2, "c"));
+    expect(restarted(mended.disk).recovered).toMatchObject({ hardState: hardState(2, "c"), damage: [] });
+  }
+});
+
 test("a missing file is corruption where another promises it", () => {
   for (const missing of ["identity", "term"] as const) {
     const { [missing]: _, ...others } = WHOLE;

@@ -28,7 +28,7 @@
  *
  * The file is created with generation 1 in place (term 0, no vote) and the other slot blank. So whenever it exists one
  * slot is intact. A slot without an intact copy is a torn write, unless a record of the log knows its generation to be
- * durable (record.ts), or it cannot be read at all: no torn write leaves that behind.
+ * durable (record.ts), or it cannot be read at all, be it that the file is cut short: no torn write leaves that behind.
  */
 import { invariant } from "../invariant.ts";
 import { type EntryId, type HardState, type LogIndex, NO_ENTRY, type Term } from "../types.ts";
@@ -195,9 +195,12 @@ interface Copy {
 function decodeCopy(
   file: Uint8Array, offset: number, owner: Owner, isReadable: (offset: number) => boolean,
 ): Copy {
-  if (!isReadable(offset)) return { offset, judged: corrupt(TERM_FILE, offset, "cannot be read"), isReadable: false };
   const bytes = file.subarray(offset, offset + SLOT_SIZE);
-  const isBlank = bytes.length === SLOT_SIZE && bytes.every((byte) => byte === 0);
+  // The file is made as large as it stays: what it lacks was there.
+  if (bytes.length < SLOT_SIZE || !isReadable(offset)) {
+    return { offset, judged: corrupt(TERM_FILE, offset, "cannot be read"), isReadable: false };
+  }
+  const isBlank = bytes.every((byte) => byte === 0);
   return { offset, judged: isBlank ? null : judgeCopy(bytes, offset, owner), isReadable: true };
 }
 
