@@ -57,29 +57,34 @@ class CrashJudge {
       this.tally.images++;
       if (isTorn) this.tally.torn++;
     }
-    this.judgeKill(disk, twin);
+    this.judgeKill(disk, twin, asked);
   }
 
   /** Recovers the image, with a crash after each operation of the recovery too. True: a tail was torn. */
   private judgeImage(image: MemoryDisk, twin: StorageTwin, asked: string): boolean {
-    const run = new StorageRun(image, SMALL).take((storage) => storage.start());
-    run.settle(() => {
-      if (run.last("Recovered") !== undefined) return;
-      for (const again of image.images()) {
-        if (this.isNew(again, `while recovering, ${asked}`)) judgeState(restarted(again, SMALL), twin);
-      }
-    });
-    judgeState(run, twin);
+    const run = this.recover(image, twin, asked);
     const isTorn = run.recovered.tornBytes > 0;
     this.judgeReport(run);
     judgeGoingOn(run);
     return isTorn;
   }
 
-  /** The process is killed and what it wrote is still there; what its successor reports survives a loss of power. */
-  private judgeKill(disk: MemoryDisk, twin: StorageTwin): void {
-    const run = restarted(disk.killed(), SMALL);
+  /** A start, with a loss of power after each of its operations too. */
+  private recover(disk: MemoryDisk, twin: StorageTwin, asked: string): StorageRun {
+    const run = new StorageRun(disk, SMALL).take((storage) => storage.start());
+    run.settle(() => {
+      if (run.last("Recovered") !== undefined) return;
+      for (const again of disk.images()) {
+        if (this.isNew(again, `while recovering, ${asked}`)) judgeState(restarted(again, SMALL), twin);
+      }
+    });
     judgeState(run, twin);
+    return run;
+  }
+
+  /** The process is killed and what it wrote is still there; what its successor reports survives a loss of power. */
+  private judgeKill(disk: MemoryDisk, twin: StorageTwin, asked: string): void {
+    const run = this.recover(disk.killed(), twin, asked);
     expect(run.recovered.tornBytes, "nothing is torn that was written whole").toBe(0);
     this.judgeReport(run);
   }

@@ -236,6 +236,8 @@ export function* settleLog(
     const refused = yield* startAnew(files, log.entries.base, limits);
     if (refused !== null) return refused;
   }
+  // What makes the others void may stand in the page cache only: a killed process wrote it.
+  if (repairs.goesOn !== "anew" && repairs.unneeded.length > 0) yield { type: "sync", file: log.current.file };
   yield* removeFiles(repairs.unneeded);
   // The last one first: what is left has no gap.
   yield* removeFiles([...repairs.cut].reverse());
