@@ -1,9 +1,12 @@
 /** The log in its segments: how it rolls, waits for space, loses its beginning or starts anew, and is read. */
 import { expect, test } from "vitest";
 import type { PersistOrder } from "../core/storage/boundary.ts";
+import { SEGMENT_HEADER_SIZE } from "../core/storage/segment-file.ts";
 import type { LogIndex } from "../core/types.ts";
 import { MemoryDisk } from "./memory-disk.ts";
-import { type StorageRun, bootstrapped, entry, hardState, id, order, restarted } from "./storage-run.ts";
+import {
+  OF_THREE, OPTIONS, type StorageRun, bootstrapped, entry, hardState, id, order, restarted,
+} from "./storage-run.ts";
 import { receiveSnapshot, storeSnapshot } from "./storage-snapshots.ts";
 
 const [FIRST, SECOND] = ["log-0000000001", "log-0000000002"];
@@ -61,6 +64,25 @@ test("without space orders wait, reads go on, and all is done when there is spac
   run.settle().tick();
   expect(run.last("SpaceChanged")).toMatchObject({ hasSpace: true });
   expect(run.disk.names).toContain("reserve");
+});
+
+test("a reserve that recovery has used up is made again", () => {
+  const { limits } = OPTIONS;
+  // Two segments fit into it: the one that recovery needs, and the next, which then finds room.
+  const options = { ...OPTIONS, limits: { ...limits, reserveBytes: 2 * limits.segmentBytes } };
+  const run = bootstrapped(options, OF_THREE).persist(appending(1)).settle().tick().close();
+  const files = Object.fromEntries(run.disk.names.map((name) => [name, run.disk.bytesOf(name)!]));
+  expect(Object.keys(files)).toContain("reserve");
+  const { [SECOND]: _, ...others } = files;
+  files[FIRST]![SEGMENT_HEADER_SIZE] = files[FIRST]![SEGMENT_HEADER_SIZE]! ^ 1;
+  const disk = MemoryDisk.of(others);
+  disk.capacity = Object.values(others).reduce((size, file) => size + file.length, 0);
+  const again = restarted(disk, options);
+  expect(again.recovered.lost, "the log goes on behind the damage").not.toBeNull();
+  expect(disk.names).not.toContain("reserve");
+  disk.capacity = Infinity;
+  again.tick();
+  expect(disk.names).toContain("reserve");
 });
 
 test("closing without space drops what cannot be had space for, and says so by no answer", () => {

@@ -51,10 +51,13 @@ export function* makeReserve({ reserveBytes }: StorageLimits): DiskProcedure<boo
   return true;
 }
 
+export function* isReserveThere(): DiskProcedure<boolean> {
+  return resultOf(yield { type: "open", file: RESERVE_FILE, create: false }, "open").size !== null;
+}
+
 /** If it is there. */
 export function* giveUpReserve(): DiskProcedure<void> {
-  const { size } = resultOf(yield { type: "open", file: RESERVE_FILE, create: false }, "open");
-  if (size === null) return;
+  if (!(yield* isReserveThere())) return;
   yield { type: "unlink", file: RESERVE_FILE };
   yield { type: "syncDirectory" };
 }

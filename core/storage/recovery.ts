@@ -34,7 +34,7 @@ import type { DiskProcedure } from "./file-window.ts";
 import { IDENTITY_FILE, encodeIdentity, recoverIdentity } from "./identity-file.ts";
 import { createLog, resetLog } from "./log-drop.ts";
 import { type JudgedLog, judgeLog, settleLog } from "./log-recovery.ts";
-import { RESERVE_FILE } from "./log-space.ts";
+import { isReserveThere } from "./log-space.ts";
 import { MANIFEST_FILE } from "./manifest.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { isPageFile } from "./page-file.ts";
@@ -177,11 +177,11 @@ function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judge
   const isDiscarded = findings.pages === null || findings.log === null;
   if (isDiscarded) yield* writeSlot(marked, { lost, isQuarantined: true });
   else if (lost !== term.lost) yield* writeSlot(marked, { lost });
-  const hasReserve = names.includes(RESERVE_FILE);
   if (findings.pages === null || findings.log === null) {
     const files = yield* discard(marked, names, limits);
     if (!files.ok) return files;
     yield* writeSlot(files.value, { isQuarantined: false });
+    const hasReserve = yield* isReserveThere();
     const recovered = recoveredOf(identity, files.value, [], 0, damage);
     return { ok: true, value: { recovered, files: files.value, hasReserve } };
   }
@@ -200,6 +200,8 @@ function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judge
   }
   // The manifest is durable: what it does not name nobody will ask for.
   yield* removeUnused(files);
+  // What was mended may have taken its place.
+  const hasReserve = yield* isReserveThere();
   const configurations = isHeld ? findings.log.configurations : [];
   const recovered = recoveredOf(identity, files, configurations, findings.log.tornBytes, damage);
   return { ok: true, value: { recovered, files, hasReserve } };
