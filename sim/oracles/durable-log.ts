@@ -31,7 +31,8 @@ export class DurableLog {
     const current = this.segments.at(-1);
     const sequence = sequenceOf(file);
     if (sequence === null || (current !== undefined && sequence < current.sequence)) return [];
-    const header = readHeader(file, disk);
+    // The header of the segment that is written may have been damaged since: what is appended is there all the same.
+    const header = readHeader(file, disk) ?? (current?.sequence === sequence ? current : null);
     if (header === null) return [];
     if (current === undefined || header.sequence === current.sequence) {
       return header.seed === current?.seed ? this.readOn(header, disk) : this.reread(disk);
