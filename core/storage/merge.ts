@@ -26,6 +26,9 @@ type OwnedFiles = PageFiles & { readonly owner: Owner };
 const MIN_RATIO = 2;
 const MAX_GARBAGE_RATIO = 2;
 
+/** So many pages that do not count are read with those that do: one read more costs as much as a dozen pages. */
+const MAX_GAP_PAGES = 8;
+
 /** What is to be merged. */
 export interface Merge {
   readonly stored: StoredSnapshot;
@@ -143,11 +146,14 @@ class MergedPages {
     for (const [holder, input] of this.inputs.entries()) {
       for (let at = this.next(holder, from, end); at < end; at = this.next(holder, at, end)) {
         const targets = this.neighbours(holder, at, end);
-        const place = this.places[at]!;
-        const run = yield* readRun(input, place, place + targets.length);
+        const wanted = targets.map((target) => this.places[target]!);
+        const [first, last] = [wanted[0]!, wanted.at(-1)!];
+        const isWanted = wanted.length === last - first + 1 ? undefined : isAmong(wanted);
+        const run = yield* readRun(input, first, last + 1, isWanted);
         damage.push(...run.damage);
         for (const [i, target] of targets.entries()) {
-          bytes.set(run.bytes.subarray(i * pageSize, (i + 1) * pageSize), (target - from) * pageSize);
+          const offset = (wanted[i]! - first) * pageSize;
+          bytes.set(run.bytes.subarray(offset, offset + pageSize), (target - from) * pageSize);
         }
         at = targets.at(-1)! + 1;
       }
@@ -161,16 +167,22 @@ class MergedPages {
     return at;
   }
 
-  /** From `at` on: the places of pages that stand next to each other in this input. */
+  /** From `at` on: the places of pages that stand next to each other in this input, or nearly so. */
   private neighbours(holder: number, at: number, end: number): number[] {
     const targets = [at];
-    for (let place = this.places[at]! + 1, next = at + 1; next < end; next++) {
+    for (let place = this.places[at]!, next = at + 1; next < end; next++) {
       if (this.holders[next] !== holder) continue;
-      if (this.places[next] !== place++) break;
+      if (this.places[next]! - place > MAX_GAP_PAGES + 1) break;
+      place = this.places[next]!;
       targets.push(next);
     }
     return targets;
   }
+}
+
+function isAmong(places: readonly number[]): (place: number) => boolean {
+  const among = new Set(places);
+  return (place) => among.has(place);
 }
 
 /** The merged file takes the place of its inputs, unless these have gone meanwhile: then nothing is left of it. */

@@ -17,33 +17,47 @@ export interface PageDamage {
 }
 
 export interface PageRun {
-  /** All pages that were asked for, one behind the other. What is damaged has its place, and no meaning. */
+  /** Of all places, one behind the other. What is damaged, or not wanted, has its place, and no meaning. */
   readonly bytes: Uint8Array;
   /** In the order of the file; mostly empty. */
   readonly damage: readonly PageDamage[];
 }
 
-/** Reads the pages at the places [from, end) of a file's directory. */
-export function* readRun(file: PageFile, from: number, end: number): DiskProcedure<PageRun> {
+/**
+ * Reads the pages at the places [from, end) of a file's directory.
+ *
+ * @param isWanted what is of no interest is not judged, and its bytes have no meaning
+ */
+export function* readRun(
+  file: PageFile, from: number, end: number, isWanted: (place: number) => boolean = isAny,
+): DiskProcedure<PageRun> {
   const { pageSize } = file;
   const offset = pageOffset(file, from);
   const length = (end - from) * pageSize;
   const read = bytesOf(yield { type: "read", file: pageFileName(file.sequence), offset, length });
-  if (read === null) return yield* readSingly(file, from, end);
+  if (read === null) return yield* readSingly(file, from, end, isWanted);
   const damage: PageDamage[] = [];
   for (let place = from, at = 0; place < end; place++, at += pageSize) {
+    if (!isWanted(place)) continue;
     const detail = faultOf(file, place, read.subarray(at, at + pageSize));
     if (detail !== null) damage.push(damageAt(file, place, detail));
   }
   return { bytes: read.length === length ? read : filledUp(read, length), damage };
 }
 
+function isAny(): boolean {
+  return true;
+}
+
 /** Something in the run cannot be read: page by page it is found out what. */
-function* readSingly(file: PageFile, from: number, end: number): DiskProcedure<PageRun> {
+function* readSingly(
+  file: PageFile, from: number, end: number, isWanted: (place: number) => boolean,
+): DiskProcedure<PageRun> {
   const { pageSize } = file;
   const bytes = new Uint8Array((end - from) * pageSize);
   const damage: PageDamage[] = [];
   for (let place = from; place < end; place++) {
+    if (!isWanted(place)) continue;
     const offset = pageOffset(file, place);
     const page = bytesOf(yield { type: "read", file: pageFileName(file.sequence), offset, length: pageSize });
     if (page !== null) bytes.set(page, (place - from) * pageSize);
