@@ -186,6 +186,25 @@ test("whoever may be the only voter refuses to start, and touches nothing", () =
   expect(disk.digest()).toBe(before);
 });
 
+test("who has become the only voter refuses, too, where the snapshot that says so is damaged in its pages", () => {
+  const run = bootstrapped(SMALL, OF_THREE);
+  run.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1), entry(1, 2)] })).settle();
+  storeSnapshot(run, id(1, 2), ["a"]);
+  const files = filesOf(run.settle().close());
+  const pages = Object.keys(files).find((name) => name.startsWith("pages-"))!;
+  const damaged = MemoryDisk.of({ ...files, [pages]: flipped(files[pages]!, 20, 0) });
+  const again = restarted(damaged, SMALL);
+  expect(again.fault).toMatchObject({ type: "corrupt", file: pages });
+  expect(damaged.bytesOf(pages), "nothing is touched").toEqual(flipped(files[pages]!, 20, 0));
+  // Founded alone, and one of three by now: the others have what it has lost.
+  const grown = bootstrapped(SMALL, IDENTITY);
+  grown.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1), entry(1, 2)] })).settle();
+  storeSnapshot(grown, id(1, 2), ["a", "b", "c"]);
+  const others = filesOf(grown.settle().close());
+  const refilled = restarted(MemoryDisk.of({ ...others, [pages]: flipped(others[pages]!, 20, 0) }), SMALL);
+  expect(refilled.recovered).toMatchObject({ lost: id(1, 2), snapshot: null });
+});
+
 test("damage to the last group and all behind it is found by what the hard state's file vouches for", () => {
   const file = "log-0000000003";
   const overwritten = WHOLE[file]!.slice().fill(0xab, 8256 + 800);

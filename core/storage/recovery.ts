@@ -24,6 +24,7 @@
  */
 import type { RecoveredLog } from "../raft/boundary.ts";
 import { type Configuration, foundingConfiguration, isOnlyVoter } from "../raft/configuration.ts";
+import type { SnapshotPoint } from "../raft/message.ts";
 import { type EntryId, type Identity, NO_ENTRY, memberIdOf } from "../types.ts";
 import { type Judged, type Owner, type Refused, brokenRule, corrupt, ownerOf } from "./block.ts";
 import type { Recovered, StorageFault, StorageLimits, StorageOptions } from "./boundary.ts";
@@ -38,7 +39,7 @@ import { isReserveThere } from "./log-space.ts";
 import { MANIFEST_FILE } from "./manifest.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { isPageFile } from "./page-file.ts";
-import { recoverPages } from "./page-recovery.ts";
+import { readManifest, recoverPages } from "./page-recovery.ts";
 import { PageSet, removeUnused } from "./page-set.ts";
 import { isSegmentFile } from "./segment-file.ts";
 import {
@@ -129,7 +130,9 @@ function* judge(
   if (log.value.log.marked.generation >= term.generation) damage.push(...read.value.torn);
   damage.push(...log.value.damage);
   const lost = lostWith(term.lost, log.value.lost);
-  const lostWhole = lostWith(lost, last, snapshot?.entry ?? null);
+  // The manifest may say what it is of, though the files that it names are of no use.
+  const named = pages.ok ? snapshot : yield* namedSnapshot(owner);
+  const lostWhole = lostWith(lost, last, named?.entry ?? null);
   if (!pages.ok) damage.push(pages.fault);
   else if (pages.value.snapshot === null && base.index > 0) {
     damage.push(fault(MANIFEST_FILE, `missing, although the log begins behind entry ${show(base)}`));
@@ -142,7 +145,12 @@ function* judge(
     if (!isBehind) return judgeAlone({ ...discarded, pages: pages.value, log: log.value, lost, damage });
     damage.push(fault(MANIFEST_FILE, `is of entry ${show(entry)}, although the log begins behind ${show(base)}`));
   }
-  return judgeAlone({ ...discarded, lost: lostWhole, damage }, configurationOf(identity, log.value, snapshot));
+  return judgeAlone({ ...discarded, lost: lostWhole, damage }, configurationOf(identity, log.value, named));
+}
+
+function* namedSnapshot(owner: Owner): DiskProcedure<SnapshotPoint | null> {
+  const read = yield* readManifest(owner);
+  return read.ok ? read.value.manifest.state : null;
 }
 
 function fault(file: string, detail: string): StorageFault {
