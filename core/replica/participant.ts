@@ -221,6 +221,7 @@ export class Participant {
   }
 
   private condemn(reason: HaltReason): void {
+    if (this.quarantine !== null) return;
     this.quarantine = reason;
     this.perform(this.options.storage.quarantine());
   }

@@ -64,6 +64,8 @@ export class Upkeep {
   /** A snapshot was asked for because there is no space: until it is stored, what the reserve took is for it. */
   private owesSnapshot = false;
   private scrubsPages = false;
+  /** Whether a segment has been made of the reserve that was given up. */
+  private hasTakenSegment = false;
   private isClosing = false;
   private effects: UpkeepEffect[] = [];
 
@@ -128,6 +130,8 @@ export class Upkeep {
     const { files, limits } = this;
     const { prepared } = files.log;
     if (prepared === null || (lackingBytes !== null && prepared.size < lackingBytes)) {
+      // The rest of what the reserve was is the snapshot's.
+      if (this.owesSnapshot && this.hasTakenSegment) return;
       return this.begin({ type: "segment", steps: prepareSegment(files, lackingBytes ?? 0, limits) });
     }
     if (this.hasReserve || this.owesSnapshot || this.tasks.has("reserve")) return;
@@ -135,6 +139,7 @@ export class Upkeep {
   }
 
   private segmentPrepared(hadSpace: boolean): void {
+    this.hasTakenSegment = hadSpace && this.owesSnapshot && !this.hasReserve;
     if (hadSpace) this.effects.push({ type: "SegmentReady" });
     else this.spaceRefused();
   }

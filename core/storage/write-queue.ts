@@ -6,7 +6,8 @@
  * of many steps, each for itself: a snapshot that takes the place of another, segments dropped, a piece of a snapshot
  * stored, a mark. An order with a snapshot is cut in three: its hard state, the snapshot, its log.
  *
- * A group for which no segment has room waits, and everything behind it: a disk that is full is like one that stalls.
+ * A group for which no segment has room waits, and everything behind it but what makes room: a disk that is full is
+ * like one that stalls.
  */
 import { invariant, unreachable } from "../invariant.ts";
 import type { SnapshotId } from "../raft/message.ts";
@@ -207,16 +208,32 @@ export class WriteQueue {
     if (next === undefined) return this.closing ? this.markEnd() : [];
     if (next.type === "part") {
       const parts = this.nextParts();
-      if (!this.commit.canBegin(parts)) return [];
+      if (!this.commit.canBegin(parts)) return this.overtake();
       this.queue.splice(0, parts.length);
       this.underWay = "group";
       return this.commit.begin(parts).map(toBePerformed);
     }
     // The log may have to start anew, in a segment that stands ready.
-    if (next.type === "install" && this.files.log.prepared === null) return [];
+    if (next.type === "install" && this.files.log.prepared === null) return this.overtake();
     this.queue.shift();
-    this.underWay = { job: next, steps: this.stepsOf(next) };
+    return this.beginJob(next);
+  }
+
+  private beginJob(job: Job): readonly PerformEffect[] {
+    this.underWay = { job, steps: this.stepsOf(job) };
     return this.advance(null);
+  }
+
+  /** What makes room does not wait behind what lacks it; and a mark on the directory waits for nothing. */
+  private overtake(): readonly PerformEffect[] {
+    const { currentTerm } = this.files.term.hardState;
+    const at = this.queue.findIndex((work) => {
+      // A snapshot of a term that is not durable would be one of the future to the next start.
+      if (work.type === "cut") return work.written.point.entry.term <= currentTerm;
+      return work.type === "merge" || work.type === "compact" || work.type === "cleaning" || work.type === "quarantine";
+    });
+    const job = at === -1 ? undefined : this.queue.splice(at, 1)[0];
+    return job === undefined || job.type === "part" ? [] : this.beginJob(job);
   }
 
   /** At least one part if the next work is one, and as many more as one write may carry. */
