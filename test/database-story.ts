@@ -372,8 +372,9 @@ export class DatabaseStory {
         return [`${effect.to} ← ${this.heard(effect.to, effect.bytes)}`];
       case "Disconnect":
         return [`Disconnect ${effect.client}: ${effect.detail}`];
+      case "RestoreRefused":
       case "Halt":
-        return [`Halt at ${effect.index}: ${effect.detail}`];
+        return [`${effect.type} at ${effect.index}: ${effect.detail}`];
     }
   }
 

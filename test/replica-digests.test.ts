@@ -1,6 +1,7 @@
 /** States that differ although all logs agree: a majority at the same index decides who is wrong, and nobody else. */
 import { expect, test } from "vitest";
 import { DEFAULT_LIMITS } from "../core/raft/boundary.ts";
+import type { LogIndex } from "../core/types.ts";
 import { decodeLetter } from "../core/wire/peer-codec.ts";
 import { type Host, ReplicaCluster } from "./replica-cluster.ts";
 
@@ -111,4 +112,19 @@ test("states are compared at the same index only: who lags behind is not wrong",
   cluster.reaches = () => true;
   cluster.runUntil(() => others(cluster).every(({ applied }) => applied.length === leader.applied.length));
   expect(others(cluster).map(({ halt }) => halt)).toEqual([null, null, null]);
+});
+
+test("a snapshot that is no state, though no page of it is damaged, is discarded; whoever is alone keeps it", () => {
+  const detail = "the snapshot breaks a rule";
+  const cluster = running(["a", "b", "c"]);
+  propose(cluster, 1, 4);
+  const [one] = others(cluster, cluster.leader()!) as [Host];
+  cluster.step(one.id, { type: "RestoreRefused", index: 2 as LogIndex, detail });
+  cluster.settle();
+  expect(one.halt).toEqual({ type: "quarantined", index: 2, detail });
+
+  const alone = running(["a"]);
+  const only = alone.leader()!;
+  alone.step(only.id, { type: "RestoreRefused", index: 2 as LogIndex, detail });
+  expect(only.halt).toEqual({ type: "divergence", index: 2, detail });
 });

@@ -57,6 +57,8 @@ export type DatabaseEffect =
   /** What has changed since the cut before, with the effect of all entries up to `index`, and of nothing else. */
   | { readonly type: "SnapshotTaken"; readonly index: LogIndex; readonly cut: PageCut }
   | { readonly type: "SetTimer"; readonly at: Instant }
+  /** The snapshot that was being restored is no state: what comes of it is not this machine's affair. */
+  | { readonly type: "RestoreRefused"; readonly index: LogIndex; readonly detail: string }
   | { readonly type: "Halt"; readonly index: LogIndex; readonly detail: string };
 
 export interface DatabaseLimits extends EngineLimits {

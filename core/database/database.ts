@@ -306,7 +306,7 @@ export class Database implements Outlet, QueryOutlet {
     invariant(entry !== null, "what is restored was begun");
     const fault = this.restoreStep(step, entry);
     if (fault === null) return;
-    this.emit({ type: "Halt", index: entry.index, detail: `the snapshot breaks the rule "${fault.rule}"` });
+    this.emit({ type: "RestoreRefused", index: entry.index, detail: `the snapshot breaks the rule "${fault.rule}"` });
   }
 
   private restoreStep(step: RestoreStep, entry: EntryId): ApplyFault | null {

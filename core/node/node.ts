@@ -149,6 +149,8 @@ export class Node {
       case "SetTimer":
         this.databaseTimer = effect.at;
         return;
+      case "RestoreRefused":
+        return this.tellReplica(effect);
       case "Halt":
         this.halted = true;
         this.effects.push({ type: "Halt", reason: { type: "divergence", index: effect.index, detail: effect.detail } });

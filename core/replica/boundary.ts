@@ -34,6 +34,8 @@ export type ReplicaInput =
   | { readonly type: "Applied"; readonly index: LogIndex; readonly checksum: number }
   /** Answers TakeSnapshot: what has changed, with everything applied up to `index`, and nothing above. */
   | { readonly type: "SnapshotTaken"; readonly index: LogIndex; readonly cut: PageCut }
+  /** What was restored is no state, though each of its pages is what was stored. Nothing of it is applied. */
+  | { readonly type: "RestoreRefused"; readonly index: LogIndex; readonly detail: string }
   /** All operations in one step, or none; in the order given. Answered by ChangeResolved. */
   | {
       readonly type: "ChangeRequested";

@@ -22,15 +22,16 @@ import { Raft } from "../raft/raft.ts";
 import type { Recovered, StorageEffect, StorageFault } from "../storage/boundary.ts";
 import type { Storage } from "../storage/storage.ts";
 import { memberIdOf, nodeOf } from "../types.ts";
-import type { Entry, Instant, MemberId, NodeId } from "../types.ts";
+import type { Entry, Instant, LogIndex, MemberId, NodeId } from "../types.ts";
 import type { Letter, PeerMessage } from "../wire/peer.ts";
 import type { HaltReason, ReplicaEffect, ReplicaInput, ReplicaOptions, Stranger } from "./boundary.ts";
 import type { Correspondence, Rejection } from "./correspondence.ts";
+import { CutOrders } from "./cut-orders.ts";
 import { Digests } from "./digests.ts";
 import { translateOperations } from "./member-operations.ts";
 import { Roster } from "./roster.ts";
 import { Reception } from "./reception.ts";
-import { carryOut, isForStorage, isNews, type StorageNews, type StorageOrder } from "./storage-orders.ts";
+import { carryOut, isForRaft, isForStorage, isNews, type StorageNews, type StorageOrder } from "./storage-orders.ts";
 
 type NotForStorage = Exclude<RaftEffect, StorageOrder>;
 
@@ -43,9 +44,11 @@ type Passed = Extract<
   { readonly type: "TimerFired" | "Proposed" | "RolledBack" | "ReadRequested" | "ClockStopped" }
 >;
 
+type OfDatabase = "Applied" | "SnapshotTaken" | "RestoreRefused";
+
 export type ParticipantInput =
   | Passed
-  | Extract<ReplicaInput, { readonly type: "Applied" | "SnapshotTaken" | "ChangeRequested" | "TransferRequested" }>
+  | Extract<ReplicaInput, { readonly type: OfDatabase | "ChangeRequested" | "TransferRequested" }>
   | StorageNews
   | { readonly type: "LetterReceived"; readonly from: NodeId; readonly letter: Letter }
   /** Hand over what can be handed over. Answered by Leave. */
@@ -71,8 +74,7 @@ export class Participant {
   private readonly roster: Roster;
   private readonly reception: Reception;
   private readonly digests: Digests;
-  /** "wanted": another cut is to be taken when this one has been written. */
-  private cutting: "no" | "once" | "wanted" = "no";
+  private readonly cuts = new CutOrders();
   /** What this node has to halt for, once its directory is marked; null: nothing. */
   private quarantine: HaltReason | null = null;
   private leader: MemberId | null = null;
@@ -141,6 +143,8 @@ export class Participant {
         return this.snapshotTaken(input);
       case "ChangeRequested":
         return this.changeRequested(input);
+      case "RestoreRefused":
+        return this.restoreRefused(input);
       case "TransferRequested":
         return this.transferRequested(input);
       default:
@@ -245,32 +249,33 @@ export class Participant {
     else this.perform(this.options.storage.checkpoint(point, cut));
   }
 
-  /** One cut at a time: Raft may want the next one before this one's end is known. */
-  private takeSnapshot(effect: Extract<RaftEffect, { readonly type: "TakeSnapshot" }>): void {
-    if (this.cutting === "no") this.effects.push(effect);
-    this.cutting = this.cutting === "no" ? "once" : "wanted";
-  }
-
   private cutEnded(effect: Extract<StorageNews, { readonly type: "CutEnded" }>): void {
-    const isWanted = this.cutting === "wanted";
-    this.cutting = "no";
     this.effects.push(effect);
-    if (isWanted) this.takeSnapshot({ type: "TakeSnapshot" });
+    const next = this.cuts.ended();
+    if (next === "taken") this.effects.push({ type: "TakeSnapshot" });
+    if (next === "abandoned") this.tell({ type: "SnapshotAbandoned" });
   }
 
   private restore(snapshot: SnapshotId): void {
     this.roster.restored(snapshot);
     this.committed();
+    this.cuts.restoreStarted();
     this.perform(this.options.storage.restore(snapshot));
   }
 
-  /** Nobody else may have what a voter that is alone has lost: then its directory stays as it is. */
   private snapshotDamaged(fault: StorageFault): void {
-    const { inForce } = this.roster;
-    const isAlone = isOnlyVoter(inForce, this.self);
-    const index = this.raft.inspect().snapshot.index;
-    if (isAlone) this.effects.push({ type: "Halt", reason: { type: "storage", fault } });
-    else this.condemn({ type: "quarantined", index, detail: `the stored snapshot is damaged in ${fault.file}` });
+    const { index } = this.raft.inspect().snapshot;
+    this.discard(index, `the stored snapshot is damaged in ${fault.file}`, { type: "storage", fault });
+  }
+
+  private restoreRefused({ index, detail }: InputOf<"RestoreRefused">): void {
+    this.discard(index, detail, { type: "divergence", index, detail });
+  }
+
+  /** Nobody else may have what a voter that is alone has lost: then its directory stays as it is. */
+  private discard(index: LogIndex, detail: string, otherwise: HaltReason): void {
+    if (isOnlyVoter(this.roster.inForce, this.self)) this.effects.push({ type: "Halt", reason: otherwise });
+    else this.condemn({ type: "quarantined", index, detail });
   }
 
   // Raft and its storage
@@ -313,7 +318,8 @@ export class Participant {
       case "Reject":
         return this.reject(nodeOf(effect.from), { reason: "implausible", detail: effect.rule });
       case "TakeSnapshot":
-        return this.takeSnapshot(effect);
+        if (this.cuts.wanted()) this.effects.push(effect);
+        return;
       case "SetTimer":
       case "Accept":
       case "Resolve":
@@ -344,33 +350,27 @@ export class Participant {
     this.effects.push({ type: "ConfigurationChanged", configuration, isCommitted });
   }
 
-  /** What storage does at once. Failed and Closed it says only when it hears of a disk, or is told to close. */
+  /** What storage does at once. Failed and Closed it says only of a disk, or when told to close. */
   private perform(effects: readonly StorageEffect[]): void {
     for (const effect of effects) {
       if (effect.type === "Disk") this.effects.push(effect);
-      else {
-        invariant(isNews(effect), "an order to storage is answered by news of what was ordered");
-        this.news.push(effect);
-      }
+      else if (isNews(effect)) this.news.push(effect);
+      else invariant(false, "an order to storage is answered by news of what was ordered");
     }
   }
 
   private storageNews(news: StorageNews): void {
+    if (isForRaft(news)) return this.tell(news);
     switch (news.type) {
-      case "Persisted":
-      case "EntriesRead":
-      case "SnapshotStored":
-      case "SnapshotAbandoned":
-      case "ChunkStored":
-      case "SnapshotRead":
-      case "SnapshotWanted":
-        return this.tell(news);
       case "SpaceChanged":
         this.effects.push(news);
         return this.tell(news);
+      case "RestoreFinished":
+        this.cuts.restoreFinished();
+        this.effects.push(news);
+        return;
       case "RestoreStarted":
       case "PagesRestored":
-      case "RestoreFinished":
       case "PagesDamaged":
       case "DamageFound":
         this.effects.push(news);

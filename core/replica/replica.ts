@@ -141,6 +141,7 @@ export class Replica {
       case "RolledBack":
       case "Applied":
       case "SnapshotTaken":
+      case "RestoreRefused":
       case "ClockStopped":
         return;
       default:

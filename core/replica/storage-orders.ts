@@ -4,11 +4,14 @@ import type { RaftEffect } from "../raft/boundary.ts";
 import type { StorageEffect } from "../storage/boundary.ts";
 import type { Storage } from "../storage/storage.ts";
 
-/** What storage says while Raft runs. */
-const NEWS = [
+/** What storage says to Raft alone. */
+const FOR_RAFT = [
   "Persisted", "EntriesRead", "SnapshotStored", "SnapshotAbandoned", "ChunkStored", "SnapshotRead", "SnapshotWanted",
-  "SpaceChanged", "RestoreStarted", "PagesRestored", "RestoreFinished", "CutEnded", "PagesDamaged", "DamageFound",
-  "SnapshotDamaged", "Quarantined",
+] as const;
+/** What it says while Raft runs. */
+const NEWS = [
+  ...FOR_RAFT, "SpaceChanged", "RestoreStarted", "PagesRestored", "RestoreFinished", "CutEnded", "PagesDamaged",
+  "DamageFound", "SnapshotDamaged", "Quarantined",
 ] as const;
 export type StorageNews = Extract<StorageEffect, { readonly type: (typeof NEWS)[number] }>;
 
@@ -44,6 +47,12 @@ export function carryOut(storage: Storage, order: StorageOrder): readonly Storag
 
 export function isForStorage(effect: RaftEffect): effect is StorageOrder {
   return (STORAGE_ORDERS as readonly string[]).includes(effect.type);
+}
+
+export function isForRaft(
+  news: StorageNews,
+): news is StorageNews & { readonly type: (typeof FOR_RAFT)[number] } {
+  return (FOR_RAFT as readonly string[]).includes(news.type);
 }
 
 export function isNews(effect: StorageEffect): effect is StorageNews {
