@@ -130,12 +130,15 @@ export class Upkeep {
     const { files, limits } = this;
     const { prepared } = files.log;
     if (prepared === null || (lackingBytes !== null && prepared.size < lackingBytes)) {
-      // The rest of what the reserve was is the snapshot's.
-      if (this.owesSnapshot && this.hasTakenSegment) return;
+      // The rest of what the reserve was is the snapshot's. Where there is room for another, there is for segments, too.
+      if (this.owesSnapshot && this.hasTakenSegment) return this.restoreReserve();
       return this.begin({ type: "segment", steps: prepareSegment(files, lackingBytes ?? 0, limits) });
     }
-    if (this.hasReserve || this.owesSnapshot || this.tasks.has("reserve")) return;
-    this.begin({ type: "reserve", steps: makeReserve(limits) });
+    if (!this.hasReserve && !this.owesSnapshot) this.restoreReserve();
+  }
+
+  private restoreReserve(): void {
+    if (!this.tasks.has("reserve")) this.begin({ type: "reserve", steps: makeReserve(this.limits) });
   }
 
   private segmentPrepared(hadSpace: boolean): void {
@@ -247,7 +250,8 @@ export class Upkeep {
       case "reserve":
         return this.goOn(task.type, task.steps, news, (hadSpace) => {
           this.hasReserve = hadSpace;
-          if (!hadSpace) this.spaceRefused();
+          if (hadSpace) this.hasTakenSegment = false;
+          else this.spaceRefused();
         });
       case "relief":
         return this.goOn(task.type, task.steps, news, () => this.relieved());
