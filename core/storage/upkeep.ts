@@ -130,7 +130,7 @@ export class Upkeep {
     const { files, limits } = this;
     const { prepared } = files.log;
     if (prepared === null || (lackingBytes !== null && prepared.size < lackingBytes)) {
-      // The rest of what the reserve was is the snapshot's. Where there is room for another, there is for segments, too.
+      // The rest of what the reserve was is the snapshot's. Where there is room for another there is for segments.
       if (this.owesSnapshot && this.hasTakenSegment) return this.restoreReserve();
       return this.begin({ type: "segment", steps: prepareSegment(files, lackingBytes ?? 0, limits) });
     }
