@@ -5,7 +5,6 @@
  */
 import fs from "node:fs";
 import path from "node:path";
-import { promisify } from "node:util";
 import { unreachable } from "../core/invariant.ts";
 import type { StorageFault } from "../core/storage/boundary.ts";
 import type { DiskAnswer, DiskFailure, DiskNews, DiskOperation } from "../core/storage/disk.ts";
@@ -15,6 +14,7 @@ import type { DiskProcedure } from "../core/storage/file-window.ts";
 import type { Ticket } from "../core/types.ts";
 import { makeDirectory } from "../io/directory.ts";
 import { Disk } from "../io/disk.ts";
+import { readUpTo } from "../io/file-access.ts";
 import { type DirectoryLock, lockDirectory } from "../io/lock.ts";
 import { isSystemError } from "../io/system-error.ts";
 import { OperatorError, operatorErrorOf } from "./operator-error.ts";
@@ -23,7 +23,6 @@ import { checkPath } from "./operator-options.ts";
 export type Access = "read" | "write" | "create";
 
 const FILE_NAME = /^[a-z0-9][a-z0-9.-]*$/;
-const read = promisify(fs.read);
 
 type Perform = (operation: DiskOperation) => Promise<DiskNews>;
 
@@ -157,8 +156,10 @@ class ReadingDisk {
     switch (operation.type) {
       case "open":
         return { type: "open", size: this.sizeOf(operation.file) };
-      case "read":
-        return { type: "read", bytes: await this.read(operation.file, operation.offset, operation.length) };
+      case "read": {
+        const { file, offset, length } = operation;
+        return { type: "read", bytes: await readUpTo(this.descriptor(file), offset, length) };
+      }
       case "list": {
         const files = fs.readdirSync(this.directory).filter((name) => FILE_NAME.test(name));
         return { type: "list", files: files.sort() };
@@ -175,18 +176,6 @@ class ReadingDisk {
       if (isSystemError(error) && error.code === "ENOENT") return null;
       throw error;
     }
-  }
-
-  private async read(file: string, offset: number, length: number): Promise<Uint8Array> {
-    const descriptor = this.descriptor(file);
-    const bytes = new Uint8Array(Math.max(0, Math.min(length, fs.fstatSync(descriptor).size - offset)));
-    let count = 0;
-    while (count < bytes.length) {
-      const { bytesRead } = await read(descriptor, bytes, count, bytes.length - count, offset + count);
-      if (bytesRead === 0) break;
-      count += bytesRead;
-    }
-    return bytes.subarray(0, count);
   }
 
   private descriptor(file: string): number {

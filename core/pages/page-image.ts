@@ -58,6 +58,15 @@ export class PageImage {
     return null;
   }
 
+  /** As `place`, up to the first that cannot be taken. */
+  placeAll(pages: readonly StoredPage[]): ImageFault | null {
+    for (const page of pages) {
+      const fault = this.place(page);
+      if (fault !== null) return fault;
+    }
+    return null;
+  }
+
   /** Every page has come, and together they have this checksum. null: so it is. */
   fault(checksum: number): ImageFault | null {
     if (!this.isWhole) return { rule: "every page of the database comes" };

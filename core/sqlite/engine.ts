@@ -202,11 +202,7 @@ export class SqliteEngine implements Engine {
 
   restorePages(pages: readonly StoredPage[]): ApplyFault | null {
     invariant(this.restoring !== null, "pages come while a state is being restored");
-    for (const page of pages) {
-      const fault = this.restoring.place(page);
-      if (fault !== null) return fault;
-    }
-    return null;
+    return this.restoring.placeAll(pages);
   }
 
   finishRestore(checksum: number, seed: Uint8Array): ApplyFault | null {

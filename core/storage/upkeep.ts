@@ -130,8 +130,12 @@ export class Upkeep {
     const { files, limits } = this;
     const { prepared } = files.log;
     if (prepared === null || (lackingBytes !== null && prepared.size < lackingBytes)) {
-      // The rest of what the reserve was is the snapshot's. Where there is room for another there is for segments.
-      if (this.owesSnapshot && this.hasTakenSegment) return this.restoreReserve();
+      if (this.owesSnapshot && !this.hasReserve) {
+        // What the reserve was is the snapshot's, but for one segment, once that is waited for.
+        if (lackingBytes === null) return;
+        // Where there is room for another reserve there is room for segments.
+        if (this.hasTakenSegment) return this.restoreReserve();
+      }
       return this.begin({ type: "segment", steps: prepareSegment(files, lackingBytes ?? 0, limits) });
     }
     if (!this.hasReserve && !this.owesSnapshot) this.restoreReserve();

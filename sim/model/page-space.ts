@@ -155,11 +155,7 @@ export class PageSpace {
 
   restorePages(pages: readonly StoredPage[]): ApplyFault | null {
     invariant(this.restoring !== null, "pages come while a state is being restored");
-    for (const page of pages) {
-      const fault = this.restoring.place(page);
-      if (fault !== null) return fault;
-    }
-    return null;
+    return this.restoring.placeAll(pages);
   }
 
   finishRestore(checksum: number): ApplyFault | null {
