@@ -121,7 +121,7 @@ test("recovery writes no second mark where a clean end left one", () => {
   expect([again.bytesOf(FIRST), again.bytesOf("term")]).toEqual(before);
 });
 
-test("a failure is reported once and ends everything: no retry, no later answer, no further order", () => {
+test("a failure is reported once and ends everything: no retry, no later answer, no further order (M87)", () => {
   for (let failing = 0; failing < 4; failing++) {
     const run = bootstrapped().persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1)] }));
     run.persist(order(2, { entries: [entry(1, 2)] }));
