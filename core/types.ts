@@ -126,6 +126,16 @@ export function incarnationOf(member: MemberId): Incarnation {
   return member.slice(member.indexOf(MEMBER_SEPARATOR) + 1) as string as Incarnation;
 }
 
+/**
+ * The first voters, as consensus counts them.
+ *
+ * @example
+ * founderIds([{ node: "a" as NodeId, incarnation: "0123456789abcdef" as Incarnation }]); // ["a@0123456789abcdef"]
+ */
+export function founderIds(founders: readonly Founder[]): MemberId[] {
+  return founders.map(({ node, incarnation }) => memberIdOf(node, incarnation));
+}
+
 /** What stands in formats: a node's name, "@", 16 hex digits. */
 export function isMemberId(text: string): text is MemberId {
   return isNodeId(nodeOf(text as MemberId)) && /^[^@]*@[0-9a-f]{16}$/.test(text);

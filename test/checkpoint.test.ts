@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { filesOf } from "../core/storage/disk-queue.ts";
 import type { DiskOperation } from "../core/storage/disk.ts";
 import { type WrittenMerge, planMerge, publishMerge, writeMerge } from "../core/storage/merge.ts";
-import type { Trouble } from "./disk-procedure.ts";
+import { fullAfter } from "./disk-procedure.ts";
 import { LIMITS, OWNER, PageDirectory, pointOf } from "./page-directory.ts";
 import { PlainDatabase } from "./plain-database.ts";
 
@@ -198,17 +198,6 @@ test("a merge whose files have gone meanwhile leaves nothing behind, and no file
   expect(directory.names.length).toBe(2);
   expect(String(directory.restore())).toBe(String(second));
 });
-
-/** Refuses the n-th operation that takes space, and all behind it, until the end. */
-function fullAfter(allowed: number): Trouble {
-  let count = 0;
-  return (operation) => {
-    const takesSpace = operation.type === "preallocate" || operation.type === "write" || operation.type === "sync"
-      || (operation.type === "open" && operation.create);
-    if (!takesSpace || count++ < allowed) return null;
-    return { code: "ENOSPC", file: operation.file, message: "no space" };
-  };
-}
 
 test("a checkpoint and a merge without space leave nothing behind, wherever it ends, and harm nothing", () => {
   const database = PlainDatabase.of(9);

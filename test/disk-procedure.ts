@@ -52,3 +52,14 @@ export function* killsOf(start: MemoryDisk, procedure: () => DiskProcedure<unkno
     yield disk;
   }
 }
+
+/** Refuses the n-th operation that takes space, and all behind it, until the end. */
+export function fullAfter(allowed: number): Trouble {
+  let count = 0;
+  return (operation) => {
+    const takesSpace = operation.type === "preallocate" || operation.type === "write" || operation.type === "sync"
+      || (operation.type === "open" && operation.create);
+    if (!takesSpace || count++ < allowed) return null;
+    return { code: "ENOSPC", file: operation.file, message: "no space" };
+  };
+}

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { SnapshotId } from "../core/raft/message.ts";
 import { publishCut } from "../core/storage/checkpoint.ts";
-import type { Trouble } from "./disk-procedure.ts";
+import { fullAfter } from "./disk-procedure.ts";
 import { OWNER, PageDirectory } from "./page-directory.ts";
 import { PlainDatabase } from "./plain-database.ts";
 
@@ -207,16 +207,6 @@ test("a pinned snapshot stays readable whatever takes its place, and goes once i
   from.pages.release(snapshot);
   expect(from.piece(snapshot, 0, 10)).toBeNull();
 });
-
-function fullAfter(allowed: number): Trouble {
-  let count = 0;
-  return (operation) => {
-    const takesSpace = operation.type === "preallocate" || operation.type === "write" || operation.type === "sync"
-      || (operation.type === "open" && operation.create);
-    if (!takesSpace || count++ < allowed) return null;
-    return { code: "ENOSPC", file: operation.file, message: "no space" };
-  };
-}
 
 test("without space a reception is given up, and nothing is left of it, wherever it ends", () => {
   const from = sender();

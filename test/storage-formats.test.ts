@@ -2,7 +2,6 @@
  * The files of storage, byte by byte. The golden files in test/golden/ are the formats as they are: a change of format
  * replaces them (REWRITE=1) and raises the format's version.
  */
-import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { decodeIdentity, encodeIdentity } from "../core/storage/identity-file.ts";
 import { ownerOf } from "../core/storage/block.ts";
@@ -13,6 +12,7 @@ import type { Identity, Incarnation, NodeId } from "../core/types.ts";
 import {
   IDENTITY, bootstrapped, configurationEntry, entry, hardState, id, order, restarted,
 } from "./storage-run.ts";
+import { expectGolden } from "./golden-file.ts";
 import { receiveSnapshot } from "./storage-snapshots.ts";
 
 const FOUNDERS = ["a", "b.example", "c_3"].map((node, at) => ({
@@ -24,22 +24,6 @@ const FOUNDER: Identity = {
 };
 
 const CONFIGURATION = configurationEntry(2, 2, ["a", "b.example"]);
-
-/** 32 bytes a line with their offset; lines of zeros are left out; last the size. */
-function dump(bytes: Uint8Array): string {
-  const lines: string[] = [];
-  for (let at = 0; at < bytes.length; at += 32) {
-    const line = Buffer.from(bytes.subarray(at, at + 32)).toString("hex");
-    if (/[^0]/.test(line)) lines.push(`${String(at).padStart(6)}  ${line.replace(/.{16}(?=.)/g, "$& ")}`);
-  }
-  return [...lines, `${bytes.length} bytes`, ""].join("\n");
-}
-
-function expectGolden(name: string, bytes: Uint8Array): void {
-  const file = new URL(`golden/${name}.hex`, import.meta.url);
-  if (process.env["REWRITE"] === "1") writeFileSync(file, dump(bytes));
-  expect(dump(bytes)).toBe(readFileSync(file, "utf8"));
-}
 
 test("the identity's format is the golden one", () => {
   expectGolden("storage-identity-alone", encodeIdentity({ ...FOUNDER, cluster: null }));

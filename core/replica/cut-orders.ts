@@ -15,7 +15,9 @@ export class CutOrders {
     const isWanted = this.underWay === "another wanted";
     this.underWay = "none";
     if (!isWanted) return null;
-    return this.isRestoring || !this.wanted() ? "abandoned" : "taken";
+    if (this.isRestoring) return "abandoned";
+    this.underWay = "one";
+    return "taken";
   }
 
   restoreStarted(): void {

@@ -21,7 +21,7 @@ import type { SnapshotId } from "../raft/message.ts";
 import { Raft } from "../raft/raft.ts";
 import type { Recovered, StorageEffect, StorageFault } from "../storage/boundary.ts";
 import type { Storage } from "../storage/storage.ts";
-import { memberIdOf, nodeOf } from "../types.ts";
+import { founderIds, memberIdOf, nodeOf } from "../types.ts";
 import type { Entry, Instant, LogIndex, MemberId, NodeId } from "../types.ts";
 import type { Letter, PeerMessage } from "../wire/peer.ts";
 import type { HaltReason, ReplicaEffect, ReplicaInput, ReplicaOptions, Stranger } from "./boundary.ts";
@@ -97,7 +97,7 @@ export class Participant {
     this.digests = new Digests(this.self, replica.digestEvery ?? DIGEST_EVERY);
     this.roster = new Roster(cluster.founders, snapshot);
     this.reception = new Reception(cluster, this.self);
-    const founding = foundingConfiguration(cluster.founders.map((one) => memberIdOf(one.node, one.incarnation)));
+    const founding = foundingConfiguration(founderIds(cluster.founders));
     this.raft = new Raft(
       { id: this.self, founding, hardState, log, snapshot, lost, timing, limits, version, leaseDriftPpm, roles, seed },
       now,

@@ -26,7 +26,7 @@ import { invariant } from "../invariant.ts";
 import { decodeConfiguration } from "../raft/configuration-codec.ts";
 import { everybodyIn, foundingConfiguration, memberOf, type Configuration } from "../raft/configuration.ts";
 import type { SnapshotId } from "../raft/message.ts";
-import { memberIdOf, nodeOf } from "../types.ts";
+import { founderIds, nodeOf } from "../types.ts";
 import type { Entry, Founder, MemberId, NodeId, Term } from "../types.ts";
 
 /** So many former members are remembered, the latest. */
@@ -45,7 +45,7 @@ export class Roster {
 
   /** @param snapshot the state begins with it; null: with the founding of the cluster. */
   constructor(founders: readonly Founder[], snapshot: SnapshotId | null) {
-    const founding = foundingConfiguration(founders.map(({ node, incarnation }) => memberIdOf(node, incarnation)));
+    const founding = foundingConfiguration(founderIds(founders));
     this.inForce = founding;
     this.committed = founding;
     if (snapshot === null) return;

@@ -7,16 +7,16 @@ import type { Member } from "../raft/configuration.ts";
 import type { EntryId, Identity, LogIndex } from "../types.ts";
 import { ownerOf } from "./block.ts";
 import type { StorageFault } from "./boundary.ts";
-import { READING_CHUNK_BYTES, readIdentity, readTerm } from "./directory-reading.ts";
+import { READING_CHUNK_BYTES } from "./directory-reading.ts";
 import { resultOf } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { IDENTITY_FILE } from "./identity-file.ts";
+import { IDENTITY_FILE, readIdentity } from "./identity-file.ts";
 import { type JudgedLog, judgeLog } from "./log-recovery.ts";
 import { pageFileName, pageFileSize } from "./page-file.ts";
 import { judgePages } from "./page-recovery.ts";
 import type { StoredSnapshot } from "./page-set.ts";
 import { type SegmentFile, readSegmentFiles } from "./segment-verification.ts";
-import { TERM_FILE, type TermSlot } from "./term-file.ts";
+import { TERM_FILE, type TermSlot, readTerm } from "./term-file.ts";
 
 export interface SegmentInspection {
   readonly file: string;

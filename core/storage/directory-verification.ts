@@ -9,12 +9,13 @@
 import type { EntryId } from "../types.ts";
 import { type Owner, ownerOf } from "./block.ts";
 import type { StorageFault } from "./boundary.ts";
-import { READING_CHUNK_BYTES, readIdentity, readTerm } from "./directory-reading.ts";
+import { READING_CHUNK_BYTES } from "./directory-reading.ts";
+import { judgeFit } from "./snapshot-fit.ts";
 import { REPLACEMENT_FILE } from "./directory-replacement.ts";
 import { isNameless } from "./disk-failure.ts";
 import { resultOf } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { IDENTITY_FILE } from "./identity-file.ts";
+import { IDENTITY_FILE, readIdentity } from "./identity-file.ts";
 import { judgeLog } from "./log-recovery.ts";
 import { RESERVE_FILE } from "./log-space.ts";
 import type { Log } from "./log.ts";
@@ -24,7 +25,7 @@ import { readManifest, readPageFile } from "./page-recovery.ts";
 import { readRun } from "./page-run.ts";
 import { SEGMENT_HEADER_SIZE, isSegmentFile, sequenceOf } from "./segment-file.ts";
 import { type VerificationFault, readSegmentFiles, verifySegments } from "./segment-verification.ts";
-import { TERM_FILE, type TermSlot } from "./term-file.ts";
+import { TERM_FILE, type TermSlot, readTerm } from "./term-file.ts";
 
 export interface DirectoryVerification {
   /** Everything was read, and all of it is sound. */
@@ -171,14 +172,8 @@ class Verification {
     if (log.tornBytes > 0) {
       this.remarks.push(`${log.tornBytes} bytes of a torn write at the end of the log: the next start cuts them`);
     }
-    this.judgeFit(log.log.entries.base);
-  }
-
-  private judgeFit(base: EntryId): void {
-    if (base.index <= (this.entry?.index ?? 0)) return;
-    const detail = `is ${this.entry === null ? "missing" : `of entry ${show(this.entry)}`}, ` +
-      `although the log begins behind entry ${show(base)}`;
-    this.report({ type: "corrupt", file: MANIFEST_FILE, offset: 0, detail });
+    const unfit = judgeFit(log.log.entries.base, this.entry);
+    if (unfit !== null) this.report(unfit.fault);
   }
 
   /** The same place is not named twice. */

@@ -64,15 +64,20 @@ export function encodeIdentity(identity: Identity): Uint8Array {
 
 /** Reads the file, and durably mends a copy from the other one. */
 export function* recoverIdentity(): DiskProcedure<Judged<FoundIdentity>> {
-  const size = resultOf(yield { type: "open", file: IDENTITY_FILE, create: false }, "open").size ?? 0;
-  const window = new FileWindow(IDENTITY_FILE, Math.min(size, IDENTITY_SIZE), IDENTITY_SIZE);
-  const bytes = yield* window.take(0, IDENTITY_SIZE);
-  const found = decodeIdentity(bytes, (offset) => window.unreadableIn(offset, offset + COPY_SIZE) === null);
+  const found = yield* readIdentity();
   if (!found.ok || found.value.missingAt.length === 0) return found;
   const copy = encodeIdentity(found.value.identity).subarray(0, COPY_SIZE);
   for (const offset of found.value.missingAt) yield { type: "write", file: IDENTITY_FILE, offset, bytes: copy };
   yield { type: "sync", file: IDENTITY_FILE };
   return found;
+}
+
+/** The same, and nothing is mended. */
+export function* readIdentity(): DiskProcedure<Judged<FoundIdentity>> {
+  const size = resultOf(yield { type: "open", file: IDENTITY_FILE, create: false }, "open").size ?? 0;
+  const window = new FileWindow(IDENTITY_FILE, Math.min(size, IDENTITY_SIZE), IDENTITY_SIZE);
+  const bytes = yield* window.take(0, IDENTITY_SIZE);
+  return decodeIdentity(bytes, (offset) => window.unreadableIn(offset, offset + COPY_SIZE) === null);
 }
 
 /** What the bytes of the whole file say. @param isReadable whether the copy at an offset could be read */

@@ -23,7 +23,7 @@
  * 4. Where there is nobody to fetch it from, nothing is changed, and the damage is the answer.
  */
 import type { RecoveredLog } from "../raft/boundary.ts";
-import { type Configuration, foundingConfiguration, isOnlyVoter } from "../raft/configuration.ts";
+import { isOnlyVoter } from "../raft/configuration.ts";
 import type { SnapshotPoint } from "../raft/message.ts";
 import { type EntryId, type Identity, NO_ENTRY, memberIdOf } from "../types.ts";
 import { type Judged, type Owner, type Refused, brokenRule, corrupt, ownerOf } from "./block.ts";
@@ -42,6 +42,7 @@ import { isPageFile } from "./page-file.ts";
 import { readManifest, recoverPages } from "./page-recovery.ts";
 import { PageSet, removeUnused } from "./page-set.ts";
 import { isSegmentFile } from "./segment-file.ts";
+import { judgeFit, latestConfiguration } from "./snapshot-fit.ts";
 import {
   FIRST_SLOT, INITIAL_HARD_STATE, TERM_FILE, type TermSlot, encodeNewTermFile, lostWith, recoverTerm, writeSlot,
 } from "./term-file.ts";
@@ -111,7 +112,6 @@ function* judge(
   identity: Identity, names: readonly string[], mended: readonly StorageFault[], chunkBytes: number,
 ): DiskProcedure<Judged<Findings>> {
   const owner = ownerOf(identity);
-  if (!names.includes(TERM_FILE)) return corrupt(TERM_FILE, 0, "missing, although the identity names a cluster");
   const read = yield* recoverTerm(owner);
   if (!read.ok) return read;
   const { slot: term } = read.value;
@@ -134,18 +134,15 @@ function* judge(
   const named = pages.ok ? snapshot : yield* namedSnapshot(owner);
   const lostWhole = lostWith(lost, last, named?.entry ?? null);
   if (!pages.ok) damage.push(pages.fault);
-  else if (pages.value.snapshot === null && base.index > 0) {
-    damage.push(fault(MANIFEST_FILE, `missing, although the log begins behind entry ${show(base)}`));
-  } else {
-    const entry = snapshot?.entry ?? NO_ENTRY;
-    if (entry.term > term.hardState.currentTerm) {
+  else {
+    if (snapshot !== null && snapshot.entry.term > term.hardState.currentTerm) {
       return brokenRule(MANIFEST_FILE, 0, "a snapshot's term is at most the current term");
     }
-    const isBehind = base.index > entry.index || (base.index === entry.index && base.term !== entry.term);
-    if (!isBehind) return judgeAlone({ ...discarded, pages: pages.value, log: log.value, lost, damage });
-    damage.push(fault(MANIFEST_FILE, `is of entry ${show(entry)}, although the log begins behind ${show(base)}`));
+    const unfit = judgeFit(base, snapshot?.entry ?? null);
+    if (unfit === null) return judgeAlone({ ...discarded, pages: pages.value, log: log.value, lost, damage });
+    damage.push(unfit.fault);
   }
-  return judgeAlone({ ...discarded, lost: lostWhole, damage }, configurationOf(identity, log.value, named));
+  return judgeAlone({ ...discarded, lost: lostWhole, damage }, latestConfiguration(identity, log.value, named));
 }
 
 function* namedSnapshot(owner: Owner): DiskProcedure<SnapshotPoint | null> {
@@ -153,12 +150,8 @@ function* namedSnapshot(owner: Owner): DiskProcedure<SnapshotPoint | null> {
   return read.ok ? read.value.manifest.state : null;
 }
 
-function fault(file: string, detail: string): StorageFault {
-  return corrupt(file, 0, detail).fault;
-}
-
 /** Who may be the only voter has nobody to fetch from what it has lost: then nothing is touched. */
-function judgeAlone(findings: Findings, configuration = configurationOf(
+function judgeAlone(findings: Findings, configuration = latestConfiguration(
   findings.identity, findings.log, findings.pages?.snapshot ?? null,
 )): Judged<Findings> {
   const { identity, term, lost, pages, log, damage } = findings;
@@ -168,15 +161,6 @@ function judgeAlone(findings: Findings, configuration = configurationOf(
   const self = memberIdOf(identity.node, identity.incarnation);
   const isAlone = isOnlyVoter(configuration, self);
   return isAlone ? { ok: false, fault: found } : { ok: true, value: findings };
-}
-
-/** In force, as far as it can be read. */
-function configurationOf(
-  { cluster }: Identity, log: JudgedLog | null, snapshot: { readonly configuration: Configuration } | null,
-): Configuration {
-  const founders = cluster?.founders ?? [];
-  return log?.configurations.at(-1)?.configuration ?? snapshot?.configuration
-    ?? foundingConfiguration(founders.map(({ node, incarnation }) => memberIdOf(node, incarnation)));
 }
 
 function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judged<Recovery>> {
@@ -236,10 +220,6 @@ function recoveredOf(
   const { hardState, lost } = files.term;
   const log: RecoveredLog = { base, terms: runs, last, configurations };
   return { identity, hardState, log, snapshot: files.pages.snapshot, lost, tornBytes, damage };
-}
-
-function show({ term, index }: EntryId): string {
-  return `${term}/${index}`;
 }
 
 /** Makes `identity` durable; one with a cluster after log and hard state, which it promises. */

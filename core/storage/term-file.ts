@@ -37,6 +37,7 @@ import {
   openBlock, readMember, sealBlock, writeMember, writeOwner,
 } from "./block.ts";
 import type { StorageFault } from "./boundary.ts";
+import { resultOf } from "./disk-result.ts";
 import { type DiskProcedure, FileWindow } from "./file-window.ts";
 
 export const TERM_FILE = "term";
@@ -150,15 +151,22 @@ export function* writeSlot(
 
 /** Reads the file, makes its newest state durable, and mends a copy from the other one. */
 export function* recoverTerm(owner: Owner): DiskProcedure<Judged<FoundTerm>> {
-  const window = new FileWindow(TERM_FILE, TERM_FILE_SIZE, TERM_FILE_SIZE);
-  const bytes = yield* window.take(0, TERM_FILE_SIZE);
-  const found = decodeTermFile(bytes, owner, (offset) => window.unreadableIn(offset, offset + SLOT_SIZE) === null);
+  const found = yield* readTerm(owner);
   if (!found.ok) return found;
   // The copy that is intact is left alone: a crash now takes nothing away.
   const copy = encodeSlotCopy(owner, found.value.slot);
   for (const offset of found.value.missingAt) yield { type: "write", file: TERM_FILE, offset, bytes: copy };
   yield { type: "sync", file: TERM_FILE };
   return found;
+}
+
+/** The same, and nothing is mended. */
+export function* readTerm(owner: Owner): DiskProcedure<Judged<FoundTerm>> {
+  const { size } = resultOf(yield { type: "open", file: TERM_FILE, create: false }, "open");
+  if (size === null) return corrupt(TERM_FILE, 0, "missing, although the identity names a cluster");
+  const window = new FileWindow(TERM_FILE, Math.min(size, TERM_FILE_SIZE), TERM_FILE_SIZE);
+  const bytes = yield* window.take(0, TERM_FILE_SIZE);
+  return decodeTermFile(bytes, owner, (offset) => window.unreadableIn(offset, offset + SLOT_SIZE) === null);
 }
 
 /** What the bytes of the whole file say. @param isReadable whether the copy at an offset could be read */

@@ -162,7 +162,6 @@ export class Upkeep {
     this.hasReserve = false;
     this.isRefused = false;
     this.sayNoSpace();
-    this.keepSpace(null);
   }
 
   private judgeSpace(): void {
