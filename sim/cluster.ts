@@ -100,7 +100,8 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
       return new ClientProcess(computers + place, drawClock(random, plan.maxDriftPpm), this);
     });
     this.membership = new Membership(this.nodes, this.computers.founders);
-    this.judge = new Oracles({ timing: plan.timing, history: workload.history, reader: environment.reader });
+    const { timing, digestEvery } = plan;
+    this.judge = new Oracles({ timing, digestEvery, history: workload.history, reader: environment.reader });
     this.network = new SimulatedNetwork(computers + plan.clients, plan.network, random.fork(), tally, (at, packet) => {
       this.scheduler.schedule(at, packet);
     });

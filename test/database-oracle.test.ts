@@ -7,6 +7,8 @@ import { DatabaseOracle } from "../sim/oracles/database-oracle.ts";
 import type { LogIndex, NodeId } from "../core/types.ts";
 
 const [A, B] = ["a" as NodeId, "b" as NodeId];
+/** Nodes tell each other of each fourth state. */
+const DIGEST_EVERY = 4;
 
 function reader(verdict: string): ImageReader {
   return { open: () => ({ query: () => [], integrityCheck: () => verdict, close: () => undefined }) };
@@ -14,7 +16,7 @@ function reader(verdict: string): ImageReader {
 
 function oracle(): { readonly oracle: DatabaseOracle; readonly counts: { comparisons: number } } {
   const counts = { comparisons: 0, entriesCommitted: 0, elections: 0, clientReads: 0 };
-  return { oracle: new DatabaseOracle(counts), counts };
+  return { oracle: new DatabaseOracle(counts, DIGEST_EVERY), counts };
 }
 
 /** Each step: node, applied index, checksum. */
@@ -72,4 +74,45 @@ test("equal databases pass at the end, unless nothing was ever compared", () => 
   expect(judge.oracle.finished(nodes, reader("ok"))).toBeNull();
   expect(oracle().oracle.finished(nodes, reader("ok"))?.oracle).toBe("checksum");
   expect(oracle().oracle.finished(nodes.slice(0, 1), reader("ok"))).toBeNull();
+});
+
+/** A's states are those of the table, with what is stored of them; a flip befalls it after the first. */
+function flipAndPlay(steps: readonly (readonly [number, number, number])[]): DatabaseOracle {
+  const judge = oracle();
+  play(Array.from({ length: 20 }, (_, at) => [B, at + 1, 10 * (at + 1)] as const), judge);
+  steps.forEach(([index, checksum, stored], at) => {
+    const seen = { appliedIndex: index as LogIndex, checksum };
+    expect(judge.oracle.stepped(A, seen, 100 as LogIndex, stored as LogIndex)).toBeNull();
+    if (at === 0) judge.oracle.flipped(A);
+  });
+  return judge.oracle;
+}
+
+test("a changed state is excused until it is right, and until what is stored of it is", () => {
+  expect(flipAndPlay([[1, 10, 0], [2, 21, 0], [3, 30, 0]]).isFlipped(A)).toBe(true);
+  expect(flipAndPlay([[1, 10, 0], [2, 21, 0], [3, 30, 3]]).isFlipped(A)).toBe(false);
+  expect(flipAndPlay([[1, 10, 0], [2, 21, 0], [3, 30, 3], [4, 40, 3]]).isFlipped(A)).toBe(false);
+});
+
+test("what a changed state has told others may be held against it for as long as it lives (model seed 141024)", () => {
+  const told = flipAndPlay([[1, 10, 0], [5, 50, 5], [9, 90, 9]]);
+  expect(told.isFlipped(A)).toBe(true);
+  told.started(A);
+  told.stepped(A, { appliedIndex: 9 as LogIndex, checksum: 90 }, 100 as LogIndex, 9 as LogIndex);
+  expect(told.isFlipped(A)).toBe(false);
+});
+
+test("what a later life tells of a changed state is held against that life", () => {
+  const changed = flipAndPlay([[1, 10, 0], [3, 31, 3]]);
+  const step = (index: number, checksum: number): void => {
+    changed.stepped(A, { appliedIndex: index as LogIndex, checksum }, 100 as LogIndex, index as LogIndex);
+  };
+  changed.started(A);
+  step(3, 31);
+  step(4, 41);
+  step(5, 50);
+  expect(changed.isFlipped(A)).toBe(true);
+  changed.started(A);
+  step(5, 50);
+  expect(changed.isFlipped(A)).toBe(false);
 });

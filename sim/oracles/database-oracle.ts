@@ -17,10 +17,14 @@ interface Excuse {
   readonly since: LogIndex;
   /** It has been seen to be right from here on; null: it was seen to be wrong, or not at all. */
   rightSince: LogIndex | null;
+  /** Its node may have told others, in this process life, the checksum of a wrong state. */
+  mayBeKnown: boolean;
 }
 
 export class DatabaseOracle {
   private readonly counts: JudgeCounts;
+  /** How many entries lie between two states that nodes tell each other of. */
+  private readonly digestEvery: number;
   /** What was seen first, by applied index. */
   private readonly seen: Seen[] = [];
   /** As of its last step in this process life. */
@@ -29,12 +33,14 @@ export class DatabaseOracle {
   /** Whose state was changed behind its back, and who has not found that yet. */
   private readonly excused = new Map<NodeId, Excuse>();
 
-  constructor(counts: JudgeCounts) {
+  constructor(counts: JudgeCounts, digestEvery: number) {
     this.counts = counts;
+    this.digestEvery = digestEvery;
   }
 
   flipped(node: NodeId): void {
-    this.excused.set(node, { since: this.applied.get(node) ?? (0 as LogIndex), rightSince: null });
+    const since = this.applied.get(node) ?? (0 as LogIndex);
+    this.excused.set(node, { since, rightSince: null, mayBeKnown: false });
   }
 
   healed(node: NodeId): void {
@@ -47,6 +53,8 @@ export class DatabaseOracle {
 
   started(node: NodeId): void {
     this.applied.delete(node);
+    const excuse = this.excused.get(node);
+    if (excuse !== undefined) excuse.mayBeKnown = false;
   }
 
   /** @param stored index of the stored snapshot */
@@ -54,7 +62,8 @@ export class DatabaseOracle {
     node: NodeId, database: DatabaseObservation, lastApplied: LogIndex, stored: LogIndex,
   ): Violation | null {
     const { appliedIndex, checksum } = database;
-    const before = this.applied.get(node) ?? 0;
+    const known = this.applied.get(node);
+    const before = known ?? 0;
     if (appliedIndex < before) {
       const message = `the database of ${node} fell from ${before} to ${appliedIndex}`;
       return violation("monotonic", message, [node], appliedIndex);
@@ -66,7 +75,8 @@ export class DatabaseOracle {
     this.applied.set(node, appliedIndex);
     const seen = this.seen[appliedIndex];
     if (this.excused.size > 0 && this.excused.has(node)) {
-      this.judgeExcused(node, appliedIndex, seen?.checksum === checksum, stored);
+      // A life begins with what is stored.
+      this.judgeExcused(node, known ?? stored - 1, appliedIndex, seen?.checksum === checksum, stored);
       return null;
     }
     if (seen === undefined) this.seen[appliedIndex] = { checksum, node };
@@ -78,15 +88,26 @@ export class DatabaseOracle {
   }
 
   /**
-   * The page has been written since, or the process began anew from before: then its state is right again, but what it
-   * has stored meanwhile may be wrong, until the next snapshot.
+   * The page has been written since, or the process began anew from before: then its state is right again. But what it
+   * has stored meanwhile may be wrong, until the next snapshot; and what it has told meanwhile, as long as it lives.
    */
-  private judgeExcused(node: NodeId, appliedIndex: LogIndex, isRight: boolean, stored: LogIndex): void {
+  private judgeExcused(
+    node: NodeId, before: number, appliedIndex: LogIndex, isRight: boolean, stored: LogIndex,
+  ): void {
     const excuse = this.excused.get(node);
     if (excuse === undefined) return;
+    const wasWrong = excuse.rightSince === null;
     if (appliedIndex < excuse.since || !isRight) excuse.rightSince = null;
     else excuse.rightSince ??= appliedIndex;
-    if (excuse.rightSince !== null && stored >= excuse.rightSince) this.excused.delete(node);
+    const isSuspect = wasWrong || excuse.rightSince === null;
+    if (isSuspect && this.isComparedIn(before, appliedIndex)) excuse.mayBeKnown = true;
+    if (excuse.rightSince === null || stored < excuse.rightSince || excuse.mayBeKnown) return;
+    this.excused.delete(node);
+  }
+
+  /** Whether nodes tell each other of a state after `from`, and up to `last`. */
+  private isComparedIn(from: number, last: number): boolean {
+    return Math.floor(last / this.digestEvery) > Math.floor(from / this.digestEvery);
   }
 
   finished(nodes: readonly FinalNode[], reader: ImageReader): Violation | null {

@@ -17,6 +17,7 @@ import { ReadOracle } from "./read-oracle.ts";
 
 export interface OraclesOptions {
   readonly timing: RaftTiming;
+  readonly digestEvery: number;
   readonly history: History;
   readonly reader: ImageReader;
 }
@@ -30,11 +31,11 @@ export class Oracles implements Judge {
   private readonly databases: DatabaseOracle;
   private readonly clients: ClientOracle;
 
-  constructor({ timing, history, reader }: OraclesOptions) {
+  constructor({ timing, digestEvery, history, reader }: OraclesOptions) {
     this.reader = reader;
     this.raft = new RaftOracle(this.counts);
     this.leadership = new LeadershipOracle(timing);
-    this.databases = new DatabaseOracle(this.counts);
+    this.databases = new DatabaseOracle(this.counts, digestEvery);
     this.clients = new ClientOracle(history, this.counts);
   }
 
