@@ -13,15 +13,21 @@ export class Random {
   private c: number;
   private d: number;
 
-  /** @param seed 16 bytes; all zero is replaced, as the generator would stay at zero. */
-  constructor(seed: Uint8Array) {
+  /** Four words of 32 bits; all zero is replaced, as the generator would stay at zero. */
+  constructor(a: number, b: number, c: number, d: number) {
+    // Signed on purpose: what fits 32 bits with a sign is no object to the engines that run this.
+    this.a = a | 0;
+    this.b = b | 0;
+    this.c = c | 0;
+    this.d = d | 0;
+    if ((this.a | this.b | this.c | this.d) === 0) this.a = 0x9e3779b9 | 0;
+  }
+
+  /** @param seed 16 bytes */
+  static fromBytes(seed: Uint8Array): Random {
     invariant(seed.length === SEED_SIZE, "a seed has 16 bytes");
     const view = new DataView(seed.buffer, seed.byteOffset, seed.byteLength);
-    this.a = view.getUint32(0, true);
-    this.b = view.getUint32(4, true);
-    this.c = view.getUint32(8, true);
-    this.d = view.getUint32(12, true);
-    if ((this.a | this.b | this.c | this.d) === 0) this.a = 0x9e3779b9;
+    return new Random(view.getInt32(0, true), view.getInt32(4, true), view.getInt32(8, true), view.getInt32(12, true));
   }
 
   /** A generator for a seed that people type. Distinct numbers give unrelated sequences (splitmix32). */
@@ -37,7 +43,7 @@ export class Random {
       word = Math.imul(word ^ (word >>> 15), 0x735a2d97);
       view.setUint32(at, (word ^ (word >>> 15)) >>> 0, true);
     }
-    return new Random(bytes);
+    return Random.fromBytes(bytes);
   }
 
   /** Uniform in 0..2^32-1. */
@@ -83,6 +89,6 @@ export class Random {
 
   /** An independent generator, for a part that must not disturb the sequence of the others. */
   fork(): Random {
-    return new Random(this.bytes(SEED_SIZE));
+    return Random.fromBytes(this.bytes(SEED_SIZE));
   }
 }

@@ -64,7 +64,7 @@ export class World {
     this.reference.restart(id, disk);
     const { currentTerm, votedFor } = disk;
     const hardState = { currentTerm, votedFor } as RaftOptions["hardState"];
-    const seed = new Random(Random.fromNumber(host.lives).bytes(16).fill(id.charCodeAt(0), 0, 2)).bytes(16);
+    const seed = Random.fromBytes(Random.fromNumber(host.lives).bytes(16).fill(id.charCodeAt(0), 0, 2)).bytes(16);
     const found = { log: recoveredFrom(disk), snapshot: this.storedBy(host), lost: disk.lost?.entry ?? null };
     const raft = new Raft(frozen({ ...this.options, id, hardState, ...found, seed }), now);
     const nothing = { logJobs: [], fileJobs: [], timerAt: null, received: null, pinned: [], configuration: null };

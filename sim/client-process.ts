@@ -25,6 +25,7 @@ export interface ClientWorld {
 
 export class ClientProcess {
   readonly address: Address;
+  readonly name: string;
   readonly connections = new Map<Endpoint, Connection>();
   readonly applicationTimer = new Timer();
   readonly clientTimer = new Timer();
@@ -40,8 +41,9 @@ export class ClientProcess {
   /** Answers not told to the application yet: a machine's effects are all performed before its next input. */
   private readonly returns: Extract<ApplicationInput, { type: "Returned" }>[] = [];
 
-  constructor(address: Address, clock: Clock, world: ClientWorld) {
+  constructor(address: Address, name: string, clock: Clock, world: ClientWorld) {
     this.address = address;
+    this.name = name;
     this.clock = clock;
     this.world = world;
   }

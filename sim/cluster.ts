@@ -6,10 +6,10 @@
 import type { Endpoint } from "../core/client/boundary.ts";
 import { invariant, unreachable } from "../core/invariant.ts";
 import type { NodeEffect, NodeInput } from "../core/node/boundary.ts";
-import { Random, SEED_SIZE } from "../core/random.ts";
 import type { RejectReason } from "../core/replica/boundary.ts";
 import type { DiskOrder } from "../core/storage/disk.ts";
 import type { Instant, Ticket } from "../core/types.ts";
+import type { Chance } from "./chance.ts";
 import { ClientProcess, type ClientWorld } from "./client-process.ts";
 import { ClientTraffic, type TrafficWorld } from "./client-traffic.ts";
 import { Computers } from "./computers.ts";
@@ -22,7 +22,7 @@ import { SimulatedNetwork, type Packet } from "./network.ts";
 import type { Judge, Violation } from "./oracles/boundary.ts";
 import { Oracles } from "./oracles/oracles.ts";
 import type { Plan } from "./plan.ts";
-import { drawClock, NodeProcess } from "./process.ts";
+import type { NodeProcess } from "./process.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Tally } from "./tally.ts";
 import type { Timer } from "./timer.ts";
@@ -81,28 +81,27 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   readonly mishaps: Mishaps;
   private readonly environment: Environment;
   private readonly workload: Workload;
-  private readonly random: Random;
   private readonly scheduler = new Scheduler<WorldEvent>();
   readonly marks: MarkWatcher;
 
-  constructor(plan: Plan, environment: Environment, workload: Workload, random: Random, tally: Tally) {
+  constructor(plan: Plan, environment: Environment, workload: Workload, chance: Chance, tally: Tally) {
     this.plan = plan;
     this.environment = environment;
     this.workload = workload;
-    this.random = random;
     this.tally = tally;
     this.marks = new MarkWatcher(tally);
-    this.computers = new Computers(plan, random, tally);
-    this.mishaps = new Mishaps(this, random.fork(), tally);
+    this.computers = new Computers(plan, chance, tally);
+    this.mishaps = new Mishaps(this, chance, tally);
     this.nodes = this.computers.nodes;
-    const { length: computers } = this.nodes;
     this.clients = Array.from({ length: plan.clients }, (_, place) => {
-      return new ClientProcess(computers + place, drawClock(random, plan.maxDriftPpm), this);
+      const name = `client-${place + 1}`;
+      return new ClientProcess(this.nodes.length + place, name, this.computers.drawClock(name), this);
     });
     this.membership = new Membership(this.nodes, this.computers.founders);
     const { timing, digestEvery } = plan;
     this.judge = new Oracles({ timing, digestEvery, history: workload.history, reader: environment.reader });
-    this.network = new SimulatedNetwork(computers + plan.clients, plan.network, random.fork(), tally, (at, packet) => {
+    const names = [...this.nodes.map(({ id }) => id), ...this.clients.map(({ name }) => name)];
+    this.network = new SimulatedNetwork(names, plan.network, chance.within("network"), tally, (at, packet) => {
       this.scheduler.schedule(at, packet);
     });
     this.traffic = new ClientTraffic(this, tally);
@@ -146,11 +145,11 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   // Nodes.
 
   startNode(node: NodeProcess): void {
-    const { plan, environment, random } = this;
+    const { plan, environment } = this;
     node.isUsed = true;
     const options = this.computers.optionsOf(node, environment.engine, this.membership.toAsk(node));
-    const machine = environment.boot({ ...options, seed: random.bytes(SEED_SIZE) });
-    node.begin(machine, drawClock(random, plan.maxDriftPpm));
+    const machine = environment.boot({ ...options, seed: this.computers.drawSeed(node.id) });
+    node.begin(machine, this.computers.drawClock(node.id));
     if (plan.maxDriftPpm > 0) this.tally.inject("clockDrift");
     this.hash.number(this.now).text(node.id).number(node.life);
     this.trace(`${node.id} starts life ${node.life}`);
@@ -193,7 +192,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
     this.trace(`${node.id} loses its disk`);
     this.hash.number(this.now).text(node.id).text("diskLoss");
     this.membership.forget(node);
-    node.replaceDisk(this.computers.makeDisk());
+    node.replaceDisk(this.computers.makeDisk(node.id));
     this.fail("correctness", this.judge.diskLost(this.now as Instant, node.id));
   }
 
@@ -271,16 +270,15 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
     this.fail("correctness", { oracle, message, nodes: [node.id], index: null });
   }
 
-  private orderDisk(node: NodeProcess, order: DiskOrder): void {
-    const pending = node.disk.begin(this.now, order.operation);
-    const event: WorldEvent = { type: "disk", node, life: node.life, ticket: order.ticket, pending };
-    this.scheduler.schedule(pending.doneAt, event);
+  private orderDisk(node: NodeProcess, { operation, ticket }: DiskOrder): void {
+    const pending = node.disk.begin(this.now, operation);
+    this.scheduler.schedule(pending.doneAt, { type: "disk", node, life: node.life, ticket, pending });
   }
 
   // Clients.
 
   startClient(client: ClientProcess): void {
-    const application = this.workload.open(`client-${client.address - this.nodes.length + 1}.${client.life + 1}`);
+    const application = this.workload.open(`${client.name}.${client.life + 1}`);
     // A client reads where its list begins: each has another node of its own, which leads or follows.
     const first = (client.address + client.life) % this.nodes.length;
     const order = [...this.nodes.slice(first), ...this.nodes.slice(0, first)];
@@ -288,10 +286,10 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
       endpoints: order.map((node) => node.id),
       attemptTimeoutMs: 500,
       callTimeoutMs: this.plan.callTimeoutMs,
-      seed: this.random.bytes(SEED_SIZE),
+      seed: this.computers.drawSeed(client.name),
     });
     this.trace(`${application.name} starts`);
-    client.begin(application, machine, drawClock(this.random, this.plan.maxDriftPpm));
+    client.begin(application, machine, this.computers.drawClock(client.name));
   }
 
   /** Kills the application. With `losePower` the nodes hear nothing of it. */

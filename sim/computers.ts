@@ -4,8 +4,10 @@
  */
 import type { EngineFactory } from "../core/database/engine.ts";
 import type { NodeOptions } from "../core/node/boundary.ts";
-import type { Random } from "../core/random.ts";
+import { SEED_SIZE } from "../core/random.ts";
 import type { NodeId } from "../core/types.ts";
+import type { Chance } from "./chance.ts";
+import type { Clock } from "./clock.ts";
 import { SimulatedDisk } from "./disk.ts";
 import type { Plan } from "./plan.ts";
 import { drawClock, NodeProcess } from "./process.ts";
@@ -21,20 +23,20 @@ export class Computers {
   /** Who founds the cluster, sorted. */
   readonly founders: readonly NodeId[];
   private readonly plan: Plan;
-  private readonly random: Random;
+  private readonly chance: Chance;
   private readonly tally: Tally;
 
-  constructor(plan: Plan, random: Random, tally: Tally) {
+  constructor(plan: Plan, chance: Chance, tally: Tally) {
     this.plan = plan;
-    this.random = random;
+    this.chance = chance;
     this.tally = tally;
     this.nodes = NAMES.slice(0, plan.nodes + plan.joiners).map((name, address) => this.makeNode(name, address));
     this.founders = NAMES.slice(0, plan.nodes);
   }
 
-  makeDisk(): SimulatedDisk {
+  makeDisk(node: NodeId): SimulatedDisk {
     const { disk, faults } = this.plan;
-    return new SimulatedDisk(disk, this.random.fork(), this.tally, faults.misdirectedWrite > 0);
+    return new SimulatedDisk(disk, this.chance.within(`${node} disk`), this.tally, faults.misdirectedWrite > 0);
   }
 
   /**
@@ -44,7 +46,7 @@ export class Computers {
   optionsOf(node: NodeProcess, engine: EngineFactory, toAsk: readonly NodeId[]): Omit<NodeOptions, "seed"> {
     const { leaseDriftPpm, roles, timing, raft: limits, storage, digestEvery, database } = this.plan;
     // Programs are replaced by newer ones between two lives of a process.
-    if (node.life > 0 && this.random.oneIn(2)) node.version = NEWEST_VERSION;
+    if (node.life > 0 && this.chance.stream(`${node.id} upgrade`).next().oneIn(2)) node.version = NEWEST_VERSION;
     const cluster = node.isFounder && !node.isReplaced ? this.founders : toAsk;
     return {
       id: node.id, cluster, version: node.version, leaseDriftPpm, roles, timing, limits, storage, digestEvery, engine,
@@ -52,10 +54,19 @@ export class Computers {
     };
   }
 
+  /** For a process of that name: each has another one. */
+  drawSeed(process: string): Uint8Array {
+    return this.chance.stream(`${process} seed`).next().bytes(SEED_SIZE);
+  }
+
+  drawClock(process: string): Clock {
+    return drawClock(this.chance.stream(`${process} clock`).next(), this.plan.maxDriftPpm);
+  }
+
   private makeNode(name: NodeId, address: number): NodeProcess {
-    const { plan, random } = this;
-    const disk = this.makeDisk();
-    const version = random.chance(plan.oldVersionPercent) ? OLD_VERSION : NEWEST_VERSION;
-    return new NodeProcess(name, address, disk, drawClock(random, plan.maxDriftPpm), address < plan.nodes, version);
+    const { plan, chance } = this;
+    const dice = chance.stream(`${name} version`).next();
+    const version = dice.chance(plan.oldVersionPercent) && !dice.isLeftOut ? OLD_VERSION : NEWEST_VERSION;
+    return new NodeProcess(name, address, this.makeDisk(name), this.drawClock(name), address < plan.nodes, version);
   }
 }

@@ -10,11 +10,11 @@
  */
 import { invariant } from "../core/invariant.ts";
 import { RollingChecksum } from "../core/pages/rolling-checksum.ts";
-import { Random } from "../core/random.ts";
 import type { Recovered, StorageEffect, StorageFault, StorageLimits } from "../core/storage/boundary.ts";
 import type { DiskOrder } from "../core/storage/disk.ts";
 import { Storage } from "../core/storage/storage.ts";
 import type { NodeId } from "../core/types.ts";
+import { Chance, type Dice } from "./chance.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import { BLOCK_SIZE, type PowerLoss, SECTOR_SIZE } from "./power-loss.ts";
 import { Tally } from "./tally.ts";
@@ -57,24 +57,22 @@ const MAX_OPERATIONS_BEFORE_CRASH = 24;
 
 export class CrashShadow {
   private readonly limits: StorageLimits;
-  private readonly random: Random;
   /** What befalls the copies is no fault of the run. */
   private readonly tally = new Tally();
 
-  constructor(limits: StorageLimits, random: Random) {
+  constructor(limits: StorageLimits) {
     this.limits = limits;
-    this.random = random;
   }
 
   /** One after the other, so that whoever judges may stop. */
-  *imagesOf(node: NodeId, disk: SimulatedDisk): Generator<CrashImage, void> {
+  *imagesOf(node: NodeId, disk: SimulatedDisk, dice: Dice): Generator<CrashImage, void> {
     for (const fate of FATES) {
-      const image = disk.fork(this.random.fork(), this.tally);
+      const image = disk.fork(new Chance(dice.u32()), this.tally);
       image.crash(fate.loss, fate.undonePercent);
       let { name } = fate;
-      if (this.random.oneIn(3)) {
-        new Start(node, image, this.limits).run(this.random.integer(0, MAX_OPERATIONS_BEFORE_CRASH));
-        image.crash(this.random.pick([DROP, KEEP, TEAR, MIX]));
+      if (dice.oneIn(3)) {
+        new Start(node, image, this.limits).run(dice.integer(0, MAX_OPERATIONS_BEFORE_CRASH));
+        image.crash(dice.pick([DROP, KEEP, TEAR, MIX]));
         name += ", and again while it was recovered";
       }
       const outcome = new Start(node, image, this.limits).run(Infinity);

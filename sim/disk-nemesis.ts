@@ -2,16 +2,16 @@
  * What the nemesis does to disks and to memory: the faults that a node cannot tell from its own doing. Damage befalls a
  * minority at a time (membership.ts counts who is damaged), and only places that damage.ts's rules allow.
  */
-import type { Random } from "../core/random.ts";
 import { IDENTITY_FILE } from "../core/storage/identity-file.ts";
 import { MANIFEST_FILE } from "../core/storage/manifest.ts";
 import { TERM_FILE } from "../core/storage/term-file.ts";
+import type { Chance, Dice } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import { DamageRules } from "./damage-rules.ts";
 import type { SimulatedFile } from "./file.ts";
 import type { Remedy } from "./halts.ts";
 import { drawDelay } from "./latency.ts";
-import { type Plan } from "./plan.ts";
+import type { FaultIntervals, Plan } from "./plan.ts";
 import { SECTOR_SIZE } from "./power-loss.ts";
 import type { NodeProcess } from "./process.ts";
 import type { Tally } from "./tally.ts";
@@ -30,39 +30,42 @@ const TWINS: readonly string[] = [TERM_FILE, IDENTITY_FILE, MANIFEST_FILE];
 /** What it needs of the nemesis. */
 export interface Breaker {
   readonly isActive: boolean;
-  repeat(meanMs: number, act: () => void): void;
+  repeat(name: string, meanMs: number, act: (dice: Dice) => void): void;
   crashNode(node: NodeProcess, losePower: boolean): void;
-  pickRunning(count: number): NodeProcess[];
+  pickRunning(count: number, dice: Dice): NodeProcess[];
 }
 
 export class DiskNemesis {
   private readonly breaker: Breaker;
   private readonly cluster: Cluster;
   private readonly plan: Plan;
-  private readonly random: Random;
+  private readonly chance: Chance;
   private readonly tally: Tally;
 
-  constructor(breaker: Breaker, cluster: Cluster, random: Random, tally: Tally) {
+  constructor(breaker: Breaker, cluster: Cluster, chance: Chance, tally: Tally) {
     this.breaker = breaker;
     this.cluster = cluster;
     this.plan = cluster.plan;
-    this.random = random;
+    this.chance = chance;
     this.tally = tally;
   }
 
   start(): void {
-    const { faults } = this.plan;
-    this.breaker.repeat(faults.slowDisk, () => this.slow());
-    this.breaker.repeat(faults.hungDisk, () => this.hang());
-    this.breaker.repeat(faults.failingDisk, () => this.fail());
-    this.breaker.repeat(faults.fullDisk, () => this.fill("fullDisk", this.minority()));
-    this.breaker.repeat(faults.fullDisks, () => this.fill("fullDisks", this.cluster.nodes));
-    this.breaker.repeat(faults.diskLoss, () => this.loseDisk());
-    this.breaker.repeat(faults.bitRot, () => this.damage((node) => this.rot(node)));
-    this.breaker.repeat(faults.latentError, () => this.damage((node) => this.spoil(node)));
-    this.breaker.repeat(faults.misdirectedWrite, () => this.damage((node) => this.misdirect(node)));
-    this.breaker.repeat(faults.misdirectedRead, () => this.damage((node) => this.misread(node)));
-    this.breaker.repeat(faults.memoryFlip, () => this.flip(FLIP_TRIES));
+    this.repeat("slowDisk", (dice) => this.slow(dice));
+    this.repeat("hungDisk", (dice) => this.hang(dice));
+    this.repeat("failingDisk", (dice) => this.fail(dice));
+    this.repeat("fullDisk", (dice) => this.fill("fullDisk", this.minority(dice), dice));
+    this.repeat("fullDisks", (dice) => this.fill("fullDisks", this.cluster.nodes, dice));
+    this.repeat("diskLoss", (dice) => this.loseDisk(dice));
+    this.repeat("bitRot", (dice) => this.damage((node) => this.rot(node, dice), dice));
+    this.repeat("latentError", (dice) => this.damage((node) => this.spoil(node, dice), dice));
+    this.repeat("misdirectedWrite", (dice) => this.damage((node) => this.misdirect(node, dice), dice));
+    this.repeat("misdirectedRead", (dice) => this.damage((node) => this.misread(node), dice));
+    this.repeat("memoryFlip", (dice) => this.flip(FLIP_TRIES, dice));
+  }
+
+  private repeat(name: keyof FaultIntervals, act: (dice: Dice) => void): void {
+    this.breaker.repeat(name, this.plan.faults[name], act);
   }
 
   /** What does not end by itself ends now. Damage stays. */
@@ -79,58 +82,60 @@ export class DiskNemesis {
     if (remedy === "replaceDisk") this.cluster.loseDisk(node);
     // Somebody looks after it; maybe too late for the next start.
     const { disk } = node;
-    if (disk.isFailing) this.cluster.after(drawDelay(this.random, this.plan.failingMs * US_PER_MS), () => disk.mend());
+    if (!disk.isFailing) return;
+    const dice = this.chance.stream(`${node.id} mend`).next();
+    this.cluster.after(drawDelay(dice, this.plan.failingMs * US_PER_MS), () => disk.mend());
   }
 
   // Disks that are late.
 
-  private slow(): void {
-    const until = this.cluster.now + drawDelay(this.random, this.plan.stallMs * US_PER_MS);
-    this.random.pick(this.cluster.nodes).disk.stall(until);
+  private slow(dice: Dice): void {
+    const until = this.cluster.now + drawDelay(dice, this.plan.stallMs * US_PER_MS);
+    dice.pick(this.cluster.nodes).disk.stall(until);
   }
 
-  private hang(): void {
-    const [node] = this.breaker.pickRunning(1);
+  private hang(dice: Dice): void {
+    const [node] = this.breaker.pickRunning(1, dice);
     if (node === undefined || node.disk.isHung) return;
-    const delay = this.random.integer(...HUNG_US);
+    const delay = dice.integer(...HUNG_US);
     const { life } = node;
     node.disk.hang(this.cluster.now + 2 * HUNG_US[1]);
     this.cluster.after(delay, () => {
       if (node.life !== life || node.machine === null || !node.disk.isHung) return;
-      this.breaker.crashNode(node, this.random.chance(this.plan.powerLossPercent));
+      this.breaker.crashNode(node, dice.chance(this.plan.powerLossPercent));
     });
   }
 
   // Disks that say no.
 
-  private fail(): void {
-    const [node] = this.breaker.pickRunning(1);
+  private fail(dice: Dice): void {
+    const [node] = this.breaker.pickRunning(1, dice);
     if (node === undefined || node.disk.isFailing) return;
     const { disk } = node;
     this.cluster.trace(`the disk of ${node.id} fails`);
-    disk.fail(this.random.oneIn(2) ? "write" : "sync");
+    disk.fail(dice.oneIn(2) ? "write" : "sync");
   }
 
-  private fill(kind: "fullDisk" | "fullDisks", nodes: readonly NodeProcess[]): void {
+  private fill(kind: "fullDisk" | "fullDisks", nodes: readonly NodeProcess[], dice: Dice): void {
     const disks = nodes.map(({ disk }) => disk).filter(({ isFull }) => !isFull);
     this.cluster.trace(`${kind}: ${nodes.map(({ id }) => id).join(" ")}`);
-    for (const disk of disks) disk.limit(this.random.integer(0, this.plan.freeBytes), kind);
-    this.cluster.after(drawDelay(this.random, this.plan.fullMs * US_PER_MS), () => {
+    for (const disk of disks) disk.limit(dice.integer(0, this.plan.freeBytes), kind);
+    this.cluster.after(drawDelay(dice, this.plan.fullMs * US_PER_MS), () => {
       for (const disk of disks) disk.unlimit();
     });
   }
 
   /** Some nodes, fewer than half of all. */
-  private minority(): readonly NodeProcess[] {
+  private minority(dice: Dice): readonly NodeProcess[] {
     const { nodes } = this.cluster;
-    return nodes.filter(() => this.random.oneIn(2)).slice(0, Math.max(1, Math.floor((nodes.length - 1) / 2)));
+    return nodes.filter(() => dice.oneIn(2)).slice(0, Math.max(1, Math.floor((nodes.length - 1) / 2)));
   }
 
   // Disks that are wrong, or gone.
 
   /** A disk is lost for good: its node comes back with an empty one. */
-  private loseDisk(): void {
-    const victim = this.pickVictim();
+  private loseDisk(dice: Dice): void {
+    const victim = this.pickVictim(dice);
     if (victim === null) return;
     const { node, isMember } = victim;
     this.tally.inject("diskLoss");
@@ -140,41 +145,41 @@ export class DiskNemesis {
   }
 
   /** Whose disk may be damaged: never so many that no quorum has its disks. `act`: whether it has been damaged. */
-  private damage(act: (node: NodeProcess) => boolean): void {
-    const victim = this.pickVictim();
+  private damage(act: (node: NodeProcess) => boolean, dice: Dice): void {
+    const victim = this.pickVictim(dice);
     // Where there was none, there is none: an empty disk has nothing that can be damaged.
     if (victim === null || victim.node.life === 0) return;
     for (let tries = 0; tries < TRIES; tries++) if (act(victim.node)) return;
   }
 
-  private pickVictim(): { node: NodeProcess; isMember: boolean } | null {
+  private pickVictim(dice: Dice): { node: NodeProcess; isMember: boolean } | null {
     const { membership } = this.cluster;
     const settled = membership.settled();
     if (settled === null) return null;
-    const node = this.random.pick(this.cluster.nodes);
+    const node = dice.pick(this.cluster.nodes);
     const id = membership.idOf(node);
     if (id === null || !node.isUsed || !membership.lives(settled.configuration, id)) return null;
     return { node, isMember: settled.configuration.members.some((member) => member.id === id) };
   }
 
-  private rot(node: NodeProcess): boolean {
-    const drawn = this.drawByte(node);
+  private rot(node: NodeProcess, dice: Dice): boolean {
+    const drawn = this.drawByte(node, dice);
     if (drawn === null) return false;
     const { name, file, offset, rules } = drawn;
     const verdict = rules.change(name, offset, offset + 1);
     if (verdict === "never") return false;
     this.tally.inject("bitRot");
     this.note(node, `a bit rots in ${name} at ${offset}`, verdict);
-    file.rot(offset, 1 << this.random.integer(0, 7), verdict === "vital");
+    file.rot(offset, 1 << dice.integer(0, 7), verdict === "vital");
     return true;
   }
 
-  private spoil(node: NodeProcess): boolean {
-    const drawn = this.drawByte(node);
+  private spoil(node: NodeProcess, dice: Dice): boolean {
+    const drawn = this.drawByte(node, dice);
     if (drawn === null) return false;
     const { name, file, offset, rules } = drawn;
     const sector = Math.floor(offset / SECTOR_SIZE);
-    const count = this.random.oneIn(2) ? 1 : this.random.integer(1, MAX_SECTORS);
+    const count = dice.oneIn(2) ? 1 : dice.integer(1, MAX_SECTORS);
     const verdict = rules.hide(name, sector * SECTOR_SIZE, (sector + count) * SECTOR_SIZE);
     if (verdict === "never") return false;
     this.tally.inject("latentError");
@@ -183,9 +188,9 @@ export class DiskNemesis {
     return true;
   }
 
-  private misdirect(node: NodeProcess): boolean {
-    const source = this.drawByte(node);
-    const target = this.drawByte(node);
+  private misdirect(node: NodeProcess, dice: Dice): boolean {
+    const source = this.drawByte(node, dice);
+    const target = this.drawByte(node, dice);
     const write = source?.file.misdirectable ?? null;
     if (source === null || target === null || write === null) return false;
     const { rules } = source;
@@ -208,18 +213,18 @@ export class DiskNemesis {
     return true;
   }
 
-  private flip(tries: number): void {
-    const victim = this.pickVictim();
+  private flip(tries: number, dice: Dice): void {
+    const victim = this.pickVictim(dice);
     if (victim === null || !victim.isMember || victim.node.machine === null) return;
     const { node } = victim;
     // One at a time, and while nobody else has to be filled: what it stores, wrong as it is, it may send.
     if (this.cluster.nodes.some((other) => other.isFlipped || this.cluster.membership.isDamaged(other))) return;
     const { life } = node;
     if (node === this.cluster.membership.leader()) return;
-    if (this.cluster.mishaps.flipMemory(node)) return this.tally.inject("memoryFlip");
+    if (this.cluster.mishaps.flipMemory(node, dice)) return this.tally.inject("memoryFlip");
     if (tries === 0) return;
-    this.cluster.after(this.random.integer(1, 5 * US_PER_MS), () => {
-      if (this.breaker.isActive && node.life === life) this.flip(tries - 1);
+    this.cluster.after(dice.integer(1, 5 * US_PER_MS), () => {
+      if (this.breaker.isActive && node.life === life) this.flip(tries - 1, dice);
     });
   }
 
@@ -229,14 +234,14 @@ export class DiskNemesis {
   }
 
   /** A byte of a file that is durably there. Each file is as likely as the next, those that stand twice more so. */
-  private drawByte(node: NodeProcess): DrawnByte | null {
+  private drawByte(node: NodeProcess, dice: Dice): DrawnByte | null {
     const { disk } = node;
     const names = disk.listDurable().filter((name) => (disk.durableFile(name)?.durableSize ?? 0) > 0);
     if (names.length === 0) return null;
     const twins = names.filter((one) => TWINS.includes(one));
-    const name = this.random.pick(twins.length > 0 && this.random.oneIn(4) ? twins : names);
+    const name = dice.pick(twins.length > 0 && dice.oneIn(4) ? twins : names);
     const file = disk.durableFile(name)!;
-    return { name, file, offset: this.random.integer(0, file.durableSize - 1), rules: new DamageRules(disk) };
+    return { name, file, offset: dice.integer(0, file.durableSize - 1), rules: new DamageRules(disk) };
   }
 }
 

@@ -8,8 +8,8 @@
  * of power may yet take what recovery has read.
  */
 import { invariant } from "../core/invariant.ts";
-import type { Random } from "../core/random.ts";
 import type { DiskFailure, DiskOperation, DiskResult } from "../core/storage/disk.ts";
+import type { Chance, Dice, Stream } from "./chance.ts";
 import { Directory } from "./directory.ts";
 import { SimulatedFile } from "./file.ts";
 import { drawDelay } from "./latency.ts";
@@ -26,6 +26,7 @@ export interface DiskSpeed {
 export interface PendingOperation {
   readonly operation: DiskOperation;
   readonly doneAt: number;
+  readonly dice: Dice;
 }
 
 export type DiskOutcome =
@@ -41,10 +42,12 @@ export type MayMisread = (file: string, from: number, end: number) => boolean;
 const DONE: DiskOutcome = { ok: true, result: { type: "done" } };
 /** Whole pages of the cache, as of a write that fails halfway. */
 const FAILED_SYNC: PowerLoss = { dropPercent: 40, tearPercent: 30, garblePercent: 0, unit: 4096 };
+const NOTHING_LOST: PowerLoss = { dropPercent: 0, tearPercent: 0, garblePercent: 0, unit: 4096 };
 
 export class SimulatedDisk {
   private readonly speed: DiskSpeed;
-  private readonly random: Random;
+  private readonly operations: Stream;
+  private readonly crashes: Stream;
   private readonly tally: Tally;
   private readonly remembersWrites: boolean;
   private directory = new Directory();
@@ -63,9 +66,10 @@ export class SimulatedDisk {
   hasMetDamage = false;
 
   /** `remembersWrites`: writes may be misdirected. */
-  constructor(speed: DiskSpeed, random: Random, tally: Tally, remembersWrites = false) {
+  constructor(speed: DiskSpeed, chance: Chance, tally: Tally, remembersWrites = false) {
     this.speed = speed;
-    this.random = random;
+    this.operations = chance.stream("operation");
+    this.crashes = chance.stream("crash");
     this.tally = tally;
     this.remembersWrites = remembersWrites;
   }
@@ -113,21 +117,22 @@ export class SimulatedDisk {
 
   /** Takes an order; whoever schedules hands it to `perform` at `doneAt`, unless the process died before. */
   begin(now: number, operation: DiskOperation): PendingOperation {
-    let doneAt = now + this.drawDuration(operation);
+    const dice = this.operations.next();
+    let doneAt = now + this.drawDuration(operation, dice);
     if (doneAt < this.slowUntil) {
       this.tally.effect(this.hung ? "hungDisk" : "slowDisk");
-      doneAt = this.slowUntil + drawDelay(this.random, this.speed.accessUs);
+      doneAt = this.slowUntil + drawDelay(dice, this.speed.accessUs);
     }
     for (const file of filesOf(operation)) doneAt = Math.max(doneAt, this.busyUntil.get(file) ?? 0);
     for (const file of filesOf(operation)) this.busyUntil.set(file, doneAt);
-    const pending: PendingOperation = { operation, doneAt };
+    const pending: PendingOperation = { operation, doneAt, dice };
     this.underWay.add(pending);
     return pending;
   }
 
   perform(pending: PendingOperation): DiskOutcome {
     invariant(this.underWay.delete(pending), "an operation is performed once, in the life that ordered it");
-    return this.execute(pending.operation);
+    return this.execute(pending.operation, pending.dice);
   }
 
   // Faults.
@@ -192,16 +197,19 @@ export class SimulatedDisk {
    * @param undonePercent of a hundred changes of the directory that were not synced, how many are undone
    */
   crash(loss: PowerLoss | null, undonePercent = loss?.dropPercent ?? 0): void {
-    this.performSomeUnanswered();
+    const dice = this.crashes.next();
+    this.performSomeUnanswered(dice);
     this.busyUntil.clear();
     if (this.hung) this.slowUntil = 0;
     this.hung = false;
     this.hasFailed = false;
     this.hasMetDamage = false;
     if (loss === null) return;
-    this.directory.losePower(undonePercent, this.random, this.tally);
+    this.directory.losePower(dice.isLeftOut ? 0 : undonePercent, dice, this.tally);
     // A file is settled once, under whichever name.
-    for (const file of new Set(this.directory.files())) file.losePower(loss, this.random, this.tally);
+    for (const file of new Set(this.directory.files())) {
+      file.losePower(dice.isLeftOut ? NOTHING_LOST : loss, dice, this.tally);
+    }
   }
 
   /** The names that are there now, sorted. */
@@ -220,8 +228,8 @@ export class SimulatedDisk {
   }
 
   /** A disk with the same files, and the same operations under way, whose crashes nobody feels or counts. */
-  fork(random: Random, tally: Tally): SimulatedDisk {
-    const fork = new SimulatedDisk(this.speed, random, tally);
+  fork(chance: Chance, tally: Tally): SimulatedDisk {
+    const fork = new SimulatedDisk(this.speed, chance, tally);
     fork.directory = this.directory.fork();
     for (const pending of this.underWay) fork.underWay.add(pending);
     return fork;
@@ -232,33 +240,35 @@ export class SimulatedDisk {
     return this.listDurable().some((name) => test(this.durableFile(name)!));
   }
 
-  private performSomeUnanswered(): void {
+  /** Left out: nothing of it. */
+  private performSomeUnanswered(dice: Dice): void {
     const stopped = new Set<string>();
     for (const { operation } of this.underWay) {
       this.tally.inject("unansweredOperation");
       const files = filesOf(operation);
       if (files.some((file) => stopped.has(file))) continue;
-      if (this.random.oneIn(2)) {
+      if (dice.oneIn(2) || dice.isLeftOut) {
         for (const file of files) stopped.add(file);
-        if (operation.type === "write" && this.random.oneIn(3)) this.performInPart(operation);
+        const isPartial = operation.type === "write" && dice.oneIn(3);
+        if (isPartial && !dice.isLeftOut) this.performInPart(operation, dice);
       } else {
         if (operation.type !== "read" && operation.type !== "list") this.tally.effect("unansweredOperation");
-        this.execute(operation);
+        this.execute(operation, dice);
       }
     }
     this.underWay.clear();
   }
 
   /** A write has come so far when its process dies. */
-  private performInPart(write: Extract<DiskOperation, { readonly type: "write" }>): void {
+  private performInPart(write: Extract<DiskOperation, { readonly type: "write" }>, dice: Dice): void {
     if (write.bytes.length < 2) return;
     this.tally.inject("partialWrite");
-    const bytes = write.bytes.slice(0, this.random.integer(1, write.bytes.length - 1));
-    const { ok } = this.execute({ ...write, bytes });
+    const bytes = write.bytes.slice(0, dice.integer(1, write.bytes.length - 1));
+    const { ok } = this.execute({ ...write, bytes }, dice);
     if (ok) this.tally.effect("partialWrite");
   }
 
-  private execute(operation: DiskOperation): DiskOutcome {
+  private execute(operation: DiskOperation, dice: Dice): DiskOutcome {
     switch (operation.type) {
       case "open":
         return this.open(operation.file, operation.create);
@@ -273,7 +283,7 @@ export class SimulatedDisk {
         return this.directory.remove(operation.file) ? DONE : missing(operation.file);
       default: {
         const file = this.directory.find(operation.file);
-        return file === null ? missing(operation.file) : this.access(file, operation);
+        return file === null ? missing(operation.file) : this.access(file, operation, dice);
       }
     }
   }
@@ -287,10 +297,10 @@ export class SimulatedDisk {
     return { ok: true, result: { type: "open", size: file === null ? null : file.size } };
   }
 
-  private access(file: SimulatedFile, operation: DiskOperation): DiskOutcome {
+  private access(file: SimulatedFile, operation: DiskOperation, dice: Dice): DiskOutcome {
     switch (operation.type) {
       case "read":
-        return this.read(file, operation.file, operation.offset, operation.length);
+        return this.read(file, operation, dice);
       case "write":
         if (this.failing === "write") return this.failed(operation.file, "failedWrite", "the write failed");
         if (!this.fits(file, operation.offset + operation.bytes.length)) return this.noSpace(operation.file);
@@ -299,10 +309,10 @@ export class SimulatedDisk {
       case "sync":
         if (this.failing === "sync") {
           // What the system could not write it forgets, and says so once.
-          file.losePower(FAILED_SYNC, this.random, this.tally);
+          file.losePower(FAILED_SYNC, dice, this.tally);
           return this.failed(operation.file, "failedSync", "the sync failed");
         }
-        file.sync(this.random);
+        file.sync(dice);
         return DONE;
       case "preallocate":
         if (!this.fits(file, operation.size)) return this.noSpace(operation.file);
@@ -313,7 +323,9 @@ export class SimulatedDisk {
     }
   }
 
-  private read(file: SimulatedFile, name: string, offset: number, length: number): DiskOutcome {
+  private read(
+    file: SimulatedFile, { file: name, offset, length }: Extract<DiskOperation, { readonly type: "read" }>, dice: Dice,
+  ): DiskOutcome {
     const end = Math.min(offset + length, file.size);
     if (!file.damage.isNone) {
       const met = file.damage.meet(offset, end);
@@ -328,7 +340,7 @@ export class SimulatedDisk {
       this.tally.effect("misdirectedRead");
       this.hasMetDamage = true;
       // The same file, another place: what is wrong with it is no more than where it stands.
-      from = this.random.integer(0, file.size - 1);
+      from = dice.integer(0, file.size - 1);
     }
     const bytes = file.read(from, end - offset);
     if (from === offset || bytes.length === end - offset) return { ok: true, result: { type: "read", bytes } };
@@ -353,9 +365,10 @@ export class SimulatedDisk {
     return ioFailure(file, message);
   }
 
-  private drawDuration(operation: DiskOperation): number {
+  private drawDuration(operation: DiskOperation, dice: Dice): number {
     const slow = operation.type === "sync" || operation.type === "syncDirectory" || operation.type === "preallocate";
-    return drawDelay(this.random, slow ? this.speed.syncUs : this.speed.accessUs);
+    const mean = slow ? this.speed.syncUs : this.speed.accessUs;
+    return dice.isLeftOut ? mean : drawDelay(dice, mean);
   }
 }
 

@@ -4,8 +4,8 @@
  */
 import { ENGINE_SEED_SIZE } from "../core/database/engine.ts";
 import type { NodeEffect } from "../core/node/boundary.ts";
-import type { Random } from "../core/random.ts";
 import type { HaltReason } from "../core/replica/boundary.ts";
+import type { Chance, Dice } from "./chance.ts";
 import { CrashShadow } from "./crash-shadow.ts";
 import { type Remedy, remedyOf } from "./halts.ts";
 import type { MarkWatcher } from "./marks.ts";
@@ -38,16 +38,16 @@ export class Mishaps {
   /** Told of a leader whose state is wrong: it must not lead; null: nobody asks for that. */
   onWrongLeader: ((node: NodeProcess) => void) | null = null;
   private readonly cluster: MishapWorld;
-  private readonly random: Random;
+  private readonly chance: Chance;
   private readonly tally: Tally;
   private readonly shadow: CrashShadow;
   private shadows = 0;
 
-  constructor(cluster: MishapWorld, random: Random, tally: Tally) {
+  constructor(cluster: MishapWorld, chance: Chance, tally: Tally) {
     this.cluster = cluster;
-    this.random = random;
+    this.chance = chance;
     this.tally = tally;
-    this.shadow = new CrashShadow(cluster.plan.storage, random.fork());
+    this.shadow = new CrashShadow(cluster.plan.storage);
   }
 
   /** The node has taken a step, and its effects are about to be performed. */
@@ -56,7 +56,8 @@ export class Mishaps {
     if (node.isFlipped && raft.role === "leader") this.onWrongLeader?.(node);
     const { shadowPerMille } = this.cluster.plan;
     if (shadowPerMille === 0 || this.shadows === MAX_SHADOWS || !effects.some(vouches)) return;
-    if (this.random.integer(0, 999) < shadowPerMille) this.castShadow(node);
+    const dice = this.chance.stream(`${node.id} shadow`).next();
+    if (dice.integer(0, 999) < shadowPerMille && !dice.isLeftOut) this.castShadow(node, dice);
   }
 
   halted(node: NodeProcess, reason: HaltReason): void {
@@ -75,9 +76,9 @@ export class Mishaps {
   }
 
   /** Changes the state of a running node behind its back; false: not now. */
-  flipMemory(node: NodeProcess): boolean {
+  flipMemory(node: NodeProcess, dice: Dice): boolean {
     const { cluster } = this;
-    if (node.machine === null || !node.machine.flip(this.random.bytes(ENGINE_SEED_SIZE))) return false;
+    if (node.machine === null || !node.machine.flip(dice.bytes(ENGINE_SEED_SIZE))) return false;
     cluster.trace(`a byte flips in the memory of ${node.id}`);
     cluster.hash.number(cluster.now).text(node.id).text("memoryFlip");
     node.isFlipped = true;
@@ -87,10 +88,10 @@ export class Mishaps {
   }
 
   /** What the node is about to say has to be true after any crash. */
-  private castShadow(node: NodeProcess): void {
+  private castShadow(node: NodeProcess, dice: Dice): void {
     const { cluster } = this;
     this.shadows++;
-    for (const image of this.shadow.imagesOf(node.id, node.disk)) {
+    for (const image of this.shadow.imagesOf(node.id, node.disk, dice)) {
       this.tally.mark("crashImages");
       const found = cluster.judge.imageRecovered(node.id, image, node.disk);
       if (found !== null) return cluster.fail("correctness", found);

@@ -2,8 +2,8 @@
  * The nemesis: breaks the world as its plan says, and mends it. Each class of faults comes in its own rhythm and knows
  * nothing of the others, so that they meet in every combination. Once `stop` is said nothing is broken any more.
  */
-import type { Random } from "../core/random.ts";
 import type { NodeId } from "../core/types.ts";
+import { type Chance, type Dice, pickInOrder } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Breaker, DiskNemesis } from "./disk-nemesis.ts";
 import { drawDelay } from "./latency.ts";
@@ -21,19 +21,19 @@ const CLIENT_PAUSE_US = 50 * US_PER_MS;
 export class Nemesis implements Breaker {
   private readonly cluster: Cluster;
   private readonly plan: Plan;
-  private readonly random: Random;
+  private readonly chance: Chance;
   private readonly tally: Tally;
   private readonly disks: DiskNemesis;
   isActive = false;
   /** What isolates the leader that was struck last; null: none was. */
   private struck: Cut | null = null;
 
-  constructor(cluster: Cluster, random: Random, tally: Tally) {
+  constructor(cluster: Cluster, chance: Chance, tally: Tally) {
     this.cluster = cluster;
     this.plan = cluster.plan;
-    this.random = random;
+    this.chance = chance;
     this.tally = tally;
-    this.disks = new DiskNemesis(this, cluster, random.fork(), tally);
+    this.disks = new DiskNemesis(this, cluster, chance, tally);
     // What was damaged may be found long after the last fault.
     cluster.mishaps.onHalted = (node, remedy) => this.disks.halted(node, remedy);
     cluster.mishaps.onWrongLeader = (node) => this.deposeWrong(node);
@@ -42,17 +42,19 @@ export class Nemesis implements Breaker {
   start(): void {
     this.isActive = true;
     const { faults } = this.plan;
-    this.repeat(faults.crashOfOne, () => this.crash("crashOfOne", this.pickRunning(1)));
-    this.repeat(faults.crashOfSeveral, () => this.crashSeveral());
-    this.repeat(faults.crashOfAll, () => this.crash("crashOfAll", this.running()));
-    this.repeat(faults.partition, () => this.partition());
-    this.repeat(faults.oneWayCut, () => this.cutOneWay());
-    this.repeat(faults.isolatedNode, () => this.isolate("isolatedNode", this.random.pick(this.cluster.nodes)));
-    this.repeat(faults.isolatedLeader, () => this.isolateLeader());
-    this.repeat(faults.connectionReset, () => this.resetConnection());
-    this.repeat(faults.clientDeath, () => this.killClient());
-    this.repeat(faults.orderlyStop, () => this.stopInOrder());
-    this.repeat(faults.pause, () => this.pause());
+    this.repeat("crashOfOne", faults.crashOfOne, (dice) => this.crash("crashOfOne", this.pickRunning(1, dice), dice));
+    this.repeat("crashOfSeveral", faults.crashOfSeveral, (dice) => this.crashSeveral(dice));
+    this.repeat("crashOfAll", faults.crashOfAll, (dice) => this.crash("crashOfAll", this.running(), dice));
+    this.repeat("partition", faults.partition, (dice) => this.partition(dice));
+    this.repeat("oneWayCut", faults.oneWayCut, (dice) => this.cutOneWay(dice));
+    this.repeat("isolatedNode", faults.isolatedNode, (dice) => {
+      this.isolate("isolatedNode", dice.pick(this.cluster.nodes), dice);
+    });
+    this.repeat("isolatedLeader", faults.isolatedLeader, (dice) => this.isolateLeader(dice));
+    this.repeat("connectionReset", faults.connectionReset, (dice) => this.resetConnection(dice));
+    this.repeat("clientDeath", faults.clientDeath, (dice) => this.killClient(dice));
+    this.repeat("orderlyStop", faults.orderlyStop, (dice) => this.stopInOrder(dice));
+    this.repeat("pause", faults.pause, (dice) => this.pause(dice));
     this.disks.start();
     this.cluster.onClosed = (node) => {
       this.tally.effect("orderlyStop");
@@ -75,40 +77,44 @@ export class Nemesis implements Breaker {
     for (const client of this.cluster.clients) if (client.application === null) this.cluster.startClient(client);
   }
 
-  repeat(meanMs: number, act: () => void): void {
+  /** In a rhythm that goes on whether or not a beat is left out. */
+  repeat(name: string, meanMs: number, act: (dice: Dice) => void): void {
     if (meanMs === 0) return;
-    this.cluster.after(drawDelay(this.random, meanMs * US_PER_MS), () => {
+    const dice = this.chance.stream(name).next();
+    this.cluster.after(drawDelay(dice, meanMs * US_PER_MS), () => {
       if (!this.isActive) return;
-      act();
-      this.repeat(meanMs, act);
+      if (!dice.isLeftOut) act(dice);
+      this.repeat(name, meanMs, act);
     });
   }
 
   // Processes.
 
-  private crashSeveral(): void {
+  private crashSeveral(dice: Dice): void {
     const { length } = this.running();
-    if (length >= 3) this.crash("crashOfSeveral", this.pickRunning(this.random.integer(2, length - 1)));
+    if (length >= 3) this.crash("crashOfSeveral", this.pickRunning(dice.integer(2, length - 1), dice), dice);
   }
 
-  private crash(kind: FaultKind, victims: readonly NodeProcess[]): void {
+  private crash(kind: FaultKind, victims: readonly NodeProcess[], dice: Dice): void {
     if (victims.length === 0) return;
     this.tally.inject(kind);
     const all = this.cluster.nodes.filter(({ isUsed }) => isUsed).length;
     const enough = kind === "crashOfAll" ? all : kind === "crashOfSeveral" ? 2 : 1;
     if (victims.length >= enough) this.tally.effect(kind);
-    const losePower = this.random.chance(this.plan.powerLossPercent);
+    const losePower = dice.chance(this.plan.powerLossPercent);
     for (const victim of victims) this.crashNode(victim, losePower);
   }
 
   crashNode(node: NodeProcess, losePower: boolean): void {
     this.cluster.crashNode(node, losePower);
     const life = node.life;
-    this.cluster.after(drawDelay(this.random, this.plan.downMs * US_PER_MS), () => {
+    const dice = this.chance.stream(`${node.id} down`).next();
+    this.cluster.after(drawDelay(dice, this.plan.downMs * US_PER_MS), () => {
       // Somebody else may have started it, as the end of the chaos does; or nobody wants it any more.
       if (node.machine !== null || node.life !== life || !node.isUsed) return;
       this.cluster.startNode(node);
-      if (this.isActive && this.random.chance(this.plan.crashInRecoveryPercent)) this.crashInRecovery(node);
+      const isStruck = this.isActive && dice.chance(this.plan.crashInRecoveryPercent);
+      if (isStruck && !dice.isLeftOut) this.crashInRecovery(node, dice);
     });
   }
 
@@ -123,60 +129,62 @@ export class Nemesis implements Breaker {
   /** A first start, into an empty directory: the only time when files come into being. */
   startFirst(node: NodeProcess): void {
     this.cluster.startNode(node);
-    if (!this.random.chance(this.plan.crashInFoundingPercent)) return;
+    const dice = this.chance.stream(`${node.id} founding`).next();
+    if (!dice.chance(this.plan.crashInFoundingPercent) || dice.isLeftOut) return;
     this.tally.inject("crashInFounding");
     const { life } = node;
     const { accessUs, syncUs } = this.plan.disk;
-    this.cluster.after(this.random.integer(1, 10 * (accessUs + syncUs)), () => {
+    this.cluster.after(dice.integer(1, 10 * (accessUs + syncUs)), () => {
       if (node.life !== life || node.machine === null) return;
       if (node.machine.inspect().raft === null) this.tally.effect("crashInFounding");
-      this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
+      this.crashNode(node, dice.chance(this.plan.powerLossPercent));
     });
   }
 
-  private crashInRecovery(node: NodeProcess): void {
+  private crashInRecovery(node: NodeProcess, dice: Dice): void {
     this.tally.inject("crashInRecovery");
     const life = node.life;
     const { accessUs, syncUs } = this.plan.disk;
-    this.cluster.after(this.random.integer(1, 4 * accessUs + 2 * syncUs), () => {
+    this.cluster.after(dice.integer(1, 4 * accessUs + 2 * syncUs), () => {
       if (!this.isActive || node.life !== life || node.machine === null || node.recovered) return;
       this.tally.effect("crashInRecovery");
-      this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
+      this.crashNode(node, dice.chance(this.plan.powerLossPercent));
     });
   }
 
   /** Snapshot and log are two files: what stands between the renames has to be understood. */
   private crashInInstall(node: NodeProcess): void {
-    if (!this.random.chance(this.plan.crashInInstallPercent)) return;
+    const dice = this.chance.stream("crashInInstall").next();
+    if (!dice.chance(this.plan.crashInInstallPercent) || dice.isLeftOut) return;
     this.tally.inject("crashInInstall");
     const { life } = node;
     const { accessUs, syncUs } = this.plan.disk;
-    this.cluster.after(this.random.integer(1, 2 * (accessUs + 2 * syncUs)), () => {
+    this.cluster.after(dice.integer(1, 2 * (accessUs + 2 * syncUs)), () => {
       if (!this.isActive || node.life !== life || node.machine === null) return;
       this.tally.effect("crashInInstall");
-      this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
+      this.crashNode(node, dice.chance(this.plan.powerLossPercent));
     });
   }
 
   /** As an operator restarts a node. One that does not end in time is killed, as by a service manager. */
-  private stopInOrder(): void {
-    const [node] = this.pickRunning(1);
+  private stopInOrder(dice: Dice): void {
+    const [node] = this.pickRunning(1, dice);
     if (node === undefined) return;
     this.tally.inject("orderlyStop");
     const { life } = node;
     this.cluster.closeNode(node);
-    this.cluster.after(this.random.pick(MAX_CLOSING_US), () => {
+    this.cluster.after(dice.pick(MAX_CLOSING_US), () => {
       if (node.life === life && node.machine !== null) this.crashNode(node, false);
     });
   }
 
   /** A process stands still, as for a long collection of garbage; or the whole machine does, with its clock. */
-  private pause(): void {
-    const [node] = this.pickRunning(1);
+  private pause(dice: Dice): void {
+    const [node] = this.pickRunning(1, dice);
     if (node === undefined || node.pausedUntil > this.cluster.now) return;
-    const kind = this.random.oneIn(2) ? "frozenClock" : "pause";
+    const kind = dice.oneIn(2) ? "frozenClock" : "pause";
     this.tally.inject(kind);
-    const until = this.cluster.now + drawDelay(this.random, this.plan.pauseMs * US_PER_MS);
+    const until = this.cluster.now + drawDelay(dice, this.plan.pauseMs * US_PER_MS);
     const { life } = node;
     const led = leads(node);
     this.cluster.pauseNode(node, until, kind === "frozenClock");
@@ -187,9 +195,9 @@ export class Nemesis implements Breaker {
   }
 
   /** What an operator's request meets in the middle. */
-  strike(victim: NodeProcess): void {
-    if (this.random.oneIn(2)) this.crashNode(victim, this.random.chance(this.plan.powerLossPercent));
-    else this.isolate("isolatedNode", victim);
+  strike(victim: NodeProcess, dice: Dice): void {
+    if (dice.oneIn(2)) this.crashNode(victim, dice.chance(this.plan.powerLossPercent));
+    else this.isolate("isolatedNode", victim, dice);
   }
 
   private running(): NodeProcess[] {
@@ -197,32 +205,32 @@ export class Nemesis implements Breaker {
   }
 
   /** `count` running nodes, or all if there are fewer. Leaders are the likelier victims. */
-  pickRunning(count: number): NodeProcess[] {
-    const left = this.running();
+  pickRunning(count: number, dice: Dice): NodeProcess[] {
+    const { nodes } = this.cluster;
     const picked: NodeProcess[] = [];
-    while (picked.length < count && left.length > 0) {
-      const leader = this.random.chance(30) ? left.find(leads) : undefined;
-      const victim = leader ?? this.random.pick(left);
-      left.splice(left.indexOf(victim), 1);
+    const isFree = (node: NodeProcess): boolean => node.machine !== null && !picked.includes(node);
+    while (picked.length < count) {
+      const leader = dice.chance(30) ? nodes.find((node) => isFree(node) && leads(node)) : undefined;
+      const victim = leader ?? pickInOrder(nodes, dice, isFree);
+      if (victim === null) break;
       picked.push(victim);
     }
     return picked;
   }
 
-  private killClient(): void {
-    const alive = this.cluster.clients.filter((client) => client.application !== null);
-    if (alive.length === 0) return;
-    const client = this.random.pick(alive);
+  private killClient(dice: Dice): void {
+    const client = pickInOrder(this.cluster.clients, dice, ({ application }) => application !== null);
+    if (client === null) return;
     this.tally.inject("clientDeath");
     if (client.isInTransaction) this.tally.effect("clientDeath");
-    this.cluster.killClient(client, this.random.oneIn(3));
-    this.cluster.after(drawDelay(this.random, CLIENT_PAUSE_US), () => {
+    this.cluster.killClient(client, dice.oneIn(3));
+    this.cluster.after(drawDelay(dice, CLIENT_PAUSE_US), () => {
       if (client.application === null) this.cluster.startClient(client);
     });
   }
 
-  private resetConnection(): void {
-    if (!this.cluster.traffic.reset(this.random)) return;
+  private resetConnection(dice: Dice): void {
+    if (!this.cluster.traffic.reset(dice)) return;
     this.tally.inject("connectionReset");
     this.tally.effect("connectionReset");
   }
@@ -230,23 +238,23 @@ export class Nemesis implements Breaker {
   // The network.
 
   /** Two sides; each client is on one of them. */
-  private partition(): void {
+  private partition(dice: Dice): void {
     const sides: [Address[], Address[]] = [[], []];
-    for (const address of this.addresses()) sides[this.random.integer(0, 1)]!.push(address);
-    this.cut("partition", sides[0], sides[1], false);
+    for (const address of this.addresses()) sides[dice.integer(0, 1)]!.push(address);
+    this.cut("partition", sides[0], sides[1], false, dice);
   }
 
   /** Some nodes are heard by all, but hear not all. */
-  private cutOneWay(): void {
+  private cutOneWay(dice: Dice): void {
     const nodes = this.cluster.nodes.map((node) => node.address);
-    const deaf = nodes.filter(() => this.random.oneIn(2));
+    const deaf = nodes.filter(() => dice.oneIn(2));
     const mute = nodes.filter((address) => !deaf.includes(address));
-    this.cut("oneWayCut", mute, deaf, true);
+    this.cut("oneWayCut", mute, deaf, true, dice);
   }
 
-  private isolateLeader(): void {
+  private isolateLeader(dice: Dice): void {
     const leader = this.cluster.nodes.find(leads);
-    if (leader !== undefined) this.isolate("isolatedLeader", leader);
+    if (leader !== undefined) this.isolate("isolatedLeader", leader, dice);
   }
 
   /**
@@ -254,40 +262,41 @@ export class Nemesis implements Breaker {
    * logs behind that differ in every way that elections have to sort out (figures 7 and 8 of the paper).
    */
   private awaitYoungLeader(leader: NodeId): void {
-    if (!this.random.chance(this.plan.youngLeaderPercent)) return;
+    const dice = this.chance.stream("youngLeader").next();
+    if (!dice.chance(this.plan.youngLeaderPercent) || dice.isLeftOut) return;
     const node = this.cluster.nodes.find(({ id }) => id === leader)!;
     const { life } = node;
     const { network, disk } = this.plan;
     // Before its first messages have arrived, or about when they are answered.
-    const meanUs = this.random.pick([network.latencyUs / 2, 2 * network.latencyUs + disk.syncUs]);
-    this.cluster.after(drawDelay(this.random, meanUs), () => {
+    const meanUs = dice.pick([network.latencyUs / 2, 2 * network.latencyUs + disk.syncUs]);
+    this.cluster.after(drawDelay(dice, meanUs), () => {
       if (!this.isActive || node.life !== life || !leads(node)) return;
       this.tally.inject("youngLeader");
       if (holdsAlone(node, this.cluster.nodes)) this.tally.effect("youngLeader");
-      if (this.random.oneIn(4)) this.crashNode(node, this.random.chance(this.plan.powerLossPercent));
-      else this.isolateInTurn(node);
+      if (dice.oneIn(4)) this.crashNode(node, dice.chance(this.plan.powerLossPercent));
+      else this.isolateInTurn(node, dice);
     });
   }
 
   /** One struck leader at a time, so that the others are enough to elect the next; then the one before comes back. */
-  private isolateInTurn(node: NodeProcess): void {
+  private isolateInTurn(node: NodeProcess, dice: Dice): void {
     if (this.struck !== null) this.cluster.network.mend(this.struck);
-    this.struck = this.isolate("isolatedLeader", node);
+    this.struck = this.isolate("isolatedLeader", node, dice);
   }
 
   /** From the other nodes, and sometimes from clients: one that they still reach can do more harm. */
-  private isolate(kind: FaultKind, node: NodeProcess): Cut | null {
-    const others = this.random.chance(30) ? this.addresses() : this.cluster.nodes.map((other) => other.address);
-    return this.cut(kind, [node.address], others.filter((address) => address !== node.address), false);
+  private isolate(kind: FaultKind, node: NodeProcess, dice: Dice): Cut | null {
+    const others = dice.chance(30) ? this.addresses() : this.cluster.nodes.map((other) => other.address);
+    return this.cut(kind, [node.address], others.filter((address) => address !== node.address), false, dice);
   }
 
   private cut(
-    kind: FaultKind, sources: readonly Address[], targets: readonly Address[], oneWay: boolean,
+    kind: FaultKind, sources: readonly Address[], targets: readonly Address[], oneWay: boolean, dice: Dice,
   ): Cut | null {
     if (sources.length === 0 || targets.length === 0) return null;
     const cut = this.cluster.network.cut(kind, sources, targets, oneWay);
     this.cluster.trace(`${kind} ${sources.join(",")} ${oneWay ? "->" : "<->"} ${targets.join(",")}`);
-    this.cluster.after(drawDelay(this.random, this.plan.cutMs * US_PER_MS), () => {
+    this.cluster.after(drawDelay(dice, this.plan.cutMs * US_PER_MS), () => {
       this.cluster.network.mend(cut);
       this.cluster.trace(`${kind} mended`);
     });

@@ -5,7 +5,7 @@
  * A link delivers in order by itself, as a connection does; reordering is a fault like any other.
  */
 import { invariant } from "../core/invariant.ts";
-import type { Random } from "../core/random.ts";
+import type { Chance, Dice, Stream } from "./chance.ts";
 import { drawDelay } from "./latency.ts";
 import type { Connection } from "./connection.ts";
 import type { FaultKind, Tally } from "./tally.ts";
@@ -46,7 +46,7 @@ export interface Cut {
 
 export class SimulatedNetwork {
   private readonly addresses: number;
-  private readonly random: Random;
+  private readonly streams: readonly Stream[];
   private readonly tally: Tally;
   private readonly deliver: (at: number, packet: Packet) => void;
   private weather: NetworkWeather;
@@ -59,18 +59,18 @@ export class SimulatedNetwork {
   private readonly highestArrived: Float64Array;
 
   constructor(
-    addresses: number,
+    names: readonly string[],
     weather: NetworkWeather,
-    random: Random,
+    chance: Chance,
     tally: Tally,
     deliver: (at: number, packet: Packet) => void,
   ) {
-    this.addresses = addresses;
+    this.addresses = names.length;
+    this.streams = names.flatMap((from) => names.map((to) => chance.stream(`${from}>${to}`)));
     this.weather = weather;
-    this.random = random;
     this.tally = tally;
     this.deliver = deliver;
-    const links = addresses * addresses;
+    const links = names.length * names.length;
     this.cutCount = new Uint8Array(links);
     this.lastArrival = new Float64Array(links);
     this.lastSent = new Float64Array(links);
@@ -80,21 +80,22 @@ export class SimulatedNetwork {
   send(now: number, from: Address, to: Address, connection: Connection | null, bytes: Uint8Array | null): void {
     const link = this.link(from, to);
     const sequence = ++this.lastSent[link]!;
+    const dice = this.streams[link]!.next();
     if (this.cutCount[link]! > 0) {
       this.noteStopped(link);
       return;
     }
-    if (this.happens(this.weather.lossPerMille)) {
+    if (happens(dice, this.weather.lossPerMille)) {
       this.tally.inject("loss");
       this.tally.effect("loss");
       return;
     }
-    this.deliver(this.arrival(now, link), { type: "packet", from, to, connection, bytes, sequence, copy: false });
-    if (this.happens(this.weather.duplicatePerMille)) {
+    this.deliver(this.arrival(now, link, dice), { type: "packet", from, to, connection, bytes, sequence, copy: false });
+    if (happens(dice, this.weather.duplicatePerMille)) {
       this.tally.inject("duplication");
       // Often close upon the first: a copy is most dangerous before what others say has come.
-      const detour = this.random.oneIn(2) ? 0 : this.detour();
-      const late = now + drawDelay(this.random, this.weather.latencyUs) + detour;
+      const detour = dice.oneIn(2) ? 0 : this.detour(dice);
+      const late = now + drawDelay(dice, this.weather.latencyUs) + detour;
       this.deliver(late, { type: "packet", from, to, connection, bytes, sequence, copy: true });
     }
   }
@@ -140,19 +141,20 @@ export class SimulatedNetwork {
     this.weather = { ...this.weather, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0 };
   }
 
-  private arrival(now: number, link: number): number {
-    const drawn = now + drawDelay(this.random, this.weather.latencyUs);
-    if (this.happens(this.weather.reorderPerMille)) {
+  private arrival(now: number, link: number, dice: Dice): number {
+    const { latencyUs, reorderPerMille } = this.weather;
+    const drawn = now + (dice.isLeftOut ? latencyUs : drawDelay(dice, latencyUs));
+    if (happens(dice, reorderPerMille)) {
       this.tally.inject("reordering");
-      return drawn + this.detour();
+      return drawn + this.detour(dice);
     }
     const inOrder = Math.max(drawn, this.lastArrival[link]!);
     this.lastArrival[link] = inOrder;
     return inOrder;
   }
 
-  private detour(): number {
-    return this.random.integer(1, this.weather.maxDetourUs);
+  private detour(dice: Dice): number {
+    return dice.integer(1, this.weather.maxDetourUs);
   }
 
   private noteStopped(link: number): void {
@@ -163,12 +165,12 @@ export class SimulatedNetwork {
     }
   }
 
-  private happens(perMille: number): boolean {
-    return perMille > 0 && this.random.integer(0, 999) < perMille;
-  }
-
   private link(from: Address, to: Address): number {
     invariant(from !== to && from < this.addresses && to < this.addresses, "a link joins two different addresses");
     return from * this.addresses + to;
   }
+}
+
+function happens(dice: Dice, perMille: number): boolean {
+  return perMille > 0 && !dice.isLeftOut && dice.integer(0, 999) < perMille;
 }

@@ -6,11 +6,11 @@
  * changed nothing, "committed" is in force, "unknown" may be either.
  */
 import { foundingConfiguration, type Configuration, type MemberRole } from "../core/raft/configuration.ts";
-import type { Random } from "../core/random.ts";
 import type { MemberOperation } from "../core/replica/boundary.ts";
 import {
   type Incarnation, incarnationOf, type MemberId, memberIdOf, type NodeId, nodeOf, type RequestNumber,
 } from "../core/types.ts";
+import type { Chance, Dice } from "./chance.ts";
 import type { Cluster, Resolution } from "./cluster.ts";
 import { drawDelay } from "./latency.ts";
 import type { RaftObservation } from "./oracles/boundary.ts";
@@ -38,19 +38,19 @@ interface Request {
 
 export class Operator {
   private readonly cluster: Cluster;
-  private readonly random: Random;
+  private readonly chance: Chance;
   private readonly tally: Tally;
   private isActive = false;
   private lastRequest = 0;
   private readonly open = new Map<RequestNumber, Request>();
   /** Who crashes a node; null: nothing does. */
-  onStrike: ((victim: NodeProcess) => void) | null = null;
+  onStrike: ((victim: NodeProcess, dice: Dice) => void) | null = null;
   /** The request that is being made: whatever answers it now has changed nothing in between. */
   private asking: RequestNumber | null = null;
 
-  constructor(cluster: Cluster, random: Random, tally: Tally) {
+  constructor(cluster: Cluster, chance: Chance, tally: Tally) {
     this.cluster = cluster;
-    this.random = random;
+    this.chance = chance;
     this.tally = tally;
     cluster.onResolved = (node, effect) => this.resolved(node, effect);
     cluster.marks.isChangeOpen = () => this.hasOpenChange();
@@ -59,8 +59,8 @@ export class Operator {
   start(): void {
     this.isActive = true;
     const { change, transfer } = this.cluster.plan.operator;
-    this.repeat(change, () => this.act(this.random.pick(ACTIONS)));
-    this.repeat(transfer, () => this.transfer());
+    this.repeat("change", change, (dice) => this.act(dice.pick(ACTIONS), dice));
+    this.repeat("transfer", transfer, (dice) => this.transfer(dice));
   }
 
   stop(): void {
@@ -75,71 +75,72 @@ export class Operator {
     });
   }
 
-  private repeat(meanMs: number, act: () => void): void {
+  private repeat(name: string, meanMs: number, act: (dice: Dice) => void): void {
     if (meanMs === 0) return;
-    this.cluster.after(drawDelay(this.random, meanMs * US_PER_MS), () => {
+    const dice = this.chance.stream(name).next();
+    this.cluster.after(drawDelay(dice, meanMs * US_PER_MS), () => {
       if (!this.isActive) return;
-      act();
-      this.repeat(meanMs, act);
+      if (!dice.isLeftOut) act(dice);
+      this.repeat(name, meanMs, act);
     });
   }
 
-  private act(action: Action): void {
+  private act(action: Action, dice: Dice): void {
     switch (action) {
       case "start":
-        return this.startJoiner();
+        return this.startJoiner(dice);
       case "admit":
-        return this.askFor(this.strangers().slice(0, 1).map((node) => this.put(node, null)));
+        return this.askFor(this.strangers(dice).slice(0, 1).map((node) => this.put(node, null, dice)), dice);
       case "remove":
-        return this.askFor(this.pickMembers(1).map((node) => remove(node)));
+        return this.askFor(this.pickMembers(1, dice).map((node) => remove(node)), dice);
       case "role":
-        return this.askFor(this.pickMembers(1).map((node) => this.put(node, null)));
+        return this.askFor(this.pickMembers(1, dice).map((node) => this.put(node, null, dice)), dice);
       case "several":
-        return this.askFor(this.drawSeveral());
+        return this.askFor(this.drawSeveral(dice), dice);
       case "replace":
-        return this.replaceLost();
+        return this.replaceLost(dice);
       case "readmit":
-        return this.readmit();
+        return this.readmit(dice);
       case "retire":
-        return this.retire();
+        return this.retire(dice);
       case "restart":
-        return this.restart();
+        return this.restart(dice);
       case "reuse":
-        return this.reuse();
+        return this.reuse(dice);
       case "mistake":
-        return this.askFor(this.drawMistake());
+        return this.askFor(this.drawMistake(dice), dice);
     }
   }
 
   // Computers.
 
-  private startJoiner(): void {
+  private startJoiner(dice: Dice): void {
     const idle = this.cluster.nodes.filter((node) => !node.isUsed && this.cluster.membership.idOf(node) === null);
-    if (idle.length > 0) this.cluster.startNode(this.random.pick(idle));
+    if (idle.length > 0) this.cluster.startNode(dice.pick(idle));
   }
 
   /** Stops a node that is no member for good. */
-  private retire(): void {
+  private retire(dice: Dice): void {
     const removed = this.removed().filter((node) => node.machine !== null);
     if (removed.length === 0) return;
-    const node = this.random.pick(removed);
+    const node = dice.pick(removed);
     this.cluster.crashNode(node, false);
     node.isUsed = false;
   }
 
   /** A removed node comes back, and does not know that it is one. */
-  private restart(): void {
+  private restart(dice: Dice): void {
     const retired = this.removed().filter((node) => !node.isUsed);
     if (retired.length === 0) return;
     this.tally.mark("removedNodesRun");
-    this.cluster.startNode(this.random.pick(retired));
+    this.cluster.startNode(dice.pick(retired));
   }
 
   /** A retired node's name is given to another disk. */
-  private reuse(): void {
+  private reuse(dice: Dice): void {
     const retired = this.removed().filter((node) => !node.isUsed);
     if (retired.length === 0) return;
-    const node = this.random.pick(retired);
+    const node = dice.pick(retired);
     this.cluster.loseDisk(node);
     this.tally.mark("namesReused");
     this.cluster.startNode(node);
@@ -158,79 +159,80 @@ export class Operator {
   }
 
   /** Nodes that run with an empty disk, whatever their name stands for; in random order. */
-  private strangers(): NodeProcess[] {
+  private strangers(dice: Dice): NodeProcess[] {
     const { membership, nodes } = this.cluster;
     const found = nodes.filter((node) => node.machine !== null && node.life > 0 && membership.idOf(node) === null);
-    return shuffle(found.filter((node) => !node.isFounder || node.isReplaced), this.random);
+    return shuffle(found.filter((node) => !node.isFounder || node.isReplaced), dice);
   }
 
   // Requests.
 
-  private transfer(): void {
-    const leader = this.pickLeader();
+  private transfer(dice: Dice): void {
+    const leader = this.pickLeader(dice);
     if (leader === null) return;
-    const target = this.random.oneIn(3) ? null : this.random.pick(this.cluster.nodes);
+    const target = dice.oneIn(3) ? null : dice.pick(this.cluster.nodes);
     const input = { type: "TransferRequested", target: target?.id ?? null } as const;
     this.ask(leader, null, (request) => this.cluster.stepNode(leader, { ...input, request }));
-    if (this.random.chance(this.cluster.plan.operator.strikePercent)) this.strike(leader, target);
+    if (dice.chance(this.cluster.plan.operator.strikePercent)) this.strike(leader, target, dice);
   }
 
-  private strike(leader: NodeProcess, target: NodeProcess | null): void {
-    const victim = target !== null && this.random.oneIn(2) ? target : leader;
+  private strike(leader: NodeProcess, target: NodeProcess | null, dice: Dice): void {
+    const victim = target !== null && dice.oneIn(2) ? target : leader;
     const { life } = victim;
     const { network, disk } = this.cluster.plan;
-    this.cluster.after(drawDelay(this.random, 2 * network.latencyUs + disk.syncUs), () => {
+    this.cluster.after(drawDelay(dice, 2 * network.latencyUs + disk.syncUs), () => {
       if (!this.isActive || victim.life !== life || victim.machine === null) return;
       this.tally.inject("struckTransfer");
       if (leader.machine?.inspect().raft?.isTransferring === true) this.tally.effect("struckTransfer");
-      this.onStrike?.(victim);
+      this.onStrike?.(victim, dice);
     });
   }
 
   /** A disk that was lost is replaced: its name stands for the new one from now on. */
-  private replaceLost(): void {
+  private replaceLost(dice: Dice): void {
     const { membership } = this.cluster;
     const members = this.configuration()?.members.filter(({ id }) => membership.isLost(id)) ?? [];
-    const lost = members.flatMap(({ id }) => this.strangers().filter((node) => node.id === nodeOf(id)));
+    const lost = members.flatMap(({ id }) => this.strangers(dice).filter((node) => node.id === nodeOf(id)));
     const [node] = lost;
     if (node === undefined) return;
     // One in five forgets to remove the old one.
-    const operations = this.random.oneIn(5) ? [this.put(node, null)] : [remove(node), this.put(node, null)];
-    this.askFor(operations);
+    const operations = dice.oneIn(5) ? [this.put(node, null, dice)] : [remove(node), this.put(node, null, dice)];
+    this.askFor(operations, dice);
   }
 
   /** A removed node is taken in again, with the disk that it has. */
-  private readmit(): void {
-    const [node] = shuffle(this.removed().filter(({ isUsed }) => isUsed), this.random);
+  private readmit(dice: Dice): void {
+    const [node] = shuffle(this.removed().filter(({ isUsed }) => isUsed), dice);
     const id = node === undefined ? null : this.cluster.membership.idOf(node);
-    if (node !== undefined && id !== null) this.askFor([this.put(node, id)]);
+    if (node !== undefined && id !== null) this.askFor([this.put(node, id, dice)], dice);
   }
 
-  private drawSeveral(): readonly MemberOperation[] {
-    const members = this.pickMembers(this.random.integer(1, 3));
-    const operations = members.map((node) => (this.random.oneIn(3) ? remove(node) : this.put(node, null)));
-    return [...operations, ...this.strangers().slice(0, this.random.integer(0, 2)).map((node) => this.put(node, null))];
+  private drawSeveral(dice: Dice): readonly MemberOperation[] {
+    const members = this.pickMembers(dice.integer(1, 3), dice);
+    const operations = members.map((node) => (dice.oneIn(3) ? remove(node) : this.put(node, null, dice)));
+    const strangers = this.strangers(dice).slice(0, dice.integer(0, 2));
+    return [...operations, ...strangers.map((node) => this.put(node, null, dice))];
   }
 
-  private drawMistake(): readonly MemberOperation[] {
-    const node = this.random.pick(this.cluster.nodes);
-    if (this.random.oneIn(2)) return [remove(node)];
+  private drawMistake(dice: Dice): readonly MemberOperation[] {
+    const node = dice.pick(this.cluster.nodes);
+    if (dice.oneIn(2)) return [remove(node)];
     const nobody = memberIdOf(node.id, NO_DISK);
     this.cluster.membership.exclude(nobody);
-    return [this.put(node, nobody)];
+    return [this.put(node, nobody, dice)];
   }
 
-  private put(node: NodeProcess, id: MemberId | null): MemberOperation {
+  private put(node: NodeProcess, id: MemberId | null, dice: Dice): MemberOperation {
     const incarnation = id === null ? null : incarnationOf(id);
-    const priority = this.random.oneIn(4) ? this.random.integer(0, 255) : null;
-    const role = this.random.pick(ROLES);
+    const priority = dice.oneIn(4) ? dice.integer(0, 255) : null;
+    const role = dice.pick(ROLES);
     const member = { node: node.id, incarnation, role, address: null, failureDomain: null, priority };
     return { type: "put", member };
   }
 
   /** Asks, unless what is asked for would leave too few disks. */
-  private askFor(operations: readonly MemberOperation[]): void {
-    const leader = this.pickLeader();
+  private askFor(operations: readonly MemberOperation[], dice: Dice): void {
+    const leader = this.pickLeader(dice);
     if (leader === null || operations.length === 0) return;
     const current = leader.machine?.inspect().raft?.configuration;
     if (current === undefined || !this.isSurvivable(current, operations)) return;
@@ -251,19 +253,19 @@ export class Operator {
   }
 
   /** Mostly the leader; now and then somebody who is not. */
-  private pickLeader(): NodeProcess | null {
+  private pickLeader(dice: Dice): NodeProcess | null {
     const running = this.cluster.nodes.filter((node) => node.machine !== null && node.machine.inspect().raft !== null);
     if (running.length === 0) return null;
-    return this.random.oneIn(10) ? this.random.pick(running) : this.cluster.membership.leader();
+    return dice.oneIn(10) ? dice.pick(running) : this.cluster.membership.leader();
   }
 
   private configuration(): Configuration | null {
     return this.cluster.membership.leader()?.machine?.inspect().raft?.configuration ?? null;
   }
 
-  private pickMembers(count: number): NodeProcess[] {
+  private pickMembers(count: number, dice: Dice): NodeProcess[] {
     const names = new Set(this.configuration()?.members.map(({ id }) => nodeOf(id)));
-    return shuffle(this.cluster.nodes.filter((node) => names.has(node.id)), this.random).slice(0, count);
+    return shuffle(this.cluster.nodes.filter((node) => names.has(node.id)), dice).slice(0, count);
   }
 
   private hasOpenChange(): boolean {
@@ -351,7 +353,7 @@ function isDone(operation: MemberOperation, { members, outgoing }: Configuration
   return outgoing.length === 0 && isThere === (operation.type === "put");
 }
 
-function shuffle<Item>(items: readonly Item[], random: Random): Item[] {
+function shuffle<Item>(items: readonly Item[], random: Dice): Item[] {
   const left = [...items];
   const shuffled: Item[] = [];
   while (left.length > 0) shuffled.push(...left.splice(random.integer(0, left.length - 1), 1));

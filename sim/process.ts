@@ -3,8 +3,8 @@
  * starts anew with each life, so that no reading of it may be kept over one.
  */
 import { invariant } from "../core/invariant.ts";
-import type { Random } from "../core/random.ts";
 import type { NodeId } from "../core/types.ts";
+import type { Dice } from "./chance.ts";
 import { Clock } from "./clock.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { NodeMachine } from "./environment.ts";
@@ -79,7 +79,9 @@ export class NodeProcess {
   }
 }
 
-export function drawClock(random: Random, maxDriftPpm: number): Clock {
-  const wallMs = WALL_EPOCH_MS + random.integer(-MAX_WALL_ERROR_MS, MAX_WALL_ERROR_MS);
-  return new Clock(random.integer(0, MAX_UPTIME_US), random.integer(-maxDriftPpm, maxDriftPpm), wallMs);
+/** Left out: a clock that is right. */
+export function drawClock(dice: Dice, maxDriftPpm: number): Clock {
+  if (dice.isLeftOut) return new Clock(0, 0, WALL_EPOCH_MS);
+  const wallMs = WALL_EPOCH_MS + dice.integer(-MAX_WALL_ERROR_MS, MAX_WALL_ERROR_MS);
+  return new Clock(dice.integer(0, MAX_UPTIME_US), dice.integer(-maxDriftPpm, maxDriftPpm), wallMs);
 }

@@ -6,8 +6,8 @@
  * What is wrong during chaos is a matter of correctness only: a cluster without a majority may stand still. From the
  * end of the faults on it is also one of liveness: elect, serve new writes, bring all nodes to the same state in time.
  */
-import { Random } from "../core/random.ts";
 import type { Instant } from "../core/types.ts";
+import { Chance, type LeavesOut } from "./chance.ts";
 import { Cluster, type Failure } from "./cluster.ts";
 import type { Environment } from "./environment.ts";
 import { Nemesis } from "./nemesis.ts";
@@ -43,17 +43,17 @@ export class Run {
   private readonly workload: Workload;
   private readonly nemesis: Nemesis;
   private readonly operator: Operator;
-  private readonly random: Random;
+  private readonly chance: Chance;
 
-  constructor(seed: number, environment: Environment) {
+  /** @param leavesOut what takes its most ordinary course this time; null: nothing */
+  constructor(seed: number, environment: Environment, leavesOut: LeavesOut | null = null) {
     this.plan = drawPlan(seed);
-    // Each part has dice of its own: a change of one does not change the course of the others.
-    this.random = Random.fromNumber(seed).fork();
-    this.workload = new Workload(this.random.fork());
-    this.cluster = new Cluster(this.plan, environment, this.workload, this.random.fork(), this.tally);
-    this.nemesis = new Nemesis(this.cluster, this.random.fork(), this.tally);
-    this.operator = new Operator(this.cluster, this.random.fork(), this.tally);
-    this.operator.onStrike = (victim) => this.nemesis.strike(victim);
+    this.chance = new Chance(seed, leavesOut);
+    this.workload = new Workload(this.chance.within("workload"));
+    this.cluster = new Cluster(this.plan, environment, this.workload, this.chance, this.tally);
+    this.nemesis = new Nemesis(this.cluster, this.chance.within("nemesis"), this.tally);
+    this.operator = new Operator(this.cluster, this.chance.within("operator"), this.tally);
+    this.operator.onStrike = (victim, dice) => this.nemesis.strike(victim, dice);
   }
 
   execute(): RunResult {
@@ -99,10 +99,12 @@ export class Run {
 
   private begin(): void {
     for (const node of this.cluster.nodes.filter(({ isFounder }) => isFounder)) {
-      this.cluster.after(this.random.integer(0, MAX_START_DELAY_US), () => this.nemesis.startFirst(node));
+      const dice = this.chance.stream(`${node.id} start`).next();
+      this.cluster.after(dice.integer(0, MAX_START_DELAY_US), () => this.nemesis.startFirst(node));
     }
     for (const client of this.cluster.clients) {
-      this.cluster.after(this.random.integer(0, MAX_START_DELAY_US), () => this.cluster.startClient(client));
+      const dice = this.chance.stream(`${client.name} start`).next();
+      this.cluster.after(dice.integer(0, MAX_START_DELAY_US), () => this.cluster.startClient(client));
     }
     this.cluster.runUntil(MAX_START_DELAY_US);
   }
@@ -130,7 +132,8 @@ export class Run {
   /** Once more something is wrong, and nothing else: the disks of some, or of all, are full. */
   private runOutOfSpace(): void {
     const { cluster, plan, workload } = this;
-    const trial = beginTrial(cluster, cluster.membership.settled(), workload.counts, this.random);
+    const dice = this.chance.stream("space trial").next();
+    const trial = beginTrial(cluster, cluster.membership.settled(), workload.counts, dice);
     if (trial === null) return;
     const end = cluster.now + plan.serveBoundMs * US_PER_MS;
     this.pass(trial.ms);

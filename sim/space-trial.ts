@@ -2,7 +2,7 @@
  * What a cluster owes whose disks are full, while nothing else is wrong: with a few of them it serves on; with all of
  * them it still answers reads, and when there is space again it serves by itself.
  */
-import type { Random } from "../core/random.ts";
+import type { Dice } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import type { NodeProcess } from "./process.ts";
 import type { Settled } from "./membership.ts";
@@ -25,12 +25,12 @@ export interface SpaceTrial {
 
 /** null: there is nobody whose disk could be full. */
 export function beginTrial(
-  cluster: Cluster, settled: Settled | null, counts: WorkloadCounts, random: Random,
+  cluster: Cluster, settled: Settled | null, counts: WorkloadCounts, dice: Dice,
 ): SpaceTrial | null {
   const { outOfSpace } = cluster.plan;
   if (outOfSpace === "nowhere" || settled === null) return null;
   const isEverywhere = outOfSpace === "everywhere";
-  const nodes = isEverywhere ? cluster.nodes : minorityOf(cluster, settled, random);
+  const nodes = isEverywhere ? cluster.nodes : minorityOf(cluster, settled, dice);
   if (nodes.length === 0) return null;
   cluster.trace(`no space is left on ${nodes.map(({ id }) => id).join(" ")}`);
   for (const { disk } of nodes) disk.limit(0, isEverywhere ? "fullDisks" : "fullDisk");
@@ -50,10 +50,10 @@ export function beginTrial(
 }
 
 /** Of the voters, fewer than half; the leader is among them as often as not. */
-function minorityOf(cluster: Cluster, { leader, configuration }: Settled, random: Random): readonly NodeProcess[] {
+function minorityOf(cluster: Cluster, { leader, configuration }: Settled, dice: Dice): readonly NodeProcess[] {
   const voters = configuration.members.filter(({ role }) => role === "voter");
   const nodes = voters.map(({ id }) => cluster.membership.nodeOf(id)).filter((node) => node !== null);
   const others = nodes.filter((node) => node !== leader);
-  const order = random.oneIn(2) ? [leader, ...others] : [...others, leader];
+  const order = dice.oneIn(2) ? [leader, ...others] : [...others, leader];
   return order.slice(0, Math.floor((voters.length - 1) / 2));
 }

@@ -1,9 +1,9 @@
 /** The network's contract on real sockets, and on the simulated network in good weather. */
-import { Random } from "../core/random.ts";
 import type { NodeId } from "../core/types.ts";
 import type { Address } from "../io/address.ts";
 import { Listener } from "../io/listener.ts";
 import { PeerLink } from "../io/peer-link.ts";
+import { Chance } from "../sim/chance.ts";
 import { SimulatedNetwork, type Packet } from "../sim/network.ts";
 import { Scheduler } from "../sim/scheduler.ts";
 import { Tally } from "../sim/tally.ts";
@@ -86,7 +86,7 @@ function pause(): Promise<void> {
 async function simulatedTwin(): Promise<NetworkTwin> {
   const scheduler = new Scheduler<Packet>();
   const weather = { latencyUs: 300, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0, maxDetourUs: 1 };
-  const network = new SimulatedNetwork(3, weather, Random.fromNumber(1), new Tally(), (at, packet) => {
+  const network = new SimulatedNetwork(["a", "b", "c"], weather, new Chance(1), new Tally(), (at, packet) => {
     scheduler.schedule(at, packet);
   });
   const heard: (Heard | null)[] = NODES.map(() => []);

@@ -1,7 +1,7 @@
 /** The simulated disk as it breaks: what each fault does, and what it leaves alone. */
 import { expect, test } from "vitest";
-import { Random } from "../core/random.ts";
 import type { DiskOperation } from "../core/storage/disk.ts";
+import { Chance } from "../sim/chance.ts";
 import { type DiskOutcome, SimulatedDisk } from "../sim/disk.ts";
 import { BLOCK_SIZE, type PowerLoss, SECTOR_SIZE } from "../sim/power-loss.ts";
 import { Tally } from "../sim/tally.ts";
@@ -14,7 +14,7 @@ class Bench {
   readonly disk: SimulatedDisk;
 
   constructor(seed = 1) {
-    this.disk = new SimulatedDisk({ accessUs: 100, syncUs: 1000 }, Random.fromNumber(seed), this.tally, true);
+    this.disk = new SimulatedDisk({ accessUs: 100, syncUs: 1000 }, new Chance(seed), this.tally, true);
   }
 
   do(operation: DiskOperation): DiskOutcome {
@@ -221,7 +221,7 @@ test("what befalls a fork of a disk befalls nobody else", () => {
   bench.store("log", fill(2, 1));
   bench.do(write("log", 0, fill(1, 2)));
   bench.disk.begin(0, write("log", 1, fill(1, 3)));
-  const fork = bench.disk.fork(Random.fromNumber(1), new Tally());
+  const fork = bench.disk.fork(new Chance(1), new Tally());
   fork.crash(DROP);
   expect(fork.durable("log")!.join(" ")).toBe("1 1");
   fork.perform(fork.begin(0, write("log", 0, fill(2, 9))));

@@ -1,8 +1,8 @@
 /** The simulated disk: the contract that it shares with the real one, and what each way of crashing may leave. */
 import { expect, test } from "vitest";
-import { Random } from "../core/random.ts";
 import type { DiskAnswer, DiskOperation } from "../core/storage/disk.ts";
 import type { Ticket } from "../core/types.ts";
+import { Chance } from "../sim/chance.ts";
 import { SimulatedDisk } from "../sim/disk.ts";
 import { type PowerLoss, SECTOR_SIZE } from "../sim/power-loss.ts";
 import { Scheduler } from "../sim/scheduler.ts";
@@ -21,7 +21,7 @@ class Bench {
   readonly disk: SimulatedDisk;
 
   constructor(seed: number) {
-    this.disk = new SimulatedDisk({ accessUs: 100, syncUs: 1000 }, Random.fromNumber(seed), this.tally);
+    this.disk = new SimulatedDisk({ accessUs: 100, syncUs: 1000 }, new Chance(seed), this.tally);
   }
 
   /** Orders all, and runs until all are answered; returns the answers in the order in which they came. */

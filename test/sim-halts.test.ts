@@ -1,8 +1,8 @@
 /** Processes that stop by themselves: each reason is explained by what was done to the node, or it is a bug. */
 import { expect, test } from "vitest";
-import { Random } from "../core/random.ts";
 import type { HaltReason } from "../core/replica/boundary.ts";
 import type { LogIndex, NodeId } from "../core/types.ts";
+import { Chance } from "../sim/chance.ts";
 import { SimulatedDisk } from "../sim/disk.ts";
 import { type HaltedNode, type Remedy, remedyOf } from "../sim/halts.ts";
 import { drawClock, NodeProcess } from "../sim/process.ts";
@@ -21,9 +21,9 @@ interface Past {
 }
 
 function halted(past: Past): HaltedNode {
-  const random = Random.fromNumber(1);
-  const disk = new SimulatedDisk({ accessUs: 1, syncUs: 1 }, random, new Tally());
-  const node = new NodeProcess("a" as NodeId, 0, disk, drawClock(random, 0), true, 1);
+  const chance = new Chance(1);
+  const disk = new SimulatedDisk({ accessUs: 1, syncUs: 1 }, chance, new Tally());
+  const node = new NodeProcess("a" as NodeId, 0, disk, drawClock(chance.stream("clock").next(), 0), true, 1);
   disk.hasFailed = past.failed ?? false;
   disk.hasMetDamage = past.metDamage ?? false;
   if (past.full === true) disk.limit(0, "fullDisk");

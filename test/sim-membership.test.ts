@@ -1,9 +1,9 @@
 /** What the simulated world knows of membership: which configuration nothing can take back, and what may be lost. */
 import { expect, test } from "vitest";
 import { type Configuration, foundingConfiguration } from "../core/raft/configuration.ts";
-import { Random } from "../core/random.ts";
 import type { EntryId, Incarnation, LogIndex, MemberId, NodeId, Term } from "../core/types.ts";
 import { memberIdOf, NO_ENTRY } from "../core/types.ts";
+import { Chance } from "../sim/chance.ts";
 import { SimulatedDisk } from "../sim/disk.ts";
 import type { NodeMachine } from "../sim/environment.ts";
 import { Membership } from "../sim/membership.ts";
@@ -19,14 +19,14 @@ const THREE = foundingConfiguration(["a", "b", "c"].map(idOf));
 /** Three founders and one that may join; all run. */
 class World {
   readonly nodes = NAMES.map((name, address) => {
-    const random = Random.fromNumber(1);
-    const disk = new SimulatedDisk({ accessUs: 1, syncUs: 1 }, random, new Tally());
-    const node = new NodeProcess(name, address, disk, drawClock(random, 0), address < 3, 1);
+    const chance = new Chance(1);
+    const disk = new SimulatedDisk({ accessUs: 1, syncUs: 1 }, chance, new Tally());
+    const node = new NodeProcess(name, address, disk, drawClock(chance.stream("clock").next(), 0), address < 3, 1);
     const machine: NodeMachine = {
       step: () => [], image: () => new Uint8Array(0), inspect: () => ({ raft: null, database: null }),
       flip: () => false,
     };
-    node.begin(machine, drawClock(random, 0));
+    node.begin(machine, drawClock(chance.stream("clock").next(), 0));
     return node;
   });
   readonly membership = new Membership(this.nodes, NAMES.slice(0, 3));

@@ -1,6 +1,6 @@
 /** The simulated network: what becomes of packets, and what of it counts as an effect. */
 import { expect, test } from "vitest";
-import { Random } from "../core/random.ts";
+import { Chance } from "../sim/chance.ts";
 import { SimulatedNetwork, type NetworkWeather, type Packet } from "../sim/network.ts";
 import { Scheduler } from "../sim/scheduler.ts";
 import { Tally } from "../sim/tally.ts";
@@ -17,7 +17,7 @@ class Bench {
 
   constructor(weather: Partial<NetworkWeather>) {
     const deliver = (at: number, packet: Packet): void => this.scheduler.schedule(at, packet);
-    this.network = new SimulatedNetwork(3, { ...FAIR, ...weather }, Random.fromNumber(7), this.tally, deliver);
+    this.network = new SimulatedNetwork(["a", "b", "c"], { ...FAIR, ...weather }, new Chance(7), this.tally, deliver);
   }
 
   send(from: number, to: number, number = 0): void {

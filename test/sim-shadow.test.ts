@@ -1,11 +1,11 @@
 /** The crash shadow: images of a sound disk vouch for what it vouches for; each way in which one does not is found. */
 import { expect, test } from "vitest";
 import { foundingConfiguration } from "../core/raft/configuration.ts";
-import { Random } from "../core/random.ts";
 import type { Recovered } from "../core/storage/boundary.ts";
 import { MANIFEST_FILE } from "../core/storage/manifest.ts";
 import type { EntryId, LogIndex, NodeId, Term } from "../core/types.ts";
 import { NO_ENTRY } from "../core/types.ts";
+import { Chance } from "../sim/chance.ts";
 import { CrashShadow } from "../sim/crash-shadow.ts";
 import type { RaftObservation } from "../sim/oracles/boundary.ts";
 import { DurableNode } from "../sim/oracles/durable-node.ts";
@@ -33,7 +33,7 @@ function shadowOf(bench: StorageBench, last: EntryId, isDamaged = false): Shadow
 }
 
 function imagesOf(bench: StorageBench, seed: number) {
-  return [...new CrashShadow(SMALL, Random.fromNumber(seed)).imagesOf(A, bench.disk)];
+  return [...new CrashShadow(SMALL).imagesOf(A, bench.disk, new Chance(seed).stream("shadow").next())];
 }
 
 test("every image of a disk whose writes are synced vouches for all of them", () => {

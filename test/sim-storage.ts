@@ -1,9 +1,9 @@
 /** The product's own storage over a simulated disk, one operation after the other: what tests of disks have on them. */
-import { Random } from "../core/random.ts";
 import type { StorageEffect, StorageLimits } from "../core/storage/boundary.ts";
 import type { DiskOrder } from "../core/storage/disk.ts";
 import { Storage } from "../core/storage/storage.ts";
 import type { Entry, HardState, LogIndex, NodeId, Term, Ticket } from "../core/types.ts";
+import { Chance } from "../sim/chance.ts";
 import { SimulatedDisk } from "../sim/disk.ts";
 import { Tally } from "../sim/tally.ts";
 import { CLUSTER, INCARNATION } from "./durable-disks.ts";
@@ -18,7 +18,7 @@ export const SMALL: StorageLimits = {
 
 /** A node of a cluster of three. */
 export class StorageBench {
-  readonly disk = new SimulatedDisk({ accessUs: 1, syncUs: 1 }, Random.fromNumber(1), new Tally(), true);
+  readonly disk = new SimulatedDisk({ accessUs: 1, syncUs: 1 }, new Chance(1), new Tally(), true);
   readonly storage = new Storage({ node: A, limits: SMALL });
   /** What it said beside its orders. */
   readonly news: StorageEffect[] = [];

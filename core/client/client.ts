@@ -45,7 +45,7 @@ export class Client implements ReadOutlet {
 
   constructor(options: ClientOptions) {
     this.options = options;
-    const random = new Random(options.seed);
+    const random = Random.fromBytes(options.seed);
     this.leaders = new LeaderSearch(options.endpoints, options.attemptTimeoutMs, random);
     this.reads = new Reads(this, options, random.fork());
   }

@@ -62,7 +62,7 @@ export class Database implements Outlet, QueryOutlet {
   private closing = false;
 
   constructor(options: DatabaseOptions) {
-    const random = new Random(options.seed);
+    const random = Random.fromBytes(options.seed);
     this.limits = options.limits;
     this.engine = options.engine.create(random.bytes(ENGINE_SEED_SIZE), options.limits);
     this.sessions = new Sessions(random.fork());

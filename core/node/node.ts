@@ -31,7 +31,7 @@ export class Node {
   private halted = false;
 
   constructor(options: NodeOptions) {
-    const random = new Random(options.seed);
+    const random = Random.fromBytes(options.seed);
     this.replica = new Replica({ ...options, seed: random.bytes(SEED_SIZE) });
     const { id, engine, database: limits } = options;
     this.database = new Database({ id, engine, limits, seed: random.bytes(SEED_SIZE) });

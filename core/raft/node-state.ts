@@ -48,7 +48,7 @@ export class NodeState {
     const { log, snapshot, hardState, founding, lost } = options;
     this.options = options;
     this.id = options.id;
-    this.random = new Random(options.seed);
+    this.random = Random.fromBytes(options.seed);
     this.log = new Log(log);
     this.writes = new Writes(this.log);
     this.delivery = new Delivery(this.log, this.proposals, this.readBack, options.limits);

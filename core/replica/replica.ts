@@ -54,7 +54,7 @@ export class Replica {
     invariant(limits.snapshotChunkBytes <= PEER_LIMITS.maxPayloadBytes, "a piece keeps to the format's limit");
     this.options = options;
     this.storage = new Storage({ node: id, limits: options.storage });
-    this.random = new Random(options.seed);
+    this.random = Random.fromBytes(options.seed);
     this.raftSeed = this.random.bytes(16);
   }
 

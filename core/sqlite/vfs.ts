@@ -95,7 +95,7 @@ export class Vfs {
     this.notices = notices;
     this.store = options.store;
     this.seed = options.seed;
-    this.random = new Random(options.seed.slice(0, SEED_SIZE));
+    this.random = Random.fromBytes(options.seed.slice(0, SEED_SIZE));
     this.maxFrames = Math.floor(options.maxPayloadBytes / payloadSize(options.store.pageSize, 1));
   }
 

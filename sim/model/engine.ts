@@ -31,7 +31,7 @@ export class ModelEngine implements Engine {
 
   constructor(seed: Uint8Array, limits: EngineLimits) {
     this.limits = limits;
-    this.random = new Random(seed.subarray(0, SEED_SIZE));
+    this.random = Random.fromBytes(seed.subarray(0, SEED_SIZE));
   }
 
   run(view: View, sql: string, parameters: SqlParameters): StatementResult {
@@ -108,7 +108,7 @@ export class ModelEngine implements Engine {
   /** The model never dies by itself. */
   revive(seed: Uint8Array): void {
     this.space.rollback();
-    this.random = new Random(seed.subarray(0, SEED_SIZE));
+    this.random = Random.fromBytes(seed.subarray(0, SEED_SIZE));
   }
 
   cut(): PageCut {
@@ -132,7 +132,7 @@ export class ModelEngine implements Engine {
   }
 
   finishRestore(checksum: number, seed: Uint8Array): ApplyFault | null {
-    this.random = new Random(seed.subarray(0, SEED_SIZE));
+    this.random = Random.fromBytes(seed.subarray(0, SEED_SIZE));
     return this.space.finishRestore(checksum);
   }
 

@@ -14,7 +14,7 @@ function openModelImage(image: Uint8Array): OpenImage {
   const pages = pagesOver(list, () => {
     throw new InvariantError("images are only read");
   });
-  const random = new Random(new Uint8Array(SEED_SIZE));
+  const random = Random.fromBytes(new Uint8Array(SEED_SIZE));
   return {
     query(sql) {
       const recognised = recognise(sql);

@@ -4,7 +4,7 @@
  */
 import type { CallResult, ClientTransaction, Consistency, Operation } from "../../core/client/boundary.ts";
 import type { SqlParameters } from "../../core/database/engine.ts";
-import type { Random } from "../../core/random.ts";
+import type { Chance, Dice, Stream } from "../chance.ts";
 import type { WorkloadCounts } from "./boundary.ts";
 import type { Attempt, AttemptOutcome, History, ListRow, Seen, Write } from "./history.ts";
 import type { WorkloadOptions } from "./options.ts";
@@ -23,7 +23,7 @@ const MAX_LINGER_MS = 1500;
 
 /** What all applications of a run share. */
 export interface Shared {
-  readonly random: Random;
+  readonly chance: Chance;
   readonly history: History;
   readonly options: WorkloadOptions;
   readonly counts: WorkloadCounts;
@@ -36,19 +36,25 @@ export interface Shared {
 export class Actor {
   readonly application: string;
   readonly shared: Shared;
+  /** Of the task that is under way, or comes next. */
+  random: Dice;
+  private readonly tasks: Stream;
   private readonly takeTransaction: () => ClientTransaction;
   /** The attempts and reads under way, for the application's death. */
   private readonly attempts = new Set<Attempt>();
   private readonly reads = new Set<number>();
 
-  constructor(application: string, shared: Shared, takeTransaction: () => ClientTransaction) {
+  constructor(application: string, place: number, shared: Shared, takeTransaction: () => ClientTransaction) {
     this.application = application;
     this.shared = shared;
+    this.tasks = shared.chance.stream(`${application} actor-${place}`);
+    this.random = this.tasks.next();
     this.takeTransaction = takeTransaction;
   }
 
-  get random(): Random {
-    return this.shared.random;
+  /** Another task begins to be thought of. */
+  turn(): void {
+    this.random = this.tasks.next();
   }
 
   unique(): number {

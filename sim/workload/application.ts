@@ -38,7 +38,7 @@ export class ActorApplication implements Application {
     this.shared = shared;
     const takeTransaction = (): ClientTransaction => ++this.lastTransaction;
     for (let count = 0; count < shared.options.actors; count++) {
-      const actor = new Actor(name, shared, takeTransaction);
+      const actor = new Actor(name, count, shared, takeTransaction);
       this.places.push({ actor, task: null, wakeAt: null, stopped: false });
     }
   }
@@ -81,9 +81,15 @@ export class ActorApplication implements Application {
     for (const place of this.places) {
       if (place.wakeAt === null || place.wakeAt > now || place.stopped) continue;
       place.wakeAt = null;
-      place.task ??= startTask(drawTask(this.shared.random, this.shared.options.weights), place.actor);
-      this.advance(now, place, NO_RESULT);
+      if (place.task !== null || !place.actor.random.isLeftOut) this.proceed(now, place);
+      else this.think(now, place);
     }
+  }
+
+  private proceed(now: Instant, place: Place): void {
+    const { actor } = place;
+    place.task ??= startTask(drawTask(actor.random, this.shared.options.weights), actor);
+    this.advance(now, place, NO_RESULT);
   }
 
   /** Runs the actor's task to its next call, pause or end. */
@@ -109,8 +115,9 @@ export class ActorApplication implements Application {
   }
 
   private think(now: Instant, place: Place): void {
+    place.actor.turn();
     if (this.stopping) place.stopped = true;
-    else place.wakeAt = afterMs(now, this.shared.random.integer(0, this.shared.options.maxThinkMs));
+    else place.wakeAt = afterMs(now, place.actor.random.integer(0, this.shared.options.maxThinkMs));
   }
 
   private finishStep(): void {

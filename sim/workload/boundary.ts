@@ -7,7 +7,7 @@
  * `Returned`. An application that dies is dropped together with its client, after it was told `Died`; a new one takes
  * its place. What was tried, and what came of it, the workload writes into its history, which the oracles judge.
  *
- *     const workload = new Workload(random.fork());          // workload.ts: draws its own options
+ *     const workload = new Workload(new Chance(seed));       // workload.ts: draws its own options
  *     const application = workload.open("client-1");
  *     for (const effect of application.step(now, { type: "Started" })) ...
  *     const judge = new Oracles({ nodes, history: workload.history, reader });   // sim/oracles/oracles.ts

@@ -1,5 +1,5 @@
 /** The workload of one run: options drawn from its seed, one history, and any number of applications. */
-import type { Random } from "../../core/random.ts";
+import type { Chance } from "../chance.ts";
 import type { Shared } from "./actor.ts";
 import { ActorApplication } from "./application.ts";
 import type { Application, WorkloadCounts } from "./boundary.ts";
@@ -14,10 +14,10 @@ export class Workload {
   };
   private readonly shared: Shared;
 
-  constructor(random: Random, options: WorkloadOptions = drawWorkloadOptions(random)) {
+  constructor(chance: Chance, options: WorkloadOptions = drawWorkloadOptions(chance.stream("options").next())) {
     this.options = options;
     this.shared = {
-      random, options, history: this.history, counts: this.counts, knownItems: [], lastUnique: 0,
+      chance, options, history: this.history, counts: this.counts, knownItems: [], lastUnique: 0,
     };
   }
 
