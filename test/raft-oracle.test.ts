@@ -196,6 +196,9 @@ const BAD: readonly (readonly [oracle: string, string, () => World])[] = [
   ["loss", "a node that has lost entries stands for election", () => {
     return new World().starts(A, "1").shows(A, { log: "1", role: "preCandidate", lost: entry(1, 3) });
   }],
+  ["loss", "the only voter's hard state does not say that it may be", () => {
+    return new World().starts(A, "1=a b c").writes(A, "1=a b c  1=a");
+  }],
   ["leader-completeness", "a loss is forgotten before it is made good", () => {
     const world = new World().starts(A, "1 1 1").starts(B, "1 1 1").starts(C, "1").leads(A, { log: "1 1 1" });
     world.shows(A, { role: "leader", vote: A, log: "1 1 1", commit: 3 }).crashes(A);

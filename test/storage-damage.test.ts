@@ -200,6 +200,7 @@ test("who has become the only voter refuses, too, where the snapshot that says s
   const grown = bootstrapped(SMALL, IDENTITY);
   grown.persist(order(1, { hardState: hardState(1, "a"), entries: [entry(1, 1), entry(1, 2)] })).settle();
   storeSnapshot(grown, id(1, 2), ["a", "b", "c"]);
+  grown.take((storage) => storage.noteOtherVoters());
   const others = filesOf(grown.settle().close());
   const refilled = restarted(MemoryDisk.of({ ...others, [pages]: flipped(others[pages]!, 20, 0) }), SMALL);
   expect(refilled.recovered).toMatchObject({ lost: id(1, 2), snapshot: null });

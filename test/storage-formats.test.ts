@@ -49,7 +49,7 @@ test("the formats of log and hard state are the golden ones, each kind of record
   expectGolden("storage-term", term);
 
   const slot = {
-    generation: 4, hardState: hardState(2, null), lost: null, isQuarantined: false,
+    generation: 4, hardState: hardState(2, null), lost: null, isQuarantined: false, mayVoteAlone: true,
     vouched: { through: run.storage.state!.end, last: id(2, 2) },
   };
   const expected = { ok: true, value: { slot, damage: [], torn: [], missingAt: [] } };
@@ -88,9 +88,13 @@ test("the format of a segment in which the log starts anew is the golden one", (
   expect(restarted(run.disk).recovered.log.base).toEqual(id(2, 9));
 });
 
-test("a loss and a quarantine are kept, in both copies of a slot", () => {
+test.each([
+  [true, false], [false, true], [true, true],
+])("what a disk says of itself is kept, in both copies of a slot: quarantined %s, alone %s", (
+  isQuarantined, mayVoteAlone,
+) => {
   const slot = {
-    generation: 7, hardState: hardState(3, "a"), lost: id(3, 40), isQuarantined: true,
+    generation: 7, hardState: hardState(3, "a"), lost: id(3, 40), isQuarantined, mayVoteAlone,
     vouched: { through: 4096, last: id(2, 30) },
   };
   const owner = ownerOf(IDENTITY);

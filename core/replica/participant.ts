@@ -272,9 +272,9 @@ export class Participant {
     this.discard(index, detail, { type: "divergence", index, detail });
   }
 
-  /** Nobody else may have what a voter that is alone has lost: then its directory stays as it is. */
+  /** Nobody else may have what a voter that may be alone has lost: then its directory stays as it is. */
   private discard(index: LogIndex, detail: string, otherwise: HaltReason): void {
-    if (isOnlyVoter(this.roster.inForce, this.self)) this.effects.push({ type: "Halt", reason: otherwise });
+    if (this.options.storage.state?.mayVoteAlone === true) this.effects.push({ type: "Halt", reason: otherwise });
     else this.condemn({ type: "quarantined", index, detail });
   }
 
@@ -343,11 +343,12 @@ export class Participant {
   /** Once it is known what is in force, or what is committed. */
   private announce(): void {
     const { inForce: configuration } = this.roster;
-    const { configurationIndex, commitIndex } = this.raft.inspect();
+    const { configuration: latest, configurationIndex, commitIndex } = this.raft.inspect();
     const isCommitted = configurationIndex <= commitIndex;
     if (this.announced?.configuration === configuration && this.announced.isCommitted === isCommitted) return;
     this.announced = { configuration, isCommitted };
     this.effects.push({ type: "ConfigurationChanged", configuration, isCommitted });
+    if (isCommitted && !isOnlyVoter(latest, this.self)) this.perform(this.options.storage.noteOtherVoters());
   }
 
   /** What storage does at once. Failed and Closed it says only of a disk, or when told to close. */

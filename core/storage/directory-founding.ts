@@ -17,7 +17,8 @@ import { MARK_SIZE } from "./log.ts";
 import { MANIFEST_FILE, encodeManifest } from "./manifest.ts";
 import { encodePageFileHead, pageFileName } from "./page-file.ts";
 import { SEGMENT_HEADER_SIZE, encodeSegmentHeader, segmentFile } from "./segment-file.ts";
-import { TERM_FILE, encodeNewTermFile } from "./term-file.ts";
+import { votesAlone } from "./sole-voter.ts";
+import { FIRST_SLOT, TERM_FILE, encodeNewTermFile } from "./term-file.ts";
 import { type WholeDatabase, checksumOfPages } from "./whole-database.ts";
 
 export interface Founding {
@@ -40,7 +41,7 @@ export function* isVacant(): DiskProcedure<boolean> {
 
 /** False: there was no space. After that, and after a fault of what is read, the directory is what it was. */
 export function* foundDirectory(founding: Founding): DiskProcedure<Judged<boolean>> {
-  const { identity, entry, hardState } = founding;
+  const { identity, entry, hardState, configuration } = founding;
   invariant(entry.term > 0 && entry.term <= hardState.currentTerm, "a snapshot's term is at most the current term");
   const owner = ownerOf(identity);
   const pages = yield* stagePages(founding, owner);
@@ -48,9 +49,10 @@ export function* foundDirectory(founding: Founding): DiskProcedure<Judged<boolea
     yield* unstage();
     return pages.ok ? { ok: true, value: false } : pages;
   }
+  const slot = { ...FIRST_SLOT, hardState, mayVoteAlone: votesAlone(owner, configuration) };
   const files = [
     manifestOf(founding, owner, pages.value), segmentOf(founding, owner),
-    fileOf(TERM_FILE, encodeNewTermFile(owner, hardState)), fileOf(IDENTITY_FILE, encodeIdentity(identity)),
+    fileOf(TERM_FILE, encodeNewTermFile(owner, slot)), fileOf(IDENTITY_FILE, encodeIdentity(identity)),
   ];
   const names = [pageFileName(FIRST_SEQUENCE), ...files.map(({ name }) => name)];
   const isDone = (yield* stageAll(files)) && (yield* replaceFiles(names));

@@ -2,10 +2,10 @@
  * Group commit: how the parts of a group become durable, one group at a time. Knows no queue (write-queue.ts) and no
  * recovery.
  *
- * A group is, in this order: the newest hard state, synced; then the truncations and entries of all its parts in one
- * write, synced. As a group begins only when the one before is durable, each record can truly say that everything
- * before its group was: on that log-recovery.ts founds its judgement of torn writes. When nothing follows for a while,
- * a mark in the file of the hard state says the same of the last group.
+ * A group is, in this order: the newest hard state, if it has one or makes this node the only voter, synced;
+ * then the truncations and entries of all its parts in one write, synced. As a group begins only when the one before is
+ * durable, each record can truly say that everything before its group was: on that log-recovery.ts founds its judgement
+ * of torn writes. When nothing follows for a while, a mark in the file of the hard state says the same of the last one.
  *
  * A group lies in one segment. If it does not fit into this one, it begins the next, header and records in one write:
  * the file stands ready, so that a roll costs no more than any other group. Where none stands ready, nothing begins.
@@ -18,6 +18,7 @@ import { recordsSize } from "./log.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { Mark } from "./record.ts";
 import { SEGMENT_HEADER_SIZE } from "./segment-file.ts";
+import { becomesAlone } from "./sole-voter.ts";
 import { TERM_FILE, type TermSlot, encodeSlot, slotOffset } from "./term-file.ts";
 
 /** What a group makes durable of an order. */
@@ -83,10 +84,13 @@ export class GroupCommit {
     invariant(this.underWay === null && parts.length > 0, "one group at a time");
     const group: Group = { parts, slot: null };
     this.underWay = group;
-    const hardState = newestHardState(parts);
-    if (hardState === null) return this.writeLog(group);
-    invariant(hardState.currentTerm >= this.files.term.hardState.currentTerm, "the term never falls");
-    return this.writeTerm(group, hardState);
+    const { owner, term } = this.files;
+    const newest = newestHardState(parts);
+    const mayVoteAlone = term.mayVoteAlone || parts.some(({ entries }) => becomesAlone(owner, entries));
+    if (newest === null && mayVoteAlone === term.mayVoteAlone) return this.writeLog(group);
+    const hardState = newest ?? term.hardState;
+    invariant(hardState.currentTerm >= term.hardState.currentTerm, "the term never falls");
+    return this.writeTerm(group, { hardState, mayVoteAlone });
   }
 
   /** The sync of this file, handed out last, has been answered. */
@@ -111,12 +115,14 @@ export class GroupCommit {
     const { log, term } = this.files;
     if (log.isVouchedBy(term.vouched)) return [];
     this.underWay = { parts: [], slot: null };
-    return this.writeTerm(this.underWay, term.hardState);
+    return this.writeTerm(this.underWay, {});
   }
 
-  private writeTerm(group: Group, hardState: HardState): readonly GroupOperation[] {
+  private writeTerm(
+    group: Group, change: Partial<Pick<TermSlot, "hardState" | "mayVoteAlone">>,
+  ): readonly GroupOperation[] {
     const { owner, term, log } = this.files;
-    group.slot = { ...term, generation: term.generation + 1, hardState, vouched: log.vouched };
+    group.slot = { ...term, ...change, generation: term.generation + 1, vouched: log.vouched };
     const bytes = encodeSlot(owner, group.slot);
     const offset = slotOffset(group.slot.generation);
     return [

@@ -28,6 +28,8 @@ export interface StorageState {
   /** What the disk may have acknowledged and no longer has; null: nothing. */
   readonly lost: EntryId | null;
   readonly isQuarantined: boolean;
+  /** Whether this node may be the only voter. */
+  readonly mayVoteAlone: boolean;
   /** Of which entry the stored snapshot is; null: there is none. */
   readonly snapshot: EntryId | null;
   readonly lastOrdered: Ticket;

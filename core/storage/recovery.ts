@@ -20,12 +20,11 @@
  *    about to lose. Whoever reads the directory after a crash finds it, however far the rest has come.
  * 3. The log is cut at the hole; or, where the snapshot or all of the log is of no use, the mark says so as well
  *    (quarantine) and both are discarded. Then the mark goes and the marker stays: consensus refills the rest.
- * 4. Where there is nobody to fetch it from, nothing is changed, and the damage is the answer.
+ * 4. Where there may be nobody to fetch it from (sole-voter.ts), nothing is changed, and the damage is the answer.
  */
 import type { RecoveredLog } from "../raft/boundary.ts";
-import { isOnlyVoter } from "../raft/configuration.ts";
 import type { SnapshotPoint } from "../raft/message.ts";
-import { type EntryId, type Identity, NO_ENTRY, memberIdOf } from "../types.ts";
+import { type EntryId, type Identity, NO_ENTRY } from "../types.ts";
 import { type Judged, type Owner, type Refused, brokenRule, corrupt, ownerOf } from "./block.ts";
 import type { Recovered, StorageFault, StorageLimits, StorageOptions } from "./boundary.ts";
 import { completeReplacement } from "./directory-replacement.ts";
@@ -42,7 +41,8 @@ import { isPageFile } from "./page-file.ts";
 import { readManifest, recoverPages } from "./page-recovery.ts";
 import { PageSet, removeUnused } from "./page-set.ts";
 import { isSegmentFile } from "./segment-file.ts";
-import { judgeFit, latestConfiguration } from "./snapshot-fit.ts";
+import { judgeFit } from "./snapshot-fit.ts";
+import { isFoundedAlone } from "./sole-voter.ts";
 import {
   FIRST_SLOT, INITIAL_HARD_STATE, TERM_FILE, type TermSlot, encodeNewTermFile, lostWith, recoverTerm, writeSlot,
 } from "./term-file.ts";
@@ -142,7 +142,7 @@ function* judge(
     if (unfit === null) return judgeAlone({ ...discarded, pages: pages.value, log: log.value, lost, damage });
     damage.push(unfit.fault);
   }
-  return judgeAlone({ ...discarded, lost: lostWhole, damage }, latestConfiguration(identity, log.value, named));
+  return judgeAlone({ ...discarded, lost: lostWhole, damage });
 }
 
 function* namedSnapshot(owner: Owner): DiskProcedure<SnapshotPoint | null> {
@@ -151,16 +151,12 @@ function* namedSnapshot(owner: Owner): DiskProcedure<SnapshotPoint | null> {
 }
 
 /** Who may be the only voter has nobody to fetch from what it has lost: then nothing is touched. */
-function judgeAlone(findings: Findings, configuration = latestConfiguration(
-  findings.identity, findings.log, findings.pages?.snapshot ?? null,
-)): Judged<Findings> {
-  const { identity, term, lost, pages, log, damage } = findings;
+function judgeAlone(findings: Findings): Judged<Findings> {
+  const { term, lost, pages, log, damage } = findings;
   const isNew = pages === null || log === null || (lost !== null && lost !== term.lost);
   const found = damage.at(-1);
   if (!isNew || found === undefined) return { ok: true, value: findings };
-  const self = memberIdOf(identity.node, identity.incarnation);
-  const isAlone = isOnlyVoter(configuration, self);
-  return isAlone ? { ok: false, fault: found } : { ok: true, value: findings };
+  return term.mayVoteAlone ? { ok: false, fault: found } : { ok: true, value: findings };
 }
 
 function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judged<Recovery>> {
@@ -228,7 +224,7 @@ export function* writeIdentity(
 ): DiskProcedure<Judged<OpenFiles | null>> {
   let files: OpenFiles | null = null;
   if (identity.cluster !== null) {
-    const created = yield* createFiles(ownerOf(identity), limits);
+    const created = yield* createFiles(identity, limits);
     if (!created.ok) return created;
     files = created.value;
   }
@@ -236,12 +232,14 @@ export function* writeIdentity(
   return refused ?? { ok: true, value: files };
 }
 
-function* createFiles(owner: Owner, limits: StorageLimits): DiskProcedure<Judged<OpenFiles>> {
+function* createFiles(identity: Identity, limits: StorageLimits): DiskProcedure<Judged<OpenFiles>> {
+  const owner = ownerOf(identity);
   const log = yield* createLog(owner, limits);
   if (!log.ok) return log;
-  const refused = yield* replaceFile(TERM_FILE, encodeNewTermFile(owner));
+  const term: TermSlot = { ...FIRST_SLOT, mayVoteAlone: isFoundedAlone(identity) };
+  const refused = yield* replaceFile(TERM_FILE, encodeNewTermFile(owner, term));
   if (refused !== null) return refused;
-  return { ok: true, value: { owner, log: log.value, term: FIRST_SLOT, pages: PageSet.empty() } };
+  return { ok: true, value: { owner, log: log.value, term, pages: PageSet.empty() } };
 }
 
 /** Puts a file of these bytes in the place of any before it: all of it or nothing. */

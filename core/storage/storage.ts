@@ -163,10 +163,7 @@ export class Storage {
     });
   }
 
-  /**
-   * Reads the stored snapshot back. Answered by RestoreSteps, unless another restore takes its place, or by
-   * SnapshotDamaged.
-   */
+  /** Reads the stored snapshot back. Answered by RestoreSteps, unless another one follows, or by SnapshotDamaged. */
   restore(snapshot: SnapshotId): readonly StorageEffect[] {
     return this.ask(({ files }) => {
       this.restoration?.giveUp(files);
@@ -193,15 +190,17 @@ export class Storage {
     return this.ask(({ writes }) => this.written(writes.forgetLoss()));
   }
 
+  /** A configuration is committed in which others are counted, too. In one order with `persist`; not answered. */
+  noteOtherVoters(): readonly StorageEffect[] {
+    return this.ask(({ writes }) => this.written(writes.noteOtherVoters()));
+  }
+
   /** Marks the directory: the next start discards log and snapshot, and knows them as lost. Answered by Quarantined. */
   quarantine(): readonly StorageEffect[] {
     return this.ask(({ writes }) => this.written(writes.quarantine()));
   }
 
-  /**
-   * To be called every `tickMs`: marks the end of a log that rests, scrubs a piece, and tries again what was refused
-   * for want of space.
-   */
+  /** To be called every `tickMs`: marks the end of a log that rests, scrubs a piece, tries again to take space. */
   tick(): readonly StorageEffect[] {
     if (this.member === null) return [];
     return this.ask(({ writes, upkeep }) => {

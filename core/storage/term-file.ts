@@ -8,14 +8,15 @@
  * a block (block.ts) of 512 bytes, then zeros:
  *
  *    0   8  magic "qliteter"
- *    8   4  version, 3
+ *    8   4  version, 4
  *   12   4  CRC-32C of all other bytes of the copy
  *   16  88  owner (block.ts)
  *  104   8  generation: 1 at creation, one more with each write
  *  112   8  current term
  *  120  81  the vote in it, a member's id (block.ts); empty: none
  *  201   1  1: quarantined: log and snapshot are to be discarded; 0: they count
- *  202   6  zero
+ *  202   1  1: this node may be the only voter (sole-voter.ts); 0: others are counted, too
+ *  203   5  zero
  *  208   8  lost: term of the highest entry that may have been acknowledged and is here no more; 0: nothing is lost
  *  216   8  lost: its index; 0: nothing is lost
  *  224   8  vouched: the log's position below which all was durable when the slot was written
@@ -41,7 +42,7 @@ import { resultOf } from "./disk-result.ts";
 import { type DiskProcedure, FileWindow } from "./file-window.ts";
 
 export const TERM_FILE = "term";
-export const TERM_VERSION = 3;
+export const TERM_VERSION = 4;
 export const SLOT_SIZE = 512;
 
 const COPY_DISTANCE = 4096;
@@ -58,6 +59,8 @@ export interface TermSlot {
   readonly lost: EntryId | null;
   /** Whether log and snapshot are of no use. */
   readonly isQuarantined: boolean;
+  /** Whether this node may be the only voter. */
+  readonly mayVoteAlone: boolean;
   readonly vouched: Vouched;
 }
 
@@ -73,7 +76,8 @@ const NOTHING_VOUCHED: Vouched = { through: 0, last: NO_ENTRY };
 
 /** What a new file begins with. */
 export const FIRST_SLOT: TermSlot = {
-  generation: 1, hardState: INITIAL_HARD_STATE, lost: null, isQuarantined: false, vouched: NOTHING_VOUCHED,
+  generation: 1, hardState: INITIAL_HARD_STATE, lost: null, isQuarantined: false, mayVoteAlone: false,
+  vouched: NOTHING_VOUCHED,
 };
 
 /** What a file says, and what is to be done about it. */
@@ -96,10 +100,11 @@ export function slotOffset(generation: number): number {
 /** One copy, as a whole block: the disk may be unable to read what it had there. */
 export function encodeSlotCopy(owner: Owner, slot: TermSlot): Uint8Array {
   invariant(slot.generation >= FIRST_SLOT.generation, "generations begin at 1");
-  const { generation, hardState, lost, isQuarantined, vouched } = slot;
+  const { generation, hardState, lost, isQuarantined, mayVoteAlone, vouched } = slot;
   const writer = writeOwner(beginBlock(placeOf(slotOffset(generation))), owner);
   writeMember(writer.u64(generation).u64(hardState.currentTerm), hardState.votedFor);
-  writer.u8(isQuarantined ? 1 : 0).raw(new Uint8Array(6)).u64(lost?.term ?? 0).u64(lost?.index ?? 0);
+  writer.u8(isQuarantined ? 1 : 0).u8(mayVoteAlone ? 1 : 0).raw(new Uint8Array(5));
+  writer.u64(lost?.term ?? 0).u64(lost?.index ?? 0);
   writer.u64(vouched.through).u64(vouched.last.term).u64(vouched.last.index);
   const bytes = new Uint8Array(COPY_DISTANCE);
   bytes.set(sealBlock(writer, SLOT_SIZE));
@@ -115,9 +120,10 @@ export function encodeSlot(owner: Owner, slot: TermSlot): Uint8Array {
 }
 
 /** The whole file as it is created. */
-export function encodeNewTermFile(owner: Owner, hardState = INITIAL_HARD_STATE): Uint8Array {
+export function encodeNewTermFile(owner: Owner, slot = FIRST_SLOT): Uint8Array {
   const bytes = new Uint8Array(TERM_FILE_SIZE);
-  bytes.set(encodeSlot(owner, { ...FIRST_SLOT, hardState }), slotOffset(FIRST_SLOT.generation));
+  invariant(slot.generation === FIRST_SLOT.generation, "a file begins with the first generation");
+  bytes.set(encodeSlot(owner, slot), slotOffset(slot.generation));
   return bytes;
 }
 
@@ -138,7 +144,7 @@ export function lostWith(...entries: readonly (EntryId | null)[]): EntryId | nul
  */
 export function* writeSlot(
   files: { readonly owner: Owner; term: TermSlot },
-  change: Partial<Pick<TermSlot, "lost" | "isQuarantined" | "vouched">>,
+  change: Partial<Pick<TermSlot, "lost" | "isQuarantined" | "mayVoteAlone" | "vouched">>,
 ): DiskProcedure<null> {
   const vouched = change.isQuarantined === false ? NOTHING_VOUCHED : files.term.vouched;
   const slot: TermSlot = { ...files.term, vouched, ...change, generation: files.term.generation + 1 };
@@ -222,9 +228,9 @@ function judgeCopy(bytes: Uint8Array, offset: number, owner: Owner): Judged<Term
   const generation = reader.u64();
   const currentTerm = reader.u64() as Term;
   const votedFor = readMember(reader);
-  const quarantined = reader.u8();
-  reader.demand(quarantined <= 1, "a flag is 0 or 1", 201);
-  reader.raw(6);
+  const [quarantined, alone] = [reader.u8(), reader.u8()];
+  reader.demand(quarantined <= 1 && alone <= 1, "a flag is 0 or 1", 201);
+  reader.raw(5);
   const lost: EntryId = { term: reader.u64() as Term, index: reader.u64() as LogIndex };
   reader.demand((lost.term === 0) === (lost.index === 0), "what is lost is an entry of a term", 208);
   const through = reader.u64();
@@ -232,8 +238,10 @@ function judgeCopy(bytes: Uint8Array, offset: number, owner: Owner): Judged<Term
   if (reader.fault !== null) return brokenField(place, reader.fault);
   const isInPlace = slotOffset(generation) === offset - (offset % SLOT_DISTANCE);
   if (!isInPlace || generation < 1) return brokenRule(TERM_FILE, offset, "a generation stands in its own slot");
-  const slot = { generation, hardState: { currentTerm, votedFor }, isQuarantined: quarantined === 1 };
-  return { ok: true, value: { ...slot, lost: lost.index === 0 ? null : lost, vouched: { through, last } } };
+  const flags = { isQuarantined: quarantined === 1, mayVoteAlone: alone === 1 };
+  const hardState: HardState = { currentTerm, votedFor };
+  const value = { generation, hardState, ...flags, lost: lost.index === 0 ? null : lost, vouched: { through, last } };
+  return { ok: true, value };
 }
 
 /** A torn write may leave the new state in one copy and the one before in the other. */

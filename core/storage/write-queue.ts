@@ -24,6 +24,7 @@ import { type WrittenMerge, publishMerge } from "./merge.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { removeUnused } from "./page-set.ts";
 import { Reception, type SnapshotChunk } from "./reception.ts";
+import { noteConfiguration, noteOtherVoters } from "./sole-voter.ts";
 import { lostWith, writeSlot } from "./term-file.ts";
 
 /** What an operation is that was handed out: its answer goes to `answered` with this. */
@@ -52,7 +53,7 @@ type Job =
   | Publication
   | { readonly type: "compact"; readonly through: EntryId }
   | { readonly type: "chunk"; readonly chunk: SnapshotChunk }
-  | { readonly type: "forgetLoss" }
+  | { readonly type: "forgetLoss" | "otherVoters" }
   | { readonly type: "quarantine" }
   | { readonly type: "cleaning" };
 
@@ -108,6 +109,7 @@ export class WriteQueue {
       hardState: term.hardState,
       lost: term.lost,
       isQuarantined: term.isQuarantined,
+      mayVoteAlone: term.mayVoteAlone,
       snapshot: pages.snapshot?.entry ?? null,
       lastOrdered: this.lastOrdered,
       lastPersisted: this.lastPersisted,
@@ -138,6 +140,10 @@ export class WriteQueue {
 
   forgetLoss(): readonly WriteEffect[] {
     return this.add({ type: "forgetLoss" });
+  }
+
+  noteOtherVoters(): readonly WriteEffect[] {
+    return this.add({ type: "otherVoters" });
   }
 
   quarantine(): readonly WriteEffect[] {
@@ -252,11 +258,13 @@ export class WriteQueue {
     const { files, limits } = this;
     switch (job.type) {
       case "install": {
+        yield* noteConfiguration(files, job.snapshot.configuration);
         const refused = yield* this.reception.install(files, job.snapshot);
         if (refused !== null || files.log.entries.holds(job.snapshot.entry)) return refused;
         return yield* resetLog(files, job.snapshot.entry, limits);
       }
       case "cut": {
+        yield* noteConfiguration(files, job.written.point.configuration);
         const refused = yield* publishCut(files, job.written);
         if (refused === null) yield* this.reception.dropOutdated(files);
         return refused;
@@ -277,6 +285,8 @@ export class WriteQueue {
         return yield* removeUnused(files);
       case "forgetLoss":
         return yield* writeSlot(files, { lost: null });
+      case "otherVoters":
+        return yield* noteOtherVoters(files);
       case "quarantine": {
         const snapshot = files.pages.snapshot?.entry ?? null;
         const lost = lostWith(files.term.lost, files.log.entries.last, snapshot);
@@ -323,6 +333,7 @@ export class WriteQueue {
       case "compact":
       case "cleaning":
       case "forgetLoss":
+      case "otherVoters":
         return;
       default:
         return unreachable(job);

@@ -15,10 +15,11 @@ import type { RecordHeader } from "../../core/storage/record.ts";
 import { isSegmentFile } from "../../core/storage/segment-file.ts";
 import { decodeTermFile, TERM_FILE, type TermSlot } from "../../core/storage/term-file.ts";
 import type { TermRuns } from "../../core/term-runs.ts";
-import type { EntryId, HardState, MemberId, Term } from "../../core/types.ts";
+import { type EntryId, type HardState, type MemberId, type Term, memberIdOf } from "../../core/types.ts";
 import type { DurableDisk } from "./boundary.ts";
 import { DurableLog } from "./durable-log.ts";
 import { type DurableSnapshot, SnapshotReader } from "./durable-snapshot.ts";
+import { halvesOf } from "./quorum.ts";
 
 const NO_HARD_STATE: HardState = { currentTerm: 0 as Term, votedFor: null };
 
@@ -73,6 +74,14 @@ export class DurableNode {
     const stored = this.snapshot;
     if (appended !== undefined && appended.index > (stored?.entry.index ?? 0)) return appended.configuration;
     return stored?.configuration ?? null;
+  }
+
+  /** Whether by its configuration it is the only voter, and a start that finds it damaged would not know. */
+  get isAloneUnsaid(): boolean {
+    const { configuration, owner, slot } = this;
+    if (configuration === null || owner === null || slot === null || slot.mayVoteAlone) return false;
+    const [voters = [], ...others] = halvesOf(configuration);
+    return others.length === 0 && voters.length === 1 && voters[0] === memberIdOf(owner.node, owner.incarnation);
   }
 
   private get isQuarantined(): boolean {

@@ -79,6 +79,9 @@ export class RaftOracle implements Population {
     const { disk: durable } = this.subject(node);
     const records = durable.synced(file, disk);
     const found = this.judgeRecords(node, records);
+    if (found === null && durable.isAloneUnsaid) {
+      return violation("loss", `${node} is the only voter by what is on its disk, which denies it`, [node]);
+    }
     return found ?? (durable.takeForgotten() ? this.commitment.judgeForgotten(node) : null);
   }
 
