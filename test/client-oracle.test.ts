@@ -40,6 +40,12 @@ class Teller {
     this.history.endRead(read, "client", { type: "list", key, rows, own });
   }
 
+  /** A read in a transaction that is open. */
+  readsWithin(attempt: Attempt, rows: readonly ListRow[], key: number, own: readonly number[] = []): void {
+    const seen = { type: "list", key, rows, own } as const;
+    this.history.endRead(this.history.beginRead(), attempt.application, seen, "linearizable", attempt);
+  }
+
   finds(id: number, found: boolean): void {
     this.history.endRead(this.history.beginRead(), "client", { type: "item", id, found });
   }
@@ -55,6 +61,14 @@ class Teller {
   }
 }
 
+/** Acknowledged with the position where it stands. */
+function stands(t: Teller, value: number, key: number, position: number): void {
+  const attempt = t.asks(append(value, key));
+  attempt.positions.set(value, position);
+  t.ends(attempt, "committed");
+}
+
+const row = (value: number, key: number, position: number): ListRow => ({ position, key, value });
 const append = (value: number, key = 1): Write => ({ type: "append", key, value });
 const item = (id: number): Write => ({ type: "item", id });
 /** Rows of key 1, unless told, at positions from 1 on. */
@@ -125,6 +139,28 @@ const GOOD: readonly (readonly [string, (teller: Teller) => void])[] = [
     t.seesItem("other", 3, false);
     t.seesItem("other", 3, true);
   }],
+  ["a transaction reads two keys of one state, and appends right behind it", (t) => {
+    stands(t, 1, 1, 1);
+    stands(t, 2, 2, 2);
+    const attempt = t.asks(append(3, 1));
+    t.readsWithin(attempt, [row(1, 1, 1)], 1);
+    t.readsWithin(attempt, [row(2, 2, 2)], 2);
+    t.readsWithin(attempt, [row(1, 1, 1), row(3, 1, 3)], 1, [3]);
+    attempt.positions.set(3, 3);
+    t.ends(attempt, "committed");
+    stands(t, 4, 2, 4);
+    t.reads(1, [row(1, 1, 1), row(3, 1, 3)]);
+    t.reads(2, [row(2, 2, 2), row(4, 2, 4)]);
+  }],
+  ["of two appends under way, a read of one key may show the later and another key not the earlier yet", (t) => {
+    const [first, second] = [t.asks(append(1, 1)), t.asks(append(2, 2))];
+    const read = t.history.beginRead();
+    t.reads(2, [row(2, 2, 2)]);
+    t.readEnds(read, 1, []);
+    t.ends(first, "committed");
+    t.ends(second, "committed");
+    t.reads(1, [row(1, 1, 1)]);
+  }],
   ["the refused statement of a transaction that committed left nothing", (t) => {
     const attempt = t.asks(item(1), item(2));
     t.history.refused(attempt, attempt.writes[0] as Write);
@@ -185,6 +221,55 @@ const BAD: readonly (readonly [oracle: string, string, (teller: Teller) => void]
     t.write("committed", append(1));
     t.write("committed", append(2));
     t.reads(1, rows(2, 1));
+  }],
+  ["serial-order", "an append stands before one of another key that was acknowledged before it was asked for", (t) => {
+    stands(t, 1, 1, 2);
+    stands(t, 2, 2, 1);
+  }],
+  ["serial-order", "a read of one key lacks what stands before that of another key, which was acknowledged", (t) => {
+    t.asks(append(1, 1));
+    stands(t, 2, 2, 2);
+    t.reads(1, []);
+    t.reads(1, [row(1, 1, 1)]);
+  }],
+  ["serial-order", "a transaction sees two keys of two states", (t) => {
+    t.asks(append(1, 1));
+    t.asks(append(2, 2));
+    const attempt = t.asks(append(3, 3));
+    t.readsWithin(attempt, [], 1);
+    t.readsWithin(attempt, [row(2, 2, 2)], 2);
+    t.reads(1, [row(1, 1, 1)]);
+  }],
+  ["serial-order", "a transaction has seen the later of two, and the earlier turned up before", (t) => {
+    t.asks(append(1, 1));
+    t.asks(append(2, 2));
+    const attempt = t.asks(append(3, 3));
+    t.readsWithin(attempt, [], 1);
+    t.reads(1, [row(1, 1, 1)]);
+    t.readsWithin(attempt, [row(2, 2, 2)], 2);
+  }],
+  ["serial-order", "two transactions each lack what the other appended (write skew)", (t) => {
+    const [first, second] = [t.asks(append(1, 1)), t.asks(append(2, 2))];
+    t.readsWithin(first, [], 2);
+    t.readsWithin(second, [], 1);
+    first.positions.set(1, 1);
+    second.positions.set(2, 2);
+    t.ends(first, "committed");
+    t.ends(second, "committed");
+    t.reads(1, [row(1, 1, 1)]);
+  }],
+  ["serial-order", "a transaction has seen what stands behind its own append", (t) => {
+    t.asks(append(1, 1));
+    const attempt = t.asks(append(2, 2));
+    t.readsWithin(attempt, [row(1, 1, 2)], 1);
+    attempt.positions.set(2, 1);
+    t.ends(attempt, "committed");
+  }],
+  ["serial-order", "a session's read lacks what stands before its own append to another key", (t) => {
+    t.asks(append(1, 1));
+    stands(t, 2, 2, 2);
+    t.sees("client", []);
+    t.sees("other", [row(1, 1, 1)]);
   }],
   ["list-order", "a position is missing", (t) => {
     t.write("committed", append(1));

@@ -9,12 +9,14 @@ import { judgeFinalState, judgeTotal, readFinalState } from "./final-state.ts";
 import { ItemOracle } from "./item-oracle.ts";
 import { ListOracle } from "./list-oracle.ts";
 import type { Reading } from "./reading.ts";
+import { SerialOracle } from "./serial-oracle.ts";
 import { violation } from "./violation.ts";
 
 export class ClientOracle {
   private readonly history: History;
   private readonly counts: JudgeCounts;
   private readonly lists = new ListOracle();
+  private readonly serial = new SerialOracle(this.lists);
   private readonly items = new ItemOracle();
   /** All attempts that asked for a write. */
   private readonly attempts = new Set<Attempt>();
@@ -46,7 +48,7 @@ export class ClientOracle {
     this.now++;
     const lists = { type: "list", key: null, rows: state.lists, own: [] } as const;
     const reading = { application: "", consistency: "linearizable", begunAt: this.now } as const;
-    return judgeFinalState(this.attempts, state) ?? this.lists.read(lists, reading, this.now);
+    return judgeFinalState(this.attempts, state) ?? this.seenList(lists, reading, null);
   }
 
   private judge(event: HistoryEvent): Violation | null {
@@ -65,8 +67,8 @@ export class ClientOracle {
       case "ReadEnded": {
         const begunAt = this.reads.get(event.read) ?? this.now;
         this.reads.delete(event.read);
-        const { application, consistency, seen } = event;
-        return seen === null ? null : this.seen(seen, { application, consistency, begunAt });
+        const { application, attempt, consistency, seen } = event;
+        return seen === null ? null : this.seen(seen, { application, consistency, begunAt }, attempt);
       }
       case "Surprised":
         return violation("answer", `${event.application} was told what no fault explains: ${event.message}`);
@@ -77,7 +79,10 @@ export class ClientOracle {
 
   private wrote(attempt: Attempt, write: Write): null {
     this.attempts.add(attempt);
-    if (write.type === "append") this.lists.asked(attempt, write.key, write.value, this.now);
+    if (write.type === "append") {
+      this.lists.asked(attempt, write.key, write.value, this.now);
+      this.serial.asked(attempt, this.now);
+    }
     if (write.type === "item") this.items.asked(attempt, write.id);
     return null;
   }
@@ -87,7 +92,7 @@ export class ClientOracle {
       const found = this.settled(attempt, write);
       if (found !== null) return found;
     }
-    return null;
+    return this.serial.ended(attempt, this.now);
   }
 
   private settled(attempt: Attempt, write: Write): Violation | null {
@@ -108,11 +113,11 @@ export class ClientOracle {
     }
   }
 
-  private seen(seen: Seen, reading: Reading): Violation | null {
+  private seen(seen: Seen, reading: Reading, attempt: Attempt | null): Violation | null {
     this.counts.clientReads++;
     switch (seen.type) {
       case "list":
-        return this.lists.read(seen, reading, this.now);
+        return this.seenList(seen, reading, attempt);
       case "item":
         return this.items.read(seen.id, seen.found, reading, this.now);
       case "accounts":
@@ -120,5 +125,9 @@ export class ClientOracle {
       default:
         return unreachable(seen);
     }
+  }
+
+  private seenList(seen: Seen & { type: "list" }, reading: Reading, attempt: Attempt | null): Violation | null {
+    return this.lists.read(seen, reading, this.now) ?? this.serial.read(seen, reading, attempt, this.now);
   }
 }

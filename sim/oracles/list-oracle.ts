@@ -70,6 +70,11 @@ export class ListOracle {
   private readonly appends = new Map<number, Append>();
   private readonly lists = new Map<number, KnownList>();
 
+  /** What is known of a key's final list: the longest beginning that was seen. */
+  rowsOf(key: number): readonly ListRow[] {
+    return this.lists.get(key)?.rows ?? [];
+  }
+
   asked(attempt: Attempt, key: number, value: number, now: number): void {
     this.appends.set(value, { attempt, key, askedAt: now, refused: false });
   }

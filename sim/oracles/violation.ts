@@ -30,6 +30,7 @@ export type OracleName =
   | "not-executed"
   | "atomicity"
   | "list-order"
+  | "serial-order"
   | "stale-read"
   | "phantom-read"
   | "bank-total"

@@ -114,6 +114,7 @@ export class Actor {
   /** One SELECT, on its own or in a transaction; `own`: what that transaction has appended before. */
   *observe(
     name: StatementName, parameters: readonly number[], operation: Operation, own: readonly number[],
+    attempt: Attempt | null = null,
   ): Task<CallResult> {
     const read = this.shared.history.beginRead();
     this.reads.add(read);
@@ -122,7 +123,7 @@ export class Actor {
     this.reads.delete(read);
     const seen = result.ok ? seenBy(name, parameters, result, [...own]) : null;
     const consistency = operation.type === "query" ? operation.consistency : "linearizable";
-    this.shared.history.endRead(read, this.application, seen, consistency);
+    this.shared.history.endRead(read, this.application, seen, consistency, attempt);
     return result;
   }
 
@@ -190,7 +191,8 @@ export class OpenTransaction {
   }
 
   *read(name: StatementName, parameters: readonly number[]): Task<CallResult> {
-    return yield* this.actor.observe(name, parameters, execute(name, parameters, this.transaction), this.own);
+    const operation = execute(name, parameters, this.transaction);
+    return yield* this.actor.observe(name, parameters, operation, this.own, this.attempt);
   }
 }
 

@@ -65,6 +65,8 @@ export type HistoryEvent =
       readonly type: "ReadEnded";
       readonly read: number;
       readonly application: string;
+      /** The transaction that read; null: a read on its own. */
+      readonly attempt: Attempt | null;
       readonly consistency: Consistency;
       readonly seen: Seen | null;
     }
@@ -102,8 +104,12 @@ export class History {
     return this.lastRead;
   }
 
-  endRead(read: number, application: string, seen: Seen | null, consistency: Consistency = "linearizable"): void {
-    this.events.push({ type: "ReadEnded", read, application, consistency, seen });
+  /** A read on its own, or (`attempt`) one in a transaction. */
+  endRead(
+    read: number, application: string, seen: Seen | null, consistency: Consistency = "linearizable",
+    attempt: Attempt | null = null,
+  ): void {
+    this.events.push({ type: "ReadEnded", read, application, attempt, consistency, seen });
   }
 
   surprise(application: string, message: string): void {

@@ -5,7 +5,7 @@ import { ACCOUNT_COUNT } from "./statements.ts";
 export const TASK_NAMES = [
   "transferInteractive", "transferStatement", "transferRolledBack", "transferLingering",
   "append", "appendMany", "addItem", "addItems", "addDuplicate", "scriptAtomic", "scriptPlain", "scriptFailing",
-  "readList", "readLists", "readItem", "readAccounts",
+  "readList", "readSeveral", "readLists", "readItem", "readAccounts",
 ] as const;
 export type TaskName = (typeof TASK_NAMES)[number];
 

@@ -34,6 +34,7 @@ export function startTask(name: TaskName, actor: Actor): Task {
     case "scriptPlain": return runScript(actor, false);
     case "scriptFailing": return runFailingScript(actor);
     case "readList": return dropResult(actor.read("readList", [drawKey(actor)]));
+    case "readSeveral": return readSeveral(actor);
     case "readLists": return dropResult(actor.read("readLists", []));
     case "readItem": return readItem(actor);
     case "readAccounts": return dropResult(actor.read("readAccounts", []));
@@ -89,6 +90,19 @@ function appendMany(actor: Actor): Task {
       yield* actor.pause();
     }
     return actor.random.chance(80) ? "commit" : "rollback";
+  });
+}
+
+/** Looks at one key after the other, and changes nothing: whatever others do meanwhile, it sees one state. */
+function readSeveral(actor: Actor): Task {
+  const count = actor.random.integer(2, 4);
+  return actor.interactive(function* (open) {
+    for (let done = 0; done < count; done++) {
+      const seen = yield* open.read("readList", [drawKey(actor)]);
+      if (!seen.ok) return "rollback";
+      yield* actor.pause();
+    }
+    return actor.random.oneIn(2) ? "commit" : "rollback";
   });
 }
 
