@@ -18,32 +18,6 @@ export function wallClockMs(): number {
   return Date.now();
 }
 
-/** More than a clock that is being put right gains between two inputs, less than any promise that rests on time. */
-const STOPPED_MS = 50;
-
-/**
- * Whether the monotonic clock stood still: while a machine sleeps, or is frozen and told the time afterwards, the wall
- * clock goes on without it. A wall clock that is set forward looks the same; then a promise is given up in vain. One
- * that is not told is not noticed: against that there is no remedy here.
- */
-export class ClockWatch {
-  private now: Instant;
-  private wallMs: number;
-
-  constructor(now: Instant, wallMs: number) {
-    this.now = now;
-    this.wallMs = wallMs;
-  }
-
-  /** Since this was asked last. To be asked before anything that rests on time is decided. */
-  hasStopped(now: Instant, wallMs: number): boolean {
-    const missedMs = wallMs - this.wallMs - (now - this.now) / MICROSECONDS_PER_MS;
-    this.now = now;
-    this.wallMs = wallMs;
-    return missedMs > STOPPED_MS;
-  }
-}
-
 /** One timer: setting it replaces what was set before. It never fires early. */
 export class Timer {
   private readonly fired: () => void;

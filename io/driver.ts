@@ -7,6 +7,7 @@
  * a directory that must not be used); *crashed*, when a step threw. The last is a bug of ours: what led to it is
  * written to stderr, nothing is stepped again, and the error is thrown where nobody can mistake it for an answer.
  */
+import { ClockWatch } from "../core/clock-watch.ts";
 import type { NodeEffect, NodeInput, NodeOptions } from "../core/node/boundary.ts";
 import { Node } from "../core/node/node.ts";
 import type { ClientId } from "../core/database/boundary.ts";
@@ -19,7 +20,7 @@ import type { Hello } from "../core/wire/hello.ts";
 import { PEER_LIMITS } from "../core/wire/peer.ts";
 import { parseAddress, type Address } from "./address.ts";
 import type { LocalConnection } from "./client-driver.ts";
-import { ClockWatch, monotonicNow, Timer, wallClockMs } from "./clock.ts";
+import { monotonicNow, Timer, wallClockMs } from "./clock.ts";
 import { BEAT_MS } from "./connection.ts";
 import { crash } from "./crash.ts";
 import { Disk } from "./disk.ts";

@@ -13,7 +13,7 @@ export class Clock {
   /** How many microseconds it gains in a second of the world; negative: it loses. */
   private readonly driftPpm: number;
   /** What the wall clock showed when the world began, in milliseconds since 1970. */
-  private readonly wallOffsetMs: number;
+  private wallOffsetMs: number;
 
   /** How long the monotonic clock has stood still in all, in the world's time. */
   private stoodUs = 0;
@@ -34,6 +34,11 @@ export class Clock {
   /** The monotonic clock stands still for so long, as when a virtual machine is frozen. The wall clock is set after. */
   stand(us: number): void {
     this.stoodUs += us;
+  }
+
+  /** Somebody sets the wall clock, forward or back. The monotonic one never is. */
+  setWall(byMs: number): void {
+    this.wallOffsetMs += byMs;
   }
 
   /** The first time of the world at which the monotonic clock shows `instant` or more. */

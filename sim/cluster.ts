@@ -14,7 +14,7 @@ import { ClientProcess, type ClientWorld } from "./client-process.ts";
 import { ClientTraffic, type TrafficWorld } from "./client-traffic.ts";
 import { Computers } from "./computers.ts";
 import type { PendingOperation } from "./disk.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, NodeMachine } from "./environment.ts";
 import { MarkWatcher } from "./marks.ts";
 import { Membership } from "./membership.ts";
 import { Mishaps, type MishapWorld } from "./mishaps.ts";
@@ -149,7 +149,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
     node.isUsed = true;
     const options = this.computers.optionsOf(node, environment.engine, this.membership.toAsk(node));
     const machine = environment.boot({ ...options, seed: this.computers.drawSeed(node.id) });
-    node.begin(machine, this.computers.drawClock(node.id));
+    node.begin(machine, this.computers.drawClock(node.id), this.now);
     if (plan.maxDriftPpm > 0) this.tally.inject("clockDrift");
     this.hash.number(this.now).text(node.id).number(node.life);
     this.trace(`${node.id} starts life ${node.life}`);
@@ -178,13 +178,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   pauseNode(node: NodeProcess, until: number, isFrozen: boolean): void {
     this.trace(`${node.id} ${isFrozen ? "is frozen" : "stands still"} for ${Math.round((until - this.now) / 1000)} ms`);
     node.pausedUntil = until;
-    if (!isFrozen) return;
-    const { life } = node;
-    node.clock.stand(until - this.now);
-    // Before anything else that has waited: a driver compares the clocks before it takes an input.
-    this.after(until - this.now, () => {
-      if (node.life === life) this.stepNode(node, { type: "ClockStopped" });
-    });
+    if (isFrozen) node.clock.stand(until - this.now);
   }
 
   /** A node that does not run loses its disk, and gets an empty one. */
@@ -203,6 +197,12 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
       const { life } = node;
       return this.after(node.pausedUntil - this.now, () => node.life === life && this.stepNode(node, input));
     }
+    // As its driver does: the clocks are compared before an input is taken.
+    if (node.seesStop(this.now, this.tally)) this.takeStep(node, machine, { type: "ClockStopped" });
+    if (node.machine === machine && this.failure === null) this.takeStep(node, machine, input);
+  }
+
+  private takeStep(node: NodeProcess, machine: NodeMachine, input: NodeInput): void {
     this.inProgress = `${node.id} ${input.type} at ${this.now} us`;
     this.hash.number(this.now).number(node.address);
     hashNodeInput(this.hash, input);

@@ -68,6 +68,7 @@ export class MarkWatcher {
     node: NodeProcess, input: NodeInput, raft: RaftObservation | null, effects: readonly NodeEffect[],
   ): void {
     for (const effect of effects) this.noteEffect(node, effect);
+    if (input.type === "ClockStopped") this.tally.mark("clockStopsNoticed");
     if (raft === null) return;
     const before = this.shown.get(node.id);
     this.shown.set(node.id, raft);

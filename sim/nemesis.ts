@@ -15,6 +15,8 @@ import type { FaultKind, Tally } from "./tally.ts";
 const US_PER_MS = 1000;
 /** A service manager's patience: less than it takes to hand everything over, or more. */
 const MAX_CLOSING_US = [500 * US_PER_MS, 4000 * US_PER_MS] as const;
+/** Less than anybody notices, a little more, and as after a flat battery. */
+const CLOCK_STEPS_MS = [10, 30, 200, 3000, 3_600_000] as const;
 /** A client's place stands empty for so long, on average. */
 const CLIENT_PAUSE_US = 50 * US_PER_MS;
 
@@ -55,6 +57,7 @@ export class Nemesis implements Breaker {
     this.repeat("clientDeath", faults.clientDeath, (dice) => this.killClient(dice));
     this.repeat("orderlyStop", faults.orderlyStop, (dice) => this.stopInOrder(dice));
     this.repeat("pause", faults.pause, (dice) => this.pause(dice));
+    this.repeat("clockSet", faults.clockSet, (dice) => this.setClock(dice));
     this.disks.start();
     this.cluster.onClosed = (node) => {
       this.tally.effect("orderlyStop");
@@ -182,7 +185,7 @@ export class Nemesis implements Breaker {
   private pause(dice: Dice): void {
     const [node] = this.pickRunning(1, dice);
     if (node === undefined || node.pausedUntil > this.cluster.now) return;
-    const kind = dice.oneIn(2) ? "frozenClock" : "pause";
+    const kind = dice.oneIn(2) && !node.hidesStops ? "frozenClock" : "pause";
     this.tally.inject(kind);
     const until = this.cluster.now + drawDelay(dice, this.plan.pauseMs * US_PER_MS);
     const { life } = node;
@@ -192,6 +195,17 @@ export class Nemesis implements Breaker {
       const leader = this.cluster.membership.leader();
       if (node.life === life && led && leader !== null && leader !== node) this.tally.effect(kind);
     });
+  }
+
+  /** By hand, or by a service that puts the wall clock right at once. */
+  private setClock(dice: Dice): void {
+    const [node] = this.pickRunning(1, dice);
+    if (node === undefined || node.pausedUntil > this.cluster.now) return;
+    this.tally.inject("clockSet");
+    const sizeMs = dice.pick(CLOCK_STEPS_MS);
+    const byMs = dice.oneIn(2) ? sizeMs : -sizeMs;
+    this.cluster.trace(`the wall clock of ${node.id} is set by ${byMs} ms`);
+    node.setWall(byMs);
   }
 
   /** What an operator's request meets in the middle. */

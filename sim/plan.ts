@@ -25,7 +25,8 @@ export const NEVER: readonly string[] = [
   "leave a disk operation without an end in a process that is not killed",
   "change a byte in memory that a reader meets before it is found, at more than one member at a time, or at a leader",
   "change a packet, or deliver it to another than its receiver",
-  "step a clock, stop one without telling its process, or let one drift by more than 500 ppm",
+  "set a monotonic clock, or let a clock drift by more than 500 ppm",
+  "stop a monotonic clock whose wall clock is set back before its process looks at both",
   "drift by more than what leases are told, where they are on",
   "stop for good, or wipe, a member; or ask for a configuration whose voters with their disks are no quorum",
   "start an older version of the program where a newer one has run",
@@ -47,6 +48,7 @@ export interface FaultIntervals {
   readonly orderlyStop: number;
   readonly diskLoss: number;
   readonly pause: number;
+  readonly clockSet: number;
   readonly hungDisk: number;
   readonly failingDisk: number;
   readonly fullDisk: number;
@@ -233,6 +235,7 @@ function drawFaults(random: Random): FaultIntervals {
     orderlyStop: interval(40, [2000, 6000]),
     diskLoss: interval(25, [3000, 8000]),
     pause: interval(30, [1000, 4000]),
+    clockSet: interval(25, [300, 2000]),
     hungDisk: interval(20, [2000, 6000]),
     failingDisk: interval(30, [2000, 6000]),
     fullDisk: interval(30, [2000, 6000]),

@@ -2,6 +2,7 @@
  * The computer that a node runs on, and the node's process while there is one. The disk outlives the process; the clock
  * starts anew with each life, so that no reading of it may be kept over one.
  */
+import { ClockWatch } from "../core/clock-watch.ts";
 import { invariant } from "../core/invariant.ts";
 import type { NodeId } from "../core/types.ts";
 import type { Dice } from "./chance.ts";
@@ -9,6 +10,7 @@ import { Clock } from "./clock.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { NodeMachine } from "./environment.ts";
 import type { Address } from "./network.ts";
+import type { Tally } from "./tally.ts";
 import { Timer } from "./timer.ts";
 
 /** What wall clocks show when a world begins. */
@@ -24,6 +26,10 @@ export class NodeProcess {
   readonly isFounder: boolean;
   readonly timer = new Timer();
   clock: Clock;
+  /** As its driver has one; null: the process does not run. */
+  private watch: ClockWatch | null = null;
+  /** By how much its wall clock has been set since the process looked at it last, in milliseconds. */
+  private wallSetMs = 0;
   /** Rises with each start; what belongs to an earlier life reaches nobody. */
   life = 0;
   /** null: the process does not run. */
@@ -62,17 +68,37 @@ export class NodeProcess {
     this.isReplaced = true;
   }
 
-  begin(machine: NodeMachine, clock: Clock): void {
+  begin(machine: NodeMachine, clock: Clock, worldTime: number): void {
     invariant(this.machine === null, "a directory has one process");
     this.life++;
     this.machine = machine;
     this.clock = clock;
+    this.watch = new ClockWatch(clock.read(worldTime), clock.wallMs(worldTime));
+    this.wallSetMs = 0;
     this.recovered = false;
     this.powered = true;
   }
 
+  setWall(byMs: number): void {
+    this.clock.setWall(byMs);
+    this.wallSetMs += byMs;
+  }
+
+  /** Whether a stop of its clock could not be seen: who looks next finds that the wall clock has been set back. */
+  get hidesStops(): boolean {
+    return this.wallSetMs < 0;
+  }
+
+  /** The process compares its clocks: whether the monotonic one seems to have stood still. */
+  seesStop(worldTime: number, tally: Tally): boolean {
+    if (this.wallSetMs !== 0) tally.effect("clockSet");
+    this.wallSetMs = 0;
+    return this.watch?.hasStopped(this.clock.read(worldTime), this.clock.wallMs(worldTime)) ?? false;
+  }
+
   end(powered: boolean): void {
     this.machine = null;
+    this.watch = null;
     this.pausedUntil = 0;
     this.powered = powered;
     this.timer.clear();

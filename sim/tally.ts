@@ -29,8 +29,8 @@ export const FAULT_KINDS = [
   "failedWrite", "failedSync", "fullDisk", "fullDisks",
   // A state that is changed in memory. Effect: its node has found that out.
   "memoryFlip",
-  // Clocks. Effect: a timer fired at another time than a true clock's.
-  "clockDrift",
+  // Clocks. Effect: a timer fired at another time than a true clock's / a process saw that its wall clock was set.
+  "clockDrift", "clockSet",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -51,6 +51,8 @@ export const MARKS = [
   "membersHealed", "logsReadInVain",
   // Space, as nodes show it; and disks that failed for good.
   "diskFull", "spaceReturned", "reservesGivenUp", "disksFailed", "writesRefusedFull",
+  // Clocks that stood still, or a wall clock that was set as if one had.
+  "clockStopsNoticed",
   // Crash images that were recovered, and judged.
   "crashImages",
   "readsForwarded", "readsAnswered", "sessionReadsAnswered",

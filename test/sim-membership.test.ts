@@ -26,7 +26,7 @@ class World {
       step: () => [], image: () => new Uint8Array(0), inspect: () => ({ raft: null, database: null }),
       flip: () => false,
     };
-    node.begin(machine, drawClock(chance.stream("clock").next(), 0));
+    node.begin(machine, drawClock(chance.stream("clock").next(), 0), 0);
     return node;
   });
   readonly membership = new Membership(this.nodes, NAMES.slice(0, 3));

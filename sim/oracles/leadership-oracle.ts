@@ -8,6 +8,7 @@
  *
  * It goes by what nodes were really told, in the world's time, with room for their clocks' drift.
  */
+import { MAX_UNNOTICED_MS } from "../../core/clock-watch.ts";
 import type { NodeEffect, NodeInput } from "../../core/node/boundary.ts";
 import type { RaftTiming } from "../../core/raft/boundary.ts";
 import { type Instant, type MemberId, type NodeId, nodeOf, type Term } from "../../core/types.ts";
@@ -39,7 +40,7 @@ export class LeadershipOracle {
 
   constructor({ electionTimeoutMs, heartbeatMs }: RaftTiming) {
     this.stickyUs = electionTimeoutMs * US_PER_MS * 0.99;
-    this.alonePatienceUs = (2 * electionTimeoutMs + 2 * heartbeatMs) * US_PER_MS * 1.01;
+    this.alonePatienceUs = (2 * electionTimeoutMs + 2 * heartbeatMs + MAX_UNNOTICED_MS) * US_PER_MS * 1.01;
   }
 
   ended(node: NodeId): void {
