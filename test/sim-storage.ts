@@ -46,6 +46,17 @@ export class StorageBench {
     return this;
   }
 
+  /** Another leader's log goes on behind this entry, in term 2. */
+  cutsTo(kept: number): this {
+    const ticket = ++this.ticket as Ticket;
+    const noop: Entry = { term: 2 as Term, index: (kept + 1) as LogIndex, kind: "noop", payload: new Uint8Array(0) };
+    const hardState: HardState = { currentTerm: 2 as Term, votedFor: null };
+    const order = { ticket, hardState, snapshot: null, truncateTo: kept as LogIndex, entries: [noop] };
+    this.settle(this.storage.persist(order));
+    this.last = kept + 1;
+    return this;
+  }
+
   /** The log rests. */
   ticks(): this {
     this.settle(this.storage.tick());

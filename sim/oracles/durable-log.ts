@@ -13,6 +13,7 @@ import {
   decodeSegmentHeader, type FoundHeader, HEADER_COPY_SIZE, SEGMENT_HEADER_SIZE, segmentFile, sequenceOf,
 } from "../../core/storage/segment-file.ts";
 import { TermRuns } from "../../core/term-runs.ts";
+import type { EntryId } from "../../core/types.ts";
 import type { DurableDisk } from "./boundary.ts";
 
 export class DurableLog {
@@ -22,6 +23,8 @@ export class DurableLog {
   configurations: ConfigurationRecord[] = [];
   /** Those that the log goes through, ascending. */
   private segments: FoundHeader[] = [];
+  /** What was kept whenever the log was cut, and by which segment that is known. */
+  private cuts: { readonly sequence: number; readonly kept: EntryId }[] = [];
   /** Where the log ends, and the checksum of the last record. */
   private end = 0;
   private checksum = 0;
@@ -52,7 +55,7 @@ export class DurableLog {
     if (last === undefined || entries === null || !isThere(last)) return this.reread(disk);
     const first = segments.findIndex(isThere);
     if (first > 0) {
-      const { base } = segments[first]!;
+      const base = this.baseFrom(segments[first]!);
       if (!entries.holds(base)) return this.reread(disk);
       entries.compact(base);
       this.segments = segments.slice(first);
@@ -62,6 +65,12 @@ export class DurableLog {
       if ((sequenceOf(name) ?? 0) > last.sequence) records.push(...this.synced(name, disk));
     }
     return records;
+  }
+
+  /** Where the log begins that goes through this segment first: a cut further below takes its base away. */
+  private baseFrom({ base, sequence }: FoundHeader): EntryId {
+    this.cuts = this.cuts.filter((cut) => cut.sequence >= sequence);
+    return this.cuts.reduce((lowest, { kept }) => (kept.index < lowest.index ? kept : lowest), base);
   }
 
   /** A process life begins: what a crash left is on the disk for good. */
@@ -78,6 +87,7 @@ export class DurableLog {
     this.entries = null;
     this.configurations = [];
     this.segments = [];
+    this.cuts = [];
     const records: RecordHeader[] = [];
     for (const [at, header] of headers.entries()) {
       if (this.entries !== null && (header.start !== this.end || header.previous !== this.checksum)) break;
@@ -101,6 +111,7 @@ export class DurableLog {
     while (bytes !== null && this.end < limit) {
       const record = this.recordAt(bytes, header);
       if (record === null || !this.take(record)) break;
+      if (record.kind === "truncation") this.cuts.push({ sequence: header.sequence, kept: record.entry });
       this.noteConfiguration(record, bytes, header);
       this.end += recordSize(record.payloadSize);
       this.checksum = record.checksum;
