@@ -8,6 +8,7 @@
  */
 import fs from "node:fs";
 import { promisify } from "node:util";
+import { freeNameless } from "./file-access.ts";
 
 /** More than are written to at one time, and a small part of what any system allows. */
 export const MAX_IDLE_DESCRIPTORS = 32;
@@ -61,11 +62,13 @@ export class Descriptors {
     this.files.set(to, file);
   }
 
-  /** The name stands for this file no more. In a thread: to free the blocks of one that has no name left takes time. */
+  /** The name stands for this file no more. */
   async forget(file: string): Promise<void> {
     const former = this.files.get(file);
     this.files.delete(file);
-    if (former !== undefined) await close(former.descriptor);
+    if (former === undefined) return;
+    await freeNameless(former.descriptor);
+    await close(former.descriptor);
   }
 
   closeAll(): void {

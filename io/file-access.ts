@@ -4,9 +4,13 @@
  */
 import fs from "node:fs";
 import { promisify } from "node:util";
+import { isSystemError } from "./system-error.ts";
 
 /** Node has no fallocate, and blocks only reserved cost a metadata write at their first use: zeros are written. */
 const ZEROS = new Uint8Array(1024 * 1024);
+
+/** So much space is given back at once. */
+const FREED_BYTES = 4 * 1024 * 1024;
 
 const fdatasync = promisify(fs.fdatasync);
 const ftruncate = promisify(fs.ftruncate);
@@ -50,5 +54,21 @@ export async function extend(descriptor: number, size: number): Promise<void> {
     // attempt would find them there.
     if (fs.fstatSync(descriptor).size > former) await ftruncate(descriptor, former);
     throw error;
+  }
+}
+
+/**
+ * Gives back the space of a file that has lost its name, in pieces: to free a hundred mebibytes at once holds up what
+ * is synced of every other file for tens of milliseconds.
+ */
+export async function freeNameless(descriptor: number): Promise<void> {
+  const { nlink, size } = fs.fstatSync(descriptor);
+  // Somebody has given it another name, to which it belongs from now on.
+  if (nlink > 0) return;
+  try {
+    for (let left = size - FREED_BYTES; left > 0; left -= FREED_BYTES) await ftruncate(descriptor, left);
+  } catch (error) {
+    // It has gone all the same; what is left of it goes with the descriptor.
+    if (!isSystemError(error)) throw error;
   }
 }

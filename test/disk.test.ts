@@ -85,6 +85,23 @@ test("a failed sync is the file's last word", async () => {
   await twin.close();
 });
 
+test("what is removed under one name, or replaced, is untouched under another", async () => {
+  const directory = temporaryDirectory();
+  const twin = realTwin(directory);
+  const bytes = new Uint8Array(10 * 1024 * 1024).fill(7);
+  for (const removal of [{ type: "unlink", file: "one" }, { type: "rename", from: "two", to: "one" }] as const) {
+    await twin.perform(number([
+      { type: "open", file: "one", create: true }, { type: "write", file: "one", offset: 0, bytes },
+      { type: "open", file: "two", create: true },
+    ]));
+    fs.linkSync(path.join(directory, "one"), path.join(directory, "kept"));
+    await twin.perform(number([removal]));
+    expect(Buffer.compare(fs.readFileSync(path.join(directory, "kept")), bytes)).toBe(0);
+    fs.rmSync(path.join(directory, "kept"));
+  }
+  await twin.close();
+});
+
 linuxTest("a preallocation that fails may be asked for again, and does not end the file", async () => {
   const directory = temporaryDirectory();
   fs.symlinkSync("/dev/full", path.join(directory, "full"));
