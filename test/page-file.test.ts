@@ -4,7 +4,7 @@ import { crc32c } from "../core/checksum.ts";
 import { sealBlock, beginBlock, type Refused } from "../core/storage/block.ts";
 import { PageFileJudge } from "../core/storage/page-file-judge.ts";
 import {
-  MAX_PAGES, type PageFilePlan, decodePageDirectory, decodePageFileHeader, encodePageFileHead, isPageFile,
+  MAX_PAGES, checksumOfDirectory, decodePageDirectory, decodePageFileHeader, encodePageFileHead, isPageFile,
   pageFileName, pageFileSize, pagesAtOf, placeOf, sequenceOfPageFile,
 } from "../core/storage/page-file.ts";
 import { readPageFile } from "../core/storage/page-recovery.ts";
@@ -102,15 +102,13 @@ test("a header of another version is refused by name, of another cluster as fore
 
 test("a directory whose numbers do not ascend is refused, whatever its checksum says", () => {
   for (const numbers of [[0, 1], [2, 2], [3, 1]]) {
-    const plan: PageFilePlan = {
-      cluster: OWNER.cluster, through: 1 as LogIndex, pageSize: 64,
-      numbers: Uint32Array.from(numbers), crcs: new Uint32Array(2),
-    };
-    const head = encodePageFileHead(plan);
+    const directory = { numbers: Uint32Array.from(numbers), crcs: new Uint32Array(2) };
+    const fields = { cluster: OWNER.cluster, through: 1 as LogIndex, pageSize: 64, count: 2 };
+    const head = encodePageFileHead({ ...fields, ...directory, directoryChecksum: checksumOfDirectory(directory) });
     const header = decodePageFileHeader(NAME, head);
     if (!header.ok) throw new Error("the header is right");
-    const directory = decodePageDirectory(NAME, header.value, head.subarray(4096));
-    expect(directory).toMatchObject({ ok: false, fault: { detail: expect.stringContaining("ascend") } });
+    const decoded = decodePageDirectory(NAME, header.value, head.subarray(4096));
+    expect(decoded).toMatchObject({ ok: false, fault: { detail: expect.stringContaining("ascend") } });
     expect(decodePageDirectory(NAME, header.value, head.subarray(4096, 5000)).ok).toBe(false);
   }
 });

@@ -2,7 +2,6 @@
 import { expect, test } from "vitest";
 import { writeCut } from "../core/storage/checkpoint.ts";
 import { planMerge, writeMerge } from "../core/storage/merge.ts";
-import { PageMap } from "../core/storage/page-map.ts";
 import { PageScrub } from "../core/storage/page-scrub.ts";
 import type { PageFault } from "../core/storage/page-set.ts";
 import { pageFileName, pageOffset } from "../core/storage/page-file.ts";
@@ -290,15 +289,4 @@ test("damage that does not count, and damaged directories, are merged away at on
     expect(directory.merge()).toBe(false);
     PageDirectory.open(directory.disk.killed()).restore();
   }
-});
-
-test("of all versions of a page the newest counts, up to the page count", () => {
-  const directoryOf = (...numbers: number[]) => {
-    return { numbers: Uint32Array.from(numbers), crcs: new Uint32Array(numbers.length) };
-  };
-  const map = new PageMap([directoryOf(1, 2, 3, 9), directoryOf(2, 8), directoryOf(3)], 8);
-  expect(Array.from({ length: 11 }, (_, number) => map.holderOf(number))).toEqual(
-    [null, 0, 1, 2, null, null, null, null, 1, null, null],
-  );
-  expect([map.counts(0, 1), map.counts(0, 2), map.counts(1, 2), map.counts(0, 9)]).toEqual([true, false, true, false]);
 });

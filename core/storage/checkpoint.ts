@@ -11,8 +11,8 @@ import type { Owner, Refused } from "./block.ts";
 import type { StorageLimits } from "./boundary.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { MAX_FILES, type SnapshotState } from "./manifest.ts";
-import { type PageFile, pageFileName } from "./page-file.ts";
-import { type PageSource, writePageFile } from "./page-file-writer.ts";
+import { type PageDirectory, type PageFile, pageFileName } from "./page-file.ts";
+import { type PagesToWrite, writePageFile } from "./page-file-writer.ts";
 import { type PageFiles, StoredSnapshot } from "./page-set.ts";
 import { type PreparedManifest, prepareManifest, publish } from "./publication.ts";
 
@@ -32,7 +32,7 @@ export interface WrittenCut {
 export function* writeCut(
   files: OwnedFiles, point: SnapshotPoint, cut: PageCut, { maxWriteBytes }: Pick<StorageLimits, "maxWriteBytes">,
 ): DiskProcedure<WrittenCut | null> {
-  checkCut(cut);
+  invariant((cut.numbers.at(-1) ?? 0) <= cut.pageCount, "the pages of a cut are within its page count");
   const { pages } = files;
   const base = pages.stored;
   const fileCount = (base?.files.length ?? 0) + 1;
@@ -43,27 +43,34 @@ export function* writeCut(
   const { pageSize, pageCount, checksum } = cut;
   const state: SnapshotState = { entry, configuration, pageSize, pageCount, checksum };
   if (cut.numbers.length === 0) return { point, state, file: null, base, manifest };
-  const plan = {
-    cluster: files.owner.cluster, through: entry.index, pageSize, numbers: cut.numbers.slice(), crcs: cut.crcs.slice(),
-  };
-  const file = yield* writePageFile(pages.takeSequence(), plan, sourceOf(cut), maxWriteBytes);
+  const plan = { cluster: files.owner.cluster, through: entry.index, pageSize, pages: new CutPages(cut) };
+  const file = yield* writePageFile(pages.takeSequence(), plan, maxWriteBytes);
   if (file !== null) return { point, state, file, base, manifest };
   yield { type: "unlink", file: manifest.file };
   return null;
 }
 
-function checkCut({ numbers, crcs, pageCount }: PageCut): void {
-  invariant(numbers.length === crcs.length, "each page of a cut has its checksum");
-  for (let place = 0, before = 0; place < numbers.length; place++) {
-    const number = numbers[place]!;
-    invariant(number > before && number <= pageCount, "the pages of a cut ascend up to its page count");
-    before = number;
-  }
-}
-
 /** A piece is copied together while it is written; the cut itself never is. */
-function sourceOf({ pageSize, pageAt }: PageCut): PageSource {
-  return (from, end) => {
+class CutPages implements PagesToWrite {
+  readonly listed: PageDirectory;
+  private readonly cut: PageCut;
+  private listedCount = 0;
+
+  constructor(cut: PageCut) {
+    this.listed = cut;
+    this.cut = cut;
+  }
+
+  list(maxCount: number): PageDirectory | null {
+    const { numbers, crcs } = this.cut;
+    const from = this.listedCount;
+    if (from === numbers.length) return null;
+    const end = this.listedCount = Math.min(from + maxCount, numbers.length);
+    return { numbers: numbers.subarray(from, end), crcs: crcs.subarray(from, end) };
+  }
+
+  read(from: number, end: number): Uint8Array {
+    const { pageSize, pageAt } = this.cut;
     const bytes = new Uint8Array((end - from) * pageSize);
     for (let place = from; place < end; place++) {
       const page = pageAt(place);
@@ -71,7 +78,7 @@ function sourceOf({ pageSize, pageAt }: PageCut): PageSource {
       bytes.set(page, (place - from) * pageSize);
     }
     return bytes;
-  };
+  }
 }
 
 /** What was written comes into force, unless a newer snapshot has come meanwhile: then nothing is left of it. */

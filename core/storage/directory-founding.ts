@@ -15,7 +15,7 @@ import type { DiskProcedure } from "./file-window.ts";
 import { IDENTITY_FILE, encodeIdentity } from "./identity-file.ts";
 import { MARK_SIZE } from "./log.ts";
 import { MANIFEST_FILE, encodeManifest } from "./manifest.ts";
-import { encodePageFileHead, pageFileName } from "./page-file.ts";
+import { checksumOfDirectory, encodePageFileHead, pageFileName } from "./page-file.ts";
 import { SEGMENT_HEADER_SIZE, encodeSegmentHeader, segmentFile } from "./segment-file.ts";
 import { votesAlone } from "./sole-voter.ts";
 import { FIRST_SLOT, TERM_FILE, encodeNewTermFile } from "./term-file.ts";
@@ -79,7 +79,9 @@ function* stagePages(
   const file = stagedName(pageFileName(FIRST_SEQUENCE));
   const noSpace = { ok: true, value: null } as const;
   if (!hadSpace(yield { type: "open", file, create: true })) return noSpace;
-  const head = encodePageFileHead({ cluster, through: entry.index, pageSize, numbers, crcs });
+  const directory = { numbers, crcs };
+  const fields = { cluster, through: entry.index, pageSize, count: numbers.length };
+  const head = encodePageFileHead({ ...fields, ...directory, directoryChecksum: checksumOfDirectory(directory) });
   let offset = 0;
   for (; offset < head.length; offset += limits.maxWriteBytes) {
     const bytes = head.subarray(offset, offset + limits.maxWriteBytes);

@@ -11,12 +11,13 @@
  *    memory): it is merged with all newer ones, and the damage is gone.
  * With that, at rest, files hold at most twice the pages of the database.
  */
+import { invariant } from "../invariant.ts";
 import type { StorageLimits } from "./boundary.ts";
 import type { Owner, Refused } from "./block.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { type PageFile, pageFileName } from "./page-file.ts";
-import { writePageFile } from "./page-file-writer.ts";
-import { PageMap } from "./page-map.ts";
+import { MAX_FILES } from "./manifest.ts";
+import { type PageDirectory, type PageFile, pageFileName } from "./page-file.ts";
+import { type PagesToWrite, writePageFile } from "./page-file-writer.ts";
 import { type PageDamage, readRun } from "./page-run.ts";
 import { type PageFault, type PageFiles, type PageSet, StoredSnapshot } from "./page-set.ts";
 import { type PreparedManifest, prepareManifest, publish } from "./publication.ts";
@@ -92,55 +93,96 @@ function* writeHeld(
   const { stored: { state, files: { length } }, inputs } = merge;
   const manifest = yield* prepareManifest(files, state.configuration, length);
   if (manifest === null) return null;
+  if (inputs.every(({ numbers }) => numbers[0]! > state.pageCount)) return { inputs, output: null, manifest };
   const merged = new MergedPages(inputs, state.pageCount);
-  if (merged.numbers.length === 0) return { inputs, output: null, manifest };
-  const { numbers, crcs } = merged;
-  const { through } = inputs.at(-1)!;
-  const plan = { cluster: files.owner.cluster, through, pageSize: state.pageSize, numbers, crcs };
-  const damage: PageDamage[] = [];
-  const source = (from: number, end: number): DiskProcedure<Uint8Array | null> => merged.read(from, end, damage);
-  const output = yield* writePageFile(files.pages.takeSequence(), plan, source, maxWriteBytes);
+  const plan = {
+    cluster: files.owner.cluster, through: inputs.at(-1)!.through, pageSize: state.pageSize, pages: merged,
+  };
+  const output = yield* writePageFile(files.pages.takeSequence(), plan, maxWriteBytes);
   if (output !== null) return { inputs, output, manifest };
   yield { type: "unlink", file: manifest.file };
-  return damage.length === 0 ? null : { faults: files.pages.noteDamage(damage) };
+  return merged.damage.length === 0 ? null : { faults: files.pages.noteDamage(merged.damage) };
 }
 
-/** The pages that count among those of some files, ascending. */
-class MergedPages {
-  readonly numbers: Uint32Array;
-  readonly crcs: Uint32Array;
+/** The pages that count among those of some files. */
+class MergedPages implements PagesToWrite {
+  /** Those that were read in vain. */
+  readonly damage: PageDamage[] = [];
   private readonly inputs: readonly PageFile[];
+  private readonly pageCount: number;
+  /** Of each input: how many of its entries have been looked at. */
+  private readonly cursors: number[];
+  private listedCount = 0;
+  /** With room for all there may be. */
+  private readonly numbers: Uint32Array;
+  private readonly crcs: Uint32Array;
   /** By place here: which input has the page, and at which place there. */
   private readonly holders: Uint16Array;
   private readonly places: Uint32Array;
 
   constructor(inputs: readonly PageFile[], pageCount: number) {
-    const map = new PageMap(inputs, pageCount);
-    let count = 0;
-    for (let number = 1; number <= pageCount; number++) if (map.holderOf(number) !== null) count++;
+    invariant(inputs.length <= MAX_FILES, "a snapshot has few files");
     this.inputs = inputs;
-    this.numbers = new Uint32Array(count);
-    this.crcs = new Uint32Array(count);
-    this.holders = new Uint16Array(count);
-    this.places = new Uint32Array(count);
-    const cursors = inputs.map(() => 0);
-    for (let number = 1, at = 0; number <= pageCount; number++) {
-      const holder = map.holderOf(number);
-      if (holder === null) continue;
-      const input = inputs[holder]!;
-      let place = cursors[holder]!;
-      while (input.numbers[place] !== number) place++;
-      cursors[holder] = place + 1;
-      this.numbers[at] = number;
-      this.crcs[at] = input.crcs[place]!;
-      this.holders[at] = holder;
-      this.places[at] = place;
-      at++;
-    }
+    this.pageCount = pageCount;
+    this.cursors = inputs.map(() => 0);
+    const room = Math.min(pageCount, inputs.reduce((sum, { count }) => sum + count, 0));
+    this.numbers = new Uint32Array(room);
+    this.crcs = new Uint32Array(room);
+    this.holders = new Uint16Array(room);
+    this.places = new Uint32Array(room);
   }
 
-  /** The pages at the places [from, end). null: some of them are damaged, and are added to `damage`. */
-  *read(from: number, end: number, damage: PageDamage[]): DiskProcedure<Uint8Array | null> {
+  get listed(): PageDirectory {
+    return { numbers: this.numbers.subarray(0, this.listedCount), crcs: this.crcs.subarray(0, this.listedCount) };
+  }
+
+  /**
+   * Looks at the next entries of all inputs together: of all versions of a page, so that the newest is known. The
+   * inputs themselves are never walked as a whole.
+   */
+  list(maxCount: number): PageDirectory | null {
+    const entries = this.nextEntries(maxCount);
+    if (entries === null) return null;
+    const from = this.listedCount;
+    let before = 0;
+    for (const entry of entries) {
+      const number = Math.floor(entry / MAX_FILES);
+      const holder = this.inputs.length - 1 - (entry % MAX_FILES);
+      const place = this.cursors[holder]!++;
+      if (number !== before && number <= this.pageCount) this.add(number, holder, place);
+      before = number;
+    }
+    const end = this.listedCount;
+    return { numbers: this.numbers.subarray(from, end), crcs: this.crcs.subarray(from, end) };
+  }
+
+  /** Of all inputs, up to some page: ascending, those of one page from the newest on. null: there are none. */
+  private nextEntries(maxCount: number): Float64Array | null {
+    const { inputs, cursors } = this;
+    const each = Math.max(1, Math.floor(maxCount / inputs.length));
+    let through = Infinity;
+    for (const [at, { numbers }] of inputs.entries()) {
+      if (cursors[at]! + each < numbers.length) through = Math.min(through, numbers[cursors[at]! + each - 1]!);
+    }
+    const entries: number[] = [];
+    for (const [at, { numbers }] of inputs.entries()) {
+      for (let place = cursors[at]!; place < numbers.length && numbers[place]! <= through; place++) {
+        entries.push(numbers[place]! * MAX_FILES + inputs.length - 1 - at);
+      }
+    }
+    return entries.length === 0 ? null : Float64Array.from(entries).sort();
+  }
+
+  private add(number: number, holder: number, place: number): void {
+    const at = this.listedCount++;
+    this.numbers[at] = number;
+    this.crcs[at] = this.inputs[holder]!.crcs[place]!;
+    this.holders[at] = holder;
+    this.places[at] = place;
+  }
+
+  /** null: some of them are damaged. */
+  *read(from: number, end: number): DiskProcedure<Uint8Array | null> {
     const { pageSize } = this.inputs[0]!;
     const bytes = new Uint8Array((end - from) * pageSize);
     for (const [holder, input] of this.inputs.entries()) {
@@ -150,7 +192,7 @@ class MergedPages {
         const [first, last] = [wanted[0]!, wanted.at(-1)!];
         const isWanted = wanted.length === last - first + 1 ? undefined : isAmong(wanted);
         const run = yield* readRun(input, first, last + 1, isWanted);
-        damage.push(...run.damage);
+        this.damage.push(...run.damage);
         for (const [i, target] of targets.entries()) {
           const offset = (wanted[i]! - first) * pageSize;
           bytes.set(run.bytes.subarray(offset, offset + pageSize), (target - from) * pageSize);
@@ -158,7 +200,7 @@ class MergedPages {
         at = targets.at(-1)! + 1;
       }
     }
-    return damage.length === 0 ? bytes : null;
+    return this.damage.length === 0 ? bytes : null;
   }
 
   /** The first place from `at` on whose page this input has. */

@@ -7,8 +7,8 @@ import { invariant } from "../invariant.ts";
 import type { ClusterId } from "../types.ts";
 import { type Refused, brokenRule } from "./block.ts";
 import {
-  PAGE_FILE_HEADER_SIZE, type PageDirectory, type PageFile, type PageFileHeader, type PageFileTraits,
-  decodePageDirectory, decodePageFileHeader, pageFileSize, pagesAtOf,
+  PAGE_FILE_HEADER_SIZE, type PageDirectory, PageDirectoryJudge, type PageFile, type PageFileHeader,
+  type PageFileTraits, decodePageFileHeader, pageFileSize, pagesAtOf,
 } from "./page-file.ts";
 
 /** What the file has to be. */
@@ -24,8 +24,11 @@ export class PageFileJudge {
   private readonly expected: ExpectedFile;
   /** How many bytes have been judged. */
   private at = 0;
-  private readonly head: Uint8Array;
+  private readonly headerBytes = new Uint8Array(PAGE_FILE_HEADER_SIZE);
+  private readonly pagesAt: number;
+  /** null, here and below: that has not been judged yet. */
   private header: PageFileHeader | null = null;
+  private directoryJudge: PageDirectoryJudge | null = null;
   private directory: PageDirectory | null = null;
   /** Of the page that has come in part. */
   private crc = 0;
@@ -36,7 +39,7 @@ export class PageFileJudge {
     this.file = file;
     this.expected = expected;
     this.size = pageFileSize(count, pageSize);
-    this.head = new Uint8Array(pagesAtOf(count));
+    this.pagesAt = pagesAtOf(count);
   }
 
   /** The next bytes of the file. null: nothing is wrong with them. */
@@ -60,42 +63,50 @@ export class PageFileJudge {
 
   /** The file, under its name. */
   finish(sequence: number): PageFile {
-    const { directory, expected: { pageSize, traits } } = this;
-    invariant(this.isWhole && directory !== null, "a file is judged as a whole");
-    return { ...traits, sequence, pageSize, ...directory };
+    const { header, directory, expected: { pageSize, traits } } = this;
+    invariant(this.isWhole && header !== null && directory !== null, "a file is judged as a whole");
+    return { ...traits, sequence, pageSize, directoryChecksum: header.directoryChecksum, ...directory };
   }
 
   /** Where the part ends that is judged next as a whole. */
   private nextEnd(): number {
     if (this.at < PAGE_FILE_HEADER_SIZE) return PAGE_FILE_HEADER_SIZE;
-    if (this.at < this.head.length) return this.head.length;
+    if (this.at < this.pagesAt) return this.pagesAt;
     const { pageSize } = this.expected;
-    return this.head.length + (Math.floor((this.at - this.head.length) / pageSize) + 1) * pageSize;
+    return this.pagesAt + (Math.floor((this.at - this.pagesAt) / pageSize) + 1) * pageSize;
   }
 
   private takePiece(piece: Uint8Array): Refused | null {
-    if (this.at >= this.head.length) return this.takePage(piece);
-    this.head.set(piece, this.at);
+    if (this.at >= this.pagesAt) return this.takePage(piece);
+    if (this.directoryJudge !== null) return this.takeDirectory(this.directoryJudge, piece);
+    this.headerBytes.set(piece, this.at);
     this.at += piece.length;
-    if (this.at === PAGE_FILE_HEADER_SIZE) return this.judgeHeader();
-    if (this.at < this.head.length || this.header === null) return null;
-    const directory = decodePageDirectory(this.file, this.header, this.head.subarray(PAGE_FILE_HEADER_SIZE));
+    return this.at < PAGE_FILE_HEADER_SIZE ? null : this.judgeHeader();
+  }
+
+  private judgeHeader(): Refused | null {
+    const header = decodePageFileHeader(this.file, this.headerBytes);
+    if (!header.ok) return header;
+    const refused = judgeTraits(this.file, header.value, this.expected);
+    if (refused !== null) return refused;
+    this.header = header.value;
+    this.directoryJudge = new PageDirectoryJudge(this.file, header.value);
+    return null;
+  }
+
+  private takeDirectory(judge: PageDirectoryJudge, piece: Uint8Array): Refused | null {
+    judge.take(piece);
+    this.at += piece.length;
+    if (this.at < this.pagesAt) return null;
+    const directory = judge.finish();
     if (!directory.ok) return directory;
     this.directory = directory.value;
     return null;
   }
 
-  private judgeHeader(): Refused | null {
-    const header = decodePageFileHeader(this.file, this.head);
-    if (!header.ok) return header;
-    const refused = judgeTraits(this.file, header.value, this.expected);
-    this.header = header.value;
-    return refused;
-  }
-
   private takePage(piece: Uint8Array): Refused | null {
     const { pageSize } = this.expected;
-    const pagesAt = this.head.length;
+    const { pagesAt } = this;
     this.crc = crc32c(piece, 0, piece.length, this.crc);
     this.at += piece.length;
     if ((this.at - pagesAt) % pageSize !== 0) return null;

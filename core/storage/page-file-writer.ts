@@ -1,62 +1,115 @@
 /**
- * How a file of pages comes into being: under another name, in pieces of a bounded size, synced piece by piece so that
- * no sync takes long, then renamed. Whoever is interrupted leaves a file that the next start removes.
+ * How a file of pages comes into being: under another name, in pieces of a bounded size, synced piece by piece, then
+ * renamed. Whoever is interrupted leaves a file that the next start removes.
+ *
+ * The hard idea is that the log must not notice. No step looks at more than one piece of the directory or of the pages,
+ * however large the database is; and no sync is of more than one, because a sync of the log waits for it.
  *
  * Its space is not taken beforehand: that would write everything twice, and nothing relies on the file yet, so it may
  * run out of space at any piece.
  */
 import { crc32c } from "../checksum.ts";
 import { invariant } from "../invariant.ts";
+import type { ClusterId, LogIndex } from "../types.ts";
 import { checksumOf } from "./block.ts";
 import { hadSpace } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { type PageFile, type PageFilePlan, encodePageFileHead, pageFileName } from "./page-file.ts";
+import {
+  DIRECTORY_ENTRY_SIZE, PAGE_FILE_HEADER_SIZE, type PageDirectory, type PageFile, encodePageDirectory,
+  encodePageFileHeader, paddingOf, pageFileName, pagesAtOf,
+} from "./page-file.ts";
 
-/**
- * The pages at the places [from, end) of the plan, one behind the other, at hand or from a disk; null: they are not to
- * be had.
- */
-export type PageSource = (from: number, end: number) => Uint8Array | DiskProcedure<Uint8Array | null>;
+/** What a file is to be of. */
+export interface PageFilePlan {
+  readonly cluster: ClusterId;
+  readonly through: LogIndex;
+  readonly pageSize: number;
+  readonly pages: PagesToWrite;
+}
 
-/** After so many pieces they are synced: a sync of the log waits for no more than that. */
-const PIECES_PER_SYNC = 4;
+/** At least one page. */
+export interface PagesToWrite {
+  /** Lists about so many more of them at most, ascending; maybe none. null: all have been listed. */
+  list(maxCount: number): PageDirectory | null;
+  /** All that have been listed. */
+  readonly listed: PageDirectory;
+  /**
+   * The pages at the places [from, end) of `listed`, one behind the other, at hand or from a disk; null: they are not
+   * to be had.
+   */
+  read(from: number, end: number): Uint8Array | DiskProcedure<Uint8Array | null>;
+}
+
+/** So many entries of a directory are a piece: to merge them takes as long as to write a mebibyte of pages. */
+const MAX_LISTED = 8192;
 
 /** null: there is no space, or a page is not to be had; nothing is left of the attempt. */
 export function* writePageFile(
-  sequence: number, plan: PageFilePlan, source: PageSource, maxWriteBytes: number,
+  sequence: number, plan: PageFilePlan, maxWriteBytes: number,
 ): DiskProcedure<PageFile | null> {
-  const { through, pageSize, numbers, crcs } = plan;
   const name = pageFileName(sequence);
   const file = `${name}.new`;
   if (!hadSpace(yield { type: "open", file, create: true })) return null;
-  const head = encodePageFileHead(plan);
-  if (!(yield* writeAll(file, plan, head, source, maxWriteBytes))) {
+  const head = yield* writeHead(file, plan, Math.min(MAX_LISTED, Math.ceil(maxWriteBytes / DIRECTORY_ENTRY_SIZE)));
+  if (head === null || !(yield* writePages(file, plan, maxWriteBytes))) {
     yield { type: "unlink", file };
     return null;
   }
   yield { type: "rename", from: file, to: name };
   yield { type: "syncDirectory" };
-  return { sequence, through, count: numbers.length, checksum: checksumOf(head), pageSize, numbers, crcs };
+  const { through, pageSize, pages: { listed: { numbers, crcs } } } = plan;
+  return { sequence, through, count: numbers.length, pageSize, numbers, crcs, ...head };
 }
 
-function* writeAll(
-  file: string, { pageSize, numbers, crcs }: PageFilePlan, head: Uint8Array, source: PageSource, maxWriteBytes: number,
-): DiskProcedure<boolean> {
-  for (let at = 0; at < head.length; at += maxWriteBytes) {
-    const bytes = head.subarray(at, at + maxWriteBytes);
-    if (!hadSpace(yield { type: "write", file, offset: at, bytes })) return false;
+/** The directory, then the header that has its checksum. */
+function* writeHead(
+  file: string, { cluster, through, pageSize, pages }: PageFilePlan, maxListed: number,
+): DiskProcedure<Pick<PageFile, "checksum" | "directoryChecksum"> | null> {
+  let offset = PAGE_FILE_HEADER_SIZE;
+  let directoryChecksum = 0;
+  let last = 0;
+  for (let listed = pages.list(maxListed), isFirst = true; listed !== null; listed = pages.list(maxListed)) {
+    if (!isFirst && !hadSpace(yield { type: "sync", file })) return null;
+    isFirst = false;
+    last = checkListed(listed, last);
+    const bytes = encodePageDirectory(listed);
+    directoryChecksum = crc32c(bytes, 0, bytes.length, directoryChecksum);
+    if (!hadSpace(yield { type: "write", file, offset, bytes })) return null;
+    offset += bytes.length;
   }
+  const count = pages.listed.numbers.length;
+  const padding = new Uint8Array(paddingOf(count));
+  directoryChecksum = crc32c(padding, 0, padding.length, directoryChecksum);
+  if (!hadSpace(yield { type: "write", file, offset, bytes: padding })) return null;
+  const header = encodePageFileHeader({ cluster, through, pageSize, count, directoryChecksum });
+  if (!hadSpace(yield { type: "write", file, offset: 0, bytes: header })) return null;
+  return { checksum: checksumOf(header), directoryChecksum };
+}
+
+/** @param before the last number of the piece before */
+function checkListed({ numbers, crcs }: PageDirectory, before: number): number {
+  invariant(numbers.length === crcs.length, "each page has its checksum");
+  for (let place = 0; place < numbers.length; place++) {
+    invariant(numbers[place]! > before, "the pages of a file ascend");
+    before = numbers[place]!;
+  }
+  return before;
+}
+
+function* writePages(file: string, { pageSize, pages }: PageFilePlan, maxWriteBytes: number): DiskProcedure<boolean> {
+  const { numbers, crcs } = pages.listed;
+  const pagesAt = pagesAtOf(numbers.length);
   const step = Math.max(1, Math.floor(maxWriteBytes / pageSize));
-  for (let from = 0, pieces = 1; from < numbers.length; from += step, pieces++) {
+  for (let from = 0; from < numbers.length; from += step) {
     const end = Math.min(from + step, numbers.length);
-    const pages = source(from, end);
-    const bytes = pages instanceof Uint8Array ? pages : yield* pages;
+    const read = pages.read(from, end);
+    const bytes = read instanceof Uint8Array ? read : yield* read;
     if (bytes === null) return false;
     for (let place = from, at = 0; place < end; place++, at += pageSize) {
       invariant(crc32c(bytes, at, at + pageSize) === crcs[place], "a page is written with its own checksum");
     }
-    if (!hadSpace(yield { type: "write", file, offset: head.length + from * pageSize, bytes })) return false;
-    if (pieces % PIECES_PER_SYNC === 0 && !hadSpace(yield { type: "sync", file })) return false;
+    if (!hadSpace(yield { type: "write", file, offset: pagesAt + from * pageSize, bytes })) return false;
+    if (!hadSpace(yield { type: "sync", file })) return false;
   }
-  return hadSpace(yield { type: "sync", file });
+  return true;
 }

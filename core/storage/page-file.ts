@@ -17,7 +17,6 @@
  *
  * Pages begin at a multiple of 4096, so that one unreadable block takes as few of them as possible.
  */
-import { ByteReader } from "../bytes.ts";
 import { crc32c } from "../checksum.ts";
 import { invariant } from "../invariant.ts";
 import type { ClusterId, LogIndex } from "../types.ts";
@@ -32,7 +31,7 @@ export const MAX_PAGE_SIZE = 65536;
 export const MAX_PAGES = 64 * 1024 * 1024;
 
 const BLOCK_SIZE = 4096;
-const DIRECTORY_ENTRY_SIZE = 8;
+export const DIRECTORY_ENTRY_SIZE = 8;
 const PREFIX = "pages-";
 const MIN_DIGITS = 10;
 
@@ -58,13 +57,7 @@ export interface PageDirectory {
 export interface PageFile extends PageFileTraits, PageDirectory {
   readonly sequence: number;
   readonly pageSize: number;
-}
-
-/** The traits of a file that is yet to be written, all but its checksum. */
-export interface PageFilePlan extends PageDirectory {
-  readonly cluster: ClusterId;
-  readonly through: LogIndex;
-  readonly pageSize: number;
+  readonly directoryChecksum: number;
 }
 
 export function pageFileName(sequence: number): string {
@@ -109,29 +102,60 @@ export function placeOf({ numbers }: PageDirectory, number: number): number | nu
   return numbers[from] === number ? from : null;
 }
 
-/** Header and directory: everything before the pages. */
-export function encodePageFileHead(plan: PageFilePlan): Uint8Array {
-  const { cluster, through, pageSize, numbers, crcs } = plan;
-  const count = numbers.length;
-  invariant(count > 0 && count <= MAX_PAGES, "a file of pages has some, and at most so many");
-  invariant(pageSize > 0 && pageSize <= MAX_PAGE_SIZE, "a page has a possible size");
-  const head = new Uint8Array(pagesAtOf(count));
-  const view = new DataView(head.buffer);
-  for (let place = 0, at = PAGE_FILE_HEADER_SIZE; place < count; place++, at += DIRECTORY_ENTRY_SIZE) {
-    view.setUint32(at, numbers[place]!, true);
-    view.setUint32(at + 4, crcs[place]!, true);
-  }
-  const writer = beginBlock(placeIn("")).hex(cluster).u64(through).u32(pageSize).u32(count);
-  writer.u32(crc32c(head, PAGE_FILE_HEADER_SIZE));
-  head.set(sealBlock(writer, PAGE_FILE_HEADER_SIZE));
-  return head;
-}
-
 /** What a header says. */
 export interface PageFileHeader extends PageFileTraits {
   readonly cluster: ClusterId;
   readonly pageSize: number;
   readonly directoryChecksum: number;
+}
+
+/** All of it but its own checksum. */
+type PageFileFields = Omit<PageFileHeader, "checksum">;
+
+export function encodePageFileHeader(fields: PageFileFields): Uint8Array {
+  const { cluster, through, pageSize, count, directoryChecksum } = fields;
+  invariant(count > 0 && count <= MAX_PAGES, "a file of pages has some, and at most so many");
+  invariant(pageSize > 0 && pageSize <= MAX_PAGE_SIZE, "a page has a possible size");
+  const writer = beginBlock(placeIn("")).hex(cluster).u64(through).u32(pageSize).u32(count).u32(directoryChecksum);
+  return sealBlock(writer, PAGE_FILE_HEADER_SIZE);
+}
+
+/** The places [from, end) of a directory, without the zeros behind it. */
+export function encodePageDirectory({ numbers, crcs }: PageDirectory, from = 0, end = numbers.length): Uint8Array {
+  const bytes = new Uint8Array((end - from) * DIRECTORY_ENTRY_SIZE);
+  const view = new DataView(bytes.buffer);
+  for (let place = from, at = 0; place < end; place++, at += DIRECTORY_ENTRY_SIZE) {
+    view.setUint32(at, numbers[place]!, true);
+    view.setUint32(at + 4, crcs[place]!, true);
+  }
+  return bytes;
+}
+
+/** How many zeros stand behind a directory. */
+export function paddingOf(count: number): number {
+  return pagesAtOf(count) - PAGE_FILE_HEADER_SIZE - count * DIRECTORY_ENTRY_SIZE;
+}
+
+/** As a header has it. */
+export function checksumOfDirectory(directory: PageDirectory): number {
+  const padding = new Uint8Array(paddingOf(directory.numbers.length));
+  return crc32c(padding, 0, padding.length, crc32c(encodePageDirectory(directory)));
+}
+
+/** The bytes [from, end) of header and directory: of all that stands before the pages. It costs no more than those. */
+export function encodePageFileHead(
+  file: PageFileFields & PageDirectory, from = 0, end = pagesAtOf(file.count),
+): Uint8Array {
+  const bytes = new Uint8Array(end - from);
+  if (from < PAGE_FILE_HEADER_SIZE) bytes.set(encodePageFileHeader(file).subarray(from, end));
+  const place = (at: number): number => Math.max(0, at - PAGE_FILE_HEADER_SIZE) / DIRECTORY_ENTRY_SIZE;
+  const first = Math.min(Math.floor(place(from)), file.count);
+  const entries = encodePageDirectory(file, first, Math.min(Math.ceil(place(end)), file.count));
+  // An entry at either end may be cut.
+  const at = PAGE_FILE_HEADER_SIZE + first * DIRECTORY_ENTRY_SIZE - from;
+  const whole = entries.subarray(Math.max(0, -at), end - from - at);
+  bytes.set(whole, Math.min(Math.max(0, at), bytes.length));
+  return bytes;
 }
 
 /** Judges the first 4096 bytes of a file by themselves. */
@@ -155,19 +179,59 @@ export function decodePageFileHeader(file: string, bytes: Uint8Array): Judged<Pa
 
 /** Judges the bytes from the end of the header to the first page. */
 export function decodePageDirectory(file: string, header: PageFileHeader, bytes: Uint8Array): Judged<PageDirectory> {
-  const broken = (at: number, rule: string): Refused => brokenRule(file, PAGE_FILE_HEADER_SIZE + at, rule);
-  if (bytes.length !== pagesAtOf(header.count) - PAGE_FILE_HEADER_SIZE) return broken(0, "a directory is whole");
-  if (crc32c(bytes) !== header.directoryChecksum) return broken(0, "a directory's checksum matches");
-  const numbers = new Uint32Array(header.count);
-  const crcs = new Uint32Array(header.count);
-  const reader = new ByteReader(bytes);
-  for (let place = 0, before = 0; place < header.count; place++) {
-    const number = reader.u32();
-    if (number <= before) return broken(place * DIRECTORY_ENTRY_SIZE, "page numbers ascend from 1");
-    numbers[place] = before = number;
-    crcs[place] = reader.u32();
+  const judge = new PageDirectoryJudge(file, header);
+  judge.take(bytes);
+  return judge.finish();
+}
+
+/** The same, while they come in. */
+export class PageDirectoryJudge {
+  private readonly file: string;
+  private readonly header: PageFileHeader;
+  private readonly directory: PageDirectory;
+  /** How many bytes have been judged, and their checksum. */
+  private at = 0;
+  private checksum = 0;
+  /** Of an entry of which only these bytes have come. */
+  private rest: Uint8Array = new Uint8Array(0);
+  /** The place of the first number that is not above the one before it; null: there is none yet. */
+  private unascending: number | null = null;
+
+  constructor(file: string, header: PageFileHeader) {
+    this.file = file;
+    this.header = header;
+    this.directory = { numbers: new Uint32Array(header.count), crcs: new Uint32Array(header.count) };
   }
-  return { ok: true, value: { numbers, crcs } };
+
+  take(bytes: Uint8Array): void {
+    this.checksum = crc32c(bytes, 0, bytes.length, this.checksum);
+    const { numbers, crcs } = this.directory;
+    const known = new Uint8Array(this.rest.length + bytes.length);
+    known.set(this.rest);
+    known.set(bytes, this.rest.length);
+    const view = new DataView(known.buffer);
+    let place = (this.at - this.rest.length) / DIRECTORY_ENTRY_SIZE;
+    let at = 0;
+    for (; place < numbers.length && at + DIRECTORY_ENTRY_SIZE <= known.length; place++, at += DIRECTORY_ENTRY_SIZE) {
+      const number = view.getUint32(at, true);
+      if (number <= (numbers[place - 1] ?? 0)) this.unascending ??= place;
+      numbers[place] = number;
+      crcs[place] = view.getUint32(at + 4, true);
+    }
+    this.at += bytes.length;
+    this.rest = known.slice(at, place < numbers.length ? known.length : at);
+  }
+
+  /** All of them have come. */
+  finish(): Judged<PageDirectory> {
+    const broken = (at: number, rule: string): Refused => brokenRule(this.file, PAGE_FILE_HEADER_SIZE + at, rule);
+    const { count, directoryChecksum } = this.header;
+    if (this.at !== pagesAtOf(count) - PAGE_FILE_HEADER_SIZE) return broken(0, "a directory is whole");
+    if (this.checksum !== directoryChecksum) return broken(0, "a directory's checksum matches");
+    const { unascending } = this;
+    if (unascending !== null) return broken(unascending * DIRECTORY_ENTRY_SIZE, "page numbers ascend from 1");
+    return { ok: true, value: this.directory };
+  }
 }
 
 function placeIn(file: string): BlockPlace {

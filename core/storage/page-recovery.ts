@@ -89,7 +89,8 @@ export function* readPageFile(
   if (refused !== null) return refused;
   const directory = decodePageDirectory(file, header.value, head.subarray(PAGE_FILE_HEADER_SIZE));
   if (!directory.ok) return directory;
-  return { ok: true, value: { sequence, through, count, checksum, pageSize, ...directory.value } };
+  const { directoryChecksum } = header.value;
+  return { ok: true, value: { sequence, through, count, checksum, pageSize, directoryChecksum, ...directory.value } };
 }
 
 /** Where there is no space it stays as it is: one half is enough. */

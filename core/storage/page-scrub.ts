@@ -70,9 +70,10 @@ export class PageScrub {
 
   private *scrubHead(files: OwnedFiles, file: PageFile, length: number, faults: PageFault[]): DiskProcedure<number> {
     const name = pageFileName(file.sequence);
-    const expected = encodePageFileHead({ ...file, cluster: files.owner.cluster });
+    const { cluster } = files.owner;
+    const expected = encodePageFileHead({ ...file, cluster }, this.offset, this.offset + length);
     const found = bytesOf(yield { type: "read", file: name, offset: this.offset, length });
-    const at = differsAt(expected.subarray(this.offset, this.offset + length), found);
+    const at = differsAt(expected, found);
     if (at !== null) {
       const detail = found === null ? "header and directory cannot be read" : "header or directory is not what it was";
       files.pages.noteDamagedHead(file);

@@ -29,6 +29,15 @@ export class StoredSnapshot {
     this.id = snapshotIdOf(this, this.head);
   }
 
+  /** Whether the page of this number, which the file at a place of `files` has, is the one that counts: the newest. */
+  counts(at: number, number: number): boolean {
+    if (number > this.state.pageCount) return false;
+    for (let newer = at + 1; newer < this.files.length; newer++) {
+      if (placeOf(this.files[newer]!, number) !== null) return false;
+    }
+    return true;
+  }
+
   /** Where the page that counts stands; null: it is absent. */
   locate(number: number): { readonly file: PageFile; readonly place: number } | null {
     if (number > this.state.pageCount) return null;

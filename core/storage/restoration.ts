@@ -9,7 +9,6 @@ import type { RestoreStep, StorageEffect, StorageLimits } from "./boundary.ts";
 import type { DiskNews, DiskOperation } from "./disk.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import type { PageFile } from "./page-file.ts";
-import { PageMap } from "./page-map.ts";
 import { type PageRun, readRun } from "./page-run.ts";
 import type { PageFiles, StoredSnapshot } from "./page-set.ts";
 
@@ -98,13 +97,13 @@ function pagesOf({ file, from, end }: Stretch, bytes: Uint8Array): StoredPage[] 
 }
 
 /** Each page that counts, once; a stretch has at least one page, and at most about maxBytes. */
-function* stretchesOf({ files, state }: StoredSnapshot, maxBytes: number): Generator<Stretch, void> {
-  const map = new PageMap(files, state.pageCount);
+function* stretchesOf(stored: StoredSnapshot, maxBytes: number): Generator<Stretch, void> {
+  const { files, state } = stored;
   const maxPages = Math.max(1, Math.floor(maxBytes / Math.max(1, state.pageSize)));
   for (const [at, file] of files.entries()) {
     for (let from = 0, end = 0; from < file.count; from = Math.max(end, from + 1)) {
       end = from;
-      while (end < file.count && end - from < maxPages && map.counts(at, file.numbers[end]!)) end++;
+      while (end < file.count && end - from < maxPages && stored.counts(at, file.numbers[end]!)) end++;
       if (end > from) yield { file, from, end };
     }
   }

@@ -105,8 +105,8 @@ export class SnapshotReads {
   private *readFile(file: PageFile, at: number, maxBytes: number): DiskProcedure<Piece> {
     const pagesAt = pagesAtOf(file.count);
     if (at < pagesAt) {
-      const head = encodePageFileHead({ ...file, cluster: this.files.owner.cluster });
-      return { bytes: head.slice(at, at + maxBytes), damage: [] };
+      const { cluster } = this.files.owner;
+      return { bytes: encodePageFileHead({ ...file, cluster }, at, Math.min(at + maxBytes, pagesAt)), damage: [] };
     }
     const { pageSize, count } = file;
     const end = Math.min(at + maxBytes, pagesAt + count * pageSize);

@@ -111,8 +111,8 @@ const OF_SNAPSHOTS: readonly Mutant[] = [
       + "(M85)",
     [
       "core/storage/page-file-writer.ts",
-      '  return hadSpace(yield { type: "sync", file });\n',
-      "  return true;\n",
+      '    if (!hadSpace(yield { type: "sync", file })) return false;\n',
+      "",
     ],
   ),
   mutant(
@@ -122,8 +122,13 @@ const OF_SNAPSHOTS: readonly Mutant[] = [
     "fuzz/pages.test.ts > whatever is cut, merged, sent and restarted, what is read back is the database",
     [
       "core/storage/merge.ts",
-      "    const map = new PageMap(inputs, pageCount);\n",
-      "    inputs = [...inputs].reverse();\n    const map = new PageMap(inputs, pageCount);\n",
+      "entries.push(numbers[place]! * MAX_FILES + inputs.length - 1 - at);",
+      "entries.push(numbers[place]! * MAX_FILES + at);",
+    ],
+    [
+      "core/storage/merge.ts",
+      "const holder = this.inputs.length - 1 - (entry % MAX_FILES);",
+      "const holder = entry % MAX_FILES;",
     ],
   ),
   mutant(
@@ -132,14 +137,9 @@ const OF_SNAPSHOTS: readonly Mutant[] = [
     "A database that has shrunk gets the pages back that older files hold.",
     "fuzz/pages.test.ts > whatever is cut, merged, sent and restarted, what is read back is the database",
     [
-      "core/storage/page-map.ts",
-      "this.holders = new Uint16Array(pageCount + 1);",
-      "this.holders = new Uint16Array(Math.max(pageCount, ...files.map(({ numbers }) => numbers.at(-1) ?? 0)) + 1);",
-    ],
-    [
-      "core/storage/page-map.ts",
-      "place < numbers.length && numbers[place]! <= pageCount; place++",
-      "place < numbers.length; place++",
+      "core/storage/page-set.ts",
+      "    if (number > this.state.pageCount) return false;\n    for",
+      "    for",
     ],
   ),
   mutant(
