@@ -2,13 +2,18 @@
  * A copy of the sources in a temporary folder, in which mutants are planted one after the other. The repository itself
  * is never touched. Unused names are no errors there: a patch may leave some behind.
  */
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { applyPatch, type Mutant } from "./mutant.ts";
 
-const COPIED = ["core", "sim", "io", "cli", "package.json", "tsconfig.base.json"];
+/** What the simulator is made of, and a mutant may be planted in. */
+const SOURCES = ["core", "sim", "io", "cli", "package.json", "tsconfig.base.json"];
+/** What is compiled already: then only what a patch touches has to be. */
+const COMPILED = ["core", "sim", "io", "cli"].map((folder) => join("dist", folder));
 
 export class MutantTree {
   readonly root = mkdtempSync(join(tmpdir(), "quorumlite-mutants-"));
@@ -18,7 +23,9 @@ export class MutantTree {
 
   constructor(source: string) {
     this.source = source;
-    for (const item of COPIED) cpSync(join(source, item), join(this.root, item), { recursive: true });
+    for (const item of [...SOURCES, ...COMPILED]) {
+      cpSync(join(source, item), join(this.root, item), { recursive: true, preserveTimestamps: true });
+    }
     symlinkSync(join(source, "node_modules"), join(this.root, "node_modules"));
     const options = join(this.root, "tsconfig.base.json");
     const strict = readFileSync(options, "utf8");
@@ -26,7 +33,7 @@ export class MutantTree {
   }
 
   /** Plants and compiles; says why that is not possible, or null. The mutant before is taken out. */
-  plant(mutant: Mutant): string | null {
+  async plant(mutant: Mutant): Promise<string | null> {
     this.restore();
     for (const patch of mutant.patches) {
       const path = join(this.root, patch.file);
@@ -48,10 +55,24 @@ export class MutantTree {
     this.originals.clear();
   }
 
-  private compile(): string | null {
+  private async compile(): Promise<string | null> {
     const compiler = join(this.source, "node_modules", "typescript", "bin", "tsc");
-    const command = [compiler, "-b", "cli"];
-    const { status, stdout } = spawnSync(process.execPath, command, { cwd: this.root, encoding: "utf8" });
-    return status === 0 ? null : `does not compile: ${stdout.split("\n")[0]}`;
+    const child = spawn(process.execPath, [compiler, "-b", "cli"], { cwd: this.root });
+    let said = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+    const [status] = (await once(child, "close")) as [number | null];
+    return status === 0 ? null : `does not compile: ${said.split("\n")[0]}`;
   }
+}
+
+/** What a hunt depends on, of everything but the mutant: equal for equal sources. */
+export function hashOfSources(source: string): string {
+  const hash = createHash("sha256");
+  for (const folder of ["core", "sim"]) {
+    const names = readdirSync(join(source, folder), { recursive: true, encoding: "utf8" });
+    for (const name of names.filter((one) => one.endsWith(".ts")).sort()) {
+      hash.update(name).update(readFileSync(join(source, folder, name)));
+    }
+  }
+  return hash.digest("hex").slice(0, 12);
 }

@@ -20,17 +20,6 @@ function patched(name: string, seenIn: string | null, story: string, patches: re
 }
 
 export const RAFT_MUTANTS: readonly Mutant[] = [
-  {
-    name: "control: a comment is changed",
-    seenIn: null,
-    story: "Nothing happens: what finds it finds itself.",
-    database: "model",
-    isControl: true,
-    patches: [
-      { file: "core/raft/commit.ts", before: "How far the log is committed", after: "How much of it is committed" },
-    ],
-  },
-
   // Elections.
   mutant(
     "raft: speaks before it is durable",

@@ -3,6 +3,8 @@ import type { Mutant } from "../../cli/mutant.ts";
 
 const GROUP_COMMIT = "core/storage/group-commit.ts";
 const RECOVERY = "core/storage/recovery.ts";
+const INSTALLED = "test/replica-snapshots.test.ts > wherever a crash comes while a snapshot is installed, log and "
+  + "snapshot agree (M76, M79, M94, M96)";
 
 /** @param failing a test that fails with it: its file, " > ", its name */
 function mutant(
@@ -79,16 +81,79 @@ const OF_LOGS: readonly Mutant[] = [
       "      return operation.type === \"sync\" || isWantOfSpace(failure);",
     ],
   ),
+  mutant(
+    "storage: goes on where a write has failed",
+    "canonical/raft until a5cef60",
+    "What was to be written is not there, and what comes behind it is: a hole in the log (M66).",
+    "test/storage.test.ts > a failure is reported once and ends everything: no retry, no later answer, no further "
+      + "order "
+      + "(M87)",
+    [
+      "core/storage/disk-failure.ts",
+      "      return isNameless(operation.file) && isWantOfSpace(failure);",
+      "      return operation.type === \"write\" || (isNameless(operation.file) && isWantOfSpace(failure));",
+    ],
+  ),
+  mutant(
+    "storage: a truncation is not read back",
+    "redisraft until dd87c0d",
+    "What was cut is there again after a restart, and what took its place follows from nothing (M81).",
+    "test/storage-segments.test.ts > a truncation stays one, whatever is dropped behind or written after it (M81, M84)",
+    [
+      "core/storage/log-replay.ts",
+      "      log.advance(record);\n",
+      "      if (record.kind !== \"truncation\") log.advance(record);\n",
+    ],
+  ),
+  mutant(
+    "storage: a configuration that was cut is read back",
+    "redisraft until 619e623",
+    "After a restart a node goes by members whom nobody ever agreed on (M81, M105).",
+    "fuzz/storage.test.ts > after any crashes storage holds what was acknowledged, and nothing that was not ordered",
+    [
+      "core/storage/log-replay.ts",
+      "    while (kind === \"truncation\" && (configurations.at(-1)?.index ?? 0) > index) configurations.pop();\n",
+      "",
+    ],
+  ),
 ];
 
 const OF_SNAPSHOTS: readonly Mutant[] = [
   mutant(
     "storage: an installed snapshot leaves a conflicting log behind",
     "openraft 674e78aa",
-    "A crash between snapshot and log leaves a log that lacks the snapshot's entry, and recovery believes it (M79).",
-    "test/replica-snapshots.test.ts > wherever a crash comes while a snapshot is installed, log and snapshot agree "
-      + "(M76, M79, M94, M96)",
-    [RECOVERY, "  const isHeld = log.entries.holds(entry);", "  const isHeld = entry !== null;"],
+    "A crash between snapshot and log leaves a log that contradicts the snapshot's entry, and recovery believes it "
+      + "(M79).",
+    INSTALLED,
+    [
+      RECOVERY,
+      "  const isHeld = log.entries.holds(entry);",
+      "  const isHeld = log.entries.holds(entry) || log.entries.last.index >= entry.index;",
+    ],
+  ),
+  mutant(
+    "storage: the log is taken to be newer than the snapshot",
+    "canonical/raft until a3de078",
+    "A crash between snapshot and log leaves a log that ends before the snapshot's entry, and recovery goes on with it "
+      + "(M76).",
+    INSTALLED,
+    [
+      RECOVERY,
+      "  const isHeld = log.entries.holds(entry);",
+      "  const isHeld = log.entries.holds(entry) || log.entries.last.index < entry.index;",
+    ],
+  ),
+  mutant(
+    "storage: a log that starts anew is off by one",
+    "redisraft until 5195c0c",
+    "It says that it begins behind the entry before the snapshot's (M82).",
+    "test/storage-segments.test.ts > a log that starts anew begins right behind its snapshot (M82)",
+    [
+      "core/storage/log-drop.ts",
+      "    sequence: prepared.sequence, start: older.end, base, previous: 0,",
+      "    sequence: prepared.sequence, start: older.end, previous: 0,\n"
+        + "    base: { term: base.term, index: Math.max(0, base.index - 1) as typeof base.index },",
+    ],
   ),
   mutant(
     "storage: files are removed before the manifest is durable",
@@ -168,6 +233,17 @@ const OF_SNAPSHOTS: readonly Mutant[] = [
 ];
 
 const OF_DAMAGE: readonly Mutant[] = [
+  mutant(
+    "storage: term and vote go with a log that is discarded",
+    "redisraft until 46a6ad0",
+    "A directory whose snapshot is of no use is emptied, and with it what the node has promised: it votes again (M30).",
+    "test/storage-segments.test.ts > the hard state survives when the log loses all that it had (M30)",
+    [
+      RECOVERY,
+      "  if (isDiscarded) yield* writeSlot(marked, { lost, isQuarantined: true });",
+      "  if (isDiscarded) yield* writeSlot(marked, { lost, isQuarantined: true, hardState: INITIAL_HARD_STATE });",
+    ],
+  ),
   mutant(
     "storage: cuts a damaged log before it says what is lost",
     null,
