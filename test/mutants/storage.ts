@@ -97,12 +97,12 @@ const OF_LOGS: readonly Mutant[] = [
   mutant(
     "storage: a truncation is not read back",
     "redisraft until dd87c0d",
-    "What was cut is there again after a restart, and what took its place follows from nothing (M81).",
+    "After a restart what was cut is there again, and what took its place does not fit (M81).",
     "test/storage-segments.test.ts > a truncation stays one, whatever is dropped behind or written after it (M81, M84)",
     [
       "core/storage/log-replay.ts",
       "      log.advance(record);\n",
-      "      if (record.kind !== \"truncation\") log.advance(record);\n",
+      "      log.advance(record.kind === \"truncation\" ? { ...record, entry: log.entries.last } : record);\n",
     ],
   ),
   mutant(
