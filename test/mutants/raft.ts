@@ -262,8 +262,8 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     null,
     "Another leader is elected and writes, while this one still answers reads by itself.",
     "core/raft/lease.ts",
-    "return (since + timeout - Math.ceil((timeout * Math.min(2 * driftPpm, PPM)) / PPM)) as Instant;",
-    "return (since + 4 * timeout + Math.min(driftPpm, PPM)) as Instant;",
+    "  return (since + timeout - drift - MAX_UNNOTICED_MS * MICROSECONDS_PER_MS) as Instant;",
+    "  return (since + 4 * timeout - drift) as Instant;",
   ),
 
   // Membership.
