@@ -2,6 +2,7 @@
 import { Client } from "../core/client/client.ts";
 import { sqliteEngineFactory } from "../core/sqlite/factory.ts";
 import type { DatabaseKind, Environment } from "../sim/environment.ts";
+import type { Witness } from "../sim/happening.ts";
 import { modelEngineFactory } from "../sim/model/engine.ts";
 import { modelImageReader } from "../sim/model/image.ts";
 import { bootNode } from "../sim/node-machine.ts";
@@ -10,7 +11,7 @@ import { loadSqlJs } from "./sqljs.ts";
 
 export async function makeEnvironment(
   database: DatabaseKind,
-  trace: ((line: string) => void) | null,
+  witness: Witness | null,
 ): Promise<Environment> {
   const isReal = database === "sqlite";
   return {
@@ -18,6 +19,6 @@ export async function makeEnvironment(
     connect: (options) => new Client(options),
     engine: isReal ? sqliteEngineFactory(loadSqlJs()) : modelEngineFactory,
     reader: isReal ? await loadImageReader() : modelImageReader,
-    trace,
+    witness,
   };
 }

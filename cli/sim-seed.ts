@@ -1,5 +1,6 @@
 /** One seed, run to its end: the only place that catches what a simulated machine throws. */
 import type { DatabaseKind, Environment } from "../sim/environment.ts";
+import type { Witness } from "../sim/happening.ts";
 import type { Crash } from "../sim/report.ts";
 import { Run, type RunResult } from "../sim/run.ts";
 import { makeEnvironment } from "./sim-environment.ts";
@@ -15,8 +16,8 @@ export class SeedRunner {
     this.environment = environment;
   }
 
-  static async load(database: DatabaseKind, trace: ((line: string) => void) | null): Promise<SeedRunner> {
-    return new SeedRunner(await makeEnvironment(database, trace));
+  static async load(database: DatabaseKind, witness: Witness | null): Promise<SeedRunner> {
+    return new SeedRunner(await makeEnvironment(database, witness));
   }
 
   run(seed: number): SeedOutcome {

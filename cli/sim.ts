@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { drawPlan } from "../sim/plan.ts";
 import { crashLine, EXIT, firstLine, lastLine, resultAsJson, Summary, tallyTable } from "../sim/report.ts";
+import { traceInto } from "../sim/trace/lines.ts";
 import { runSeeds } from "./sim-jobs.ts";
 import { parseSimOptions, SIM_USAGE, type SimOptions } from "./sim-options.ts";
 import { SeedRunner, type SeedOutcome } from "./sim-seed.ts";
@@ -13,8 +14,8 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 async function runOne(options: SimOptions): Promise<number> {
   const { seed, database } = options;
   if (!options.json) console.log(firstLine({ plan: drawPlan(seed) }, version, database));
-  const trace = options.trace ? (line: string): void => console.log(line) : null;
-  const outcome = (await SeedRunner.load(database, trace)).run(seed);
+  const witness = options.trace ? traceInto((line) => console.log(line)) : null;
+  const outcome = (await SeedRunner.load(database, witness)).run(seed);
   if (options.json) console.log(outcomeAsJson(outcome, options));
   else if (outcome.type === "crash") console.log(crashLine(outcome.crash, database));
   else {

@@ -7,11 +7,12 @@ import { unreachable } from "../core/invariant.ts";
 import type { Clock } from "./clock.ts";
 import type { Connection } from "./connection.ts";
 import type { ClientMachine } from "./environment.ts";
-import type { Address } from "./network.ts";
+import type { Happening } from "./happening.ts";
+import type { Address } from "./packet.ts";
 import { Timer } from "./timer.ts";
 import type { TraceHash } from "./trace/hash.ts";
 import { hashApplicationEffect, hashClientEffect } from "./trace/record.ts";
-import type { Application, ApplicationEffect, ApplicationInput } from "./workload/boundary.ts";
+import type { Application, ApplicationInput } from "./workload/boundary.ts";
 
 /** What a client process asks of its world. */
 export interface ClientWorld {
@@ -20,7 +21,10 @@ export interface ClientWorld {
   request(client: ClientProcess, to: Endpoint, bytes: Uint8Array): void;
   armClient(client: ClientProcess, timer: Timer, at: number): void;
   /** The application's history may have grown. */
-  applicationStepped(client: ClientProcess, effects: readonly ApplicationEffect[]): void;
+  applicationStepped(): void;
+  /** Whether anybody wants to know what happens. */
+  readonly isWatched: boolean;
+  tell(happening: Happening): void;
 }
 
 export class ClientProcess {
@@ -73,7 +77,7 @@ export class ClientProcess {
     this.world.hash.number(this.world.now).number(this.address).text(input.type);
     const effects = this.application.step(now, input);
     for (const effect of effects) hashApplicationEffect(this.world.hash, effect);
-    this.world.applicationStepped(this, effects);
+    this.world.applicationStepped();
     for (const effect of effects) {
       switch (effect.type) {
         case "Call":
@@ -103,6 +107,10 @@ export class ClientProcess {
     this.world.hash.number(this.world.now).number(this.address).text(input.type);
     const effects = this.client.step(now, input);
     for (const effect of effects) hashClientEffect(this.world.hash, effect);
+    if (this.world.isWatched && this.application !== null) {
+      const { address, application: { name } } = this;
+      this.world.tell({ type: "ClientStepped", client: address, application: name, input, effects });
+    }
     for (const effect of effects) this.perform(effect);
   }
 

@@ -10,7 +10,8 @@ import type { NodeInput } from "../core/node/boundary.ts";
 import type { Random } from "../core/random.ts";
 import type { ClientProcess } from "./client-process.ts";
 import { openConnection, type Connection } from "./connection.ts";
-import type { Packet, SimulatedNetwork } from "./network.ts";
+import type { SimulatedNetwork } from "./network.ts";
+import type { Packet } from "./packet.ts";
 import type { NodeProcess } from "./process.ts";
 import type { Tally } from "./tally.ts";
 

@@ -8,17 +8,19 @@ import { invariant, unreachable } from "../core/invariant.ts";
 import type { NodeEffect, NodeInput } from "../core/node/boundary.ts";
 import type { RejectReason } from "../core/replica/boundary.ts";
 import type { DiskOrder } from "../core/storage/disk.ts";
-import type { Instant, Ticket } from "../core/types.ts";
+import type { Instant, NodeId, Ticket } from "../core/types.ts";
 import type { Chance } from "./chance.ts";
 import { ClientProcess, type ClientWorld } from "./client-process.ts";
 import { ClientTraffic, type TrafficWorld } from "./client-traffic.ts";
 import { Computers } from "./computers.ts";
 import type { PendingOperation } from "./disk.ts";
 import type { Environment, NodeMachine } from "./environment.ts";
+import type { Happening } from "./happening.ts";
 import { MarkWatcher } from "./marks.ts";
 import { Membership } from "./membership.ts";
 import { Mishaps, type MishapWorld } from "./mishaps.ts";
-import { SimulatedNetwork, type Packet } from "./network.ts";
+import { SimulatedNetwork } from "./network.ts";
+import type { Packet } from "./packet.ts";
 import type { Judge, Violation } from "./oracles/boundary.ts";
 import { Oracles } from "./oracles/oracles.ts";
 import type { Plan } from "./plan.ts";
@@ -27,9 +29,9 @@ import { Scheduler } from "./scheduler.ts";
 import type { Tally } from "./tally.ts";
 import type { Timer } from "./timer.ts";
 import { TraceHash } from "./trace/hash.ts";
-import { describeEffect, describeInput } from "./trace/describe.ts";
 import { hashNodeEffect, hashNodeInput } from "./trace/record.ts";
-import type { ApplicationEffect } from "./workload/boundary.ts";
+import { watch } from "./watching.ts";
+import type { WorldEvent } from "./world-event.ts";
 import type { Workload } from "./workload/workload.ts";
 
 /** More at one time, and a machine asks for the same again and again. */
@@ -38,19 +40,6 @@ const IMPOSSIBLE_REJECTIONS: readonly RejectReason[] = ["malformed", "wrongVersi
 
 /** What a node answers to an operator. */
 export type Resolution = Extract<NodeEffect, { readonly type: "ChangeResolved" | "TransferResolved" }>;
-
-type WorldEvent =
-  | Packet
-  | {
-      readonly type: "disk";
-      readonly node: NodeProcess;
-      readonly life: number;
-      readonly ticket: Ticket;
-      readonly pending: PendingOperation;
-    }
-  | { readonly type: "nodeTimer"; readonly node: NodeProcess }
-  | { readonly type: "clientTimer"; readonly client: ClientProcess; readonly timer: Timer }
-  | { readonly type: "task"; readonly run: () => void };
 
 /** What ended a run before its time. */
 export interface Failure extends Violation {
@@ -77,6 +66,8 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   inProgress = "nothing yet";
   /** How many events have had the same time. */
   private eventsNow = 0;
+  /** Whose step is being judged; null: nobody's. */
+  stepping: NodeId | null = null;
   private readonly computers: Computers;
   readonly mishaps: Mishaps;
   private readonly environment: Environment;
@@ -105,6 +96,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
       this.scheduler.schedule(at, packet);
     });
     this.traffic = new ClientTraffic(this, tally);
+    if (this.isWatched) watch(this);
   }
 
   get now(): number {
@@ -135,12 +127,18 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   fail(type: Failure["type"], violation: Violation | null): void {
     if (violation === null || this.failure !== null) return;
     this.failure = { type, ...violation };
-    this.trace(`FAILED ${violation.oracle}: ${violation.message}`);
+    this.tell({ type: "Failed", violation });
   }
 
-  trace(line: string): void {
-    if (this.environment.trace !== null) this.environment.trace(`${(this.now / 1e6).toFixed(6)} ${line}`);
+  /** What happens often is told only where somebody `isWatched`. */
+  tell(happening: Happening): void {
+    this.environment.witness?.(this.now, happening);
   }
+
+  get isWatched(): boolean {
+    return this.environment.witness !== null;
+  }
+
 
   // Nodes.
 
@@ -152,7 +150,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
     node.begin(machine, this.computers.drawClock(node.id), this.now);
     if (plan.maxDriftPpm > 0) this.tally.inject("clockDrift");
     this.hash.number(this.now).text(node.id).number(node.life);
-    this.trace(`${node.id} starts life ${node.life}`);
+    this.tell({ type: "NodeStarted", node: node.id, life: node.life });
     this.fail("correctness", this.judge.nodeStarted(this.now as Instant, node.id, node.disk));
     this.stepNode(node, { type: "Started" });
   }
@@ -165,7 +163,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   /** Kills the process of a node that runs; with `losePower` the computer too. */
   crashNode(node: NodeProcess, losePower: boolean): void {
     invariant(node.machine !== null, "what crashes was running");
-    this.trace(`${node.id} ${losePower ? "loses power" : "is killed"}`);
+    this.tell({ type: "NodeCrashed", node: node.id, losesPower: losePower });
     this.hash.number(this.now).text(node.id).text(losePower ? "powerLoss" : "kill");
     node.end(!losePower);
     node.disk.crash(losePower ? this.plan.powerLoss : null);
@@ -176,14 +174,14 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
 
   /** The process of a node stands still until then; the world goes on, and its clock does unless that is frozen too. */
   pauseNode(node: NodeProcess, until: number, isFrozen: boolean): void {
-    this.trace(`${node.id} ${isFrozen ? "is frozen" : "stands still"} for ${Math.round((until - this.now) / 1000)} ms`);
+    this.tell({ type: "NodePaused", node: node.id, until, isFrozen });
     node.pausedUntil = until;
     if (isFrozen) node.clock.stand(until - this.now);
   }
 
   /** A node that does not run loses its disk, and gets an empty one. */
   loseDisk(node: NodeProcess): void {
-    this.trace(`${node.id} loses its disk`);
+    this.tell({ type: "DiskLost", node: node.id });
     this.hash.number(this.now).text(node.id).text("diskLoss");
     this.membership.forget(node);
     node.replaceDisk(this.computers.makeDisk(node.id));
@@ -206,17 +204,17 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
     this.inProgress = `${node.id} ${input.type} at ${this.now} us`;
     this.hash.number(this.now).number(node.address);
     hashNodeInput(this.hash, input);
-    if (this.environment.trace !== null) this.trace(`${node.id} ${describeInput(input)}`);
+    if (this.isWatched) this.tell({ type: "NodeStepping", node: node.id, input });
     const effects = machine.step(node.clock.read(this.now), input);
-    for (const effect of effects) {
-      hashNodeEffect(this.hash, effect);
-      if (this.environment.trace !== null) this.trace(`${node.id}   ${describeEffect(effect)}`);
-    }
+    for (const effect of effects) hashNodeEffect(this.hash, effect);
     const observation = machine.inspect();
+    if (this.isWatched) this.tell({ type: "NodeStepped", node: node.id, effects, seen: observation });
+    this.stepping = node.id;
     if (this.membership.stepped(node, observation.raft)) this.tally.mark("membersHealed");
     this.marks.stepped(node, input, observation.raft, effects);
     this.fail("correctness", this.judge.nodeStepped(this.now as Instant, node.id, input, observation, effects));
     if (observation.raft !== null) this.mishaps.stepped(node, observation.raft, effects);
+    this.stepping = null;
     if (this.failure !== null) return;
     for (const effect of effects) this.performNodeEffect(node, effect);
   }
@@ -288,13 +286,14 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
       callTimeoutMs: this.plan.callTimeoutMs,
       seed: this.computers.drawSeed(client.name),
     });
-    this.trace(`${application.name} starts`);
+    this.tell({ type: "ClientStarted", client: client.address, application: application.name });
     client.begin(application, machine, this.computers.drawClock(client.name));
   }
 
   /** Kills the application. With `losePower` the nodes hear nothing of it. */
   killClient(client: ClientProcess, losePower: boolean): void {
-    this.trace(`${client.application?.name} dies`);
+    const { address, application } = client;
+    if (application !== null) this.tell({ type: "ClientDied", client: address, application: application.name });
     this.traffic.clientDied(client, !losePower);
     client.die();
   }
@@ -308,10 +307,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
     if (due !== null) this.scheduler.schedule(due, { type: "clientTimer", client, timer });
   }
 
-  applicationStepped(client: ClientProcess, effects: readonly ApplicationEffect[]): void {
-    if (this.environment.trace !== null) {
-      for (const effect of effects) this.trace(`${client.application?.name} ${JSON.stringify(effect)}`);
-    }
+  applicationStepped(): void {
     this.fail("correctness", this.judge.clientsStepped(this.now as Instant));
   }
 

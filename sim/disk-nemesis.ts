@@ -14,7 +14,7 @@ import { drawDelay } from "./latency.ts";
 import type { FaultIntervals, Plan } from "./plan.ts";
 import { SECTOR_SIZE } from "./power-loss.ts";
 import type { NodeProcess } from "./process.ts";
-import type { Tally } from "./tally.ts";
+import type { FaultKind, Tally } from "./tally.ts";
 
 const US_PER_MS = 1000;
 /** Sectors that fail together. */
@@ -111,14 +111,11 @@ export class DiskNemesis {
   private fail(dice: Dice): void {
     const [node] = this.breaker.pickRunning(1, dice);
     if (node === undefined || node.disk.isFailing) return;
-    const { disk } = node;
-    this.cluster.trace(`the disk of ${node.id} fails`);
-    disk.fail(dice.oneIn(2) ? "write" : "sync");
+    node.disk.fail(dice.oneIn(2) ? "write" : "sync");
   }
 
   private fill(kind: "fullDisk" | "fullDisks", nodes: readonly NodeProcess[], dice: Dice): void {
     const disks = nodes.map(({ disk }) => disk).filter(({ isFull }) => !isFull);
-    this.cluster.trace(`${kind}: ${nodes.map(({ id }) => id).join(" ")}`);
     for (const disk of disks) disk.limit(dice.integer(0, this.plan.freeBytes), kind);
     this.cluster.after(drawDelay(dice, this.plan.fullMs * US_PER_MS), () => {
       for (const disk of disks) disk.unlimit();
@@ -169,7 +166,7 @@ export class DiskNemesis {
     const verdict = rules.change(name, offset, offset + 1);
     if (verdict === "never") return false;
     this.tally.inject("bitRot");
-    this.note(node, `a bit rots in ${name} at ${offset}`, verdict);
+    this.note("bitRot", node, `a bit rots in ${name} at ${offset}`, verdict);
     file.rot(offset, 1 << dice.integer(0, 7), verdict === "vital");
     return true;
   }
@@ -183,7 +180,7 @@ export class DiskNemesis {
     const verdict = rules.hide(name, sector * SECTOR_SIZE, (sector + count) * SECTOR_SIZE);
     if (verdict === "never") return false;
     this.tally.inject("latentError");
-    this.note(node, `${count} sectors of ${name} from ${sector} on cannot be read`, verdict);
+    this.note("latentError", node, `${count} sectors of ${name} from ${sector} on cannot be read`, verdict);
     file.spoil(sector, count, verdict === "vital", rules.hasTwins(name));
     return true;
   }
@@ -201,14 +198,15 @@ export class DiskNemesis {
     if (overlaps || rules.change(source.name, write.offset, end) === "never") return false;
     if (rules.change(target.name, at, reach) === "never") return false;
     this.tally.inject("misdirectedWrite");
-    this.note(node, `the write to ${source.name} at ${write.offset} has gone to ${target.name} at ${at}`, "vital");
+    const what = `the write to ${source.name} at ${write.offset} has gone to ${target.name} at ${at}`;
+    this.note("misdirectedWrite", node, what, "vital");
     source.file.misdirect(target.file, at);
     return true;
   }
 
   private misread(node: NodeProcess): boolean {
     if (node.disk.isMisreading) return true;
-    this.note(node, "a read is about to be misdirected", "vital");
+    this.note("misdirectedRead", node, "a read is about to be misdirected", "vital");
     node.disk.misread((name, from, end) => new DamageRules(node.disk).misread(name, from, end));
     return true;
   }
@@ -228,8 +226,8 @@ export class DiskNemesis {
     });
   }
 
-  private note(node: NodeProcess, what: string, verdict: "vital" | "mendable"): void {
-    this.cluster.trace(`${node.id}: ${what} (${verdict})`);
+  private note(kind: FaultKind, node: NodeProcess, what: string, verdict: "vital" | "mendable"): void {
+    this.cluster.tell({ type: "Struck", kind, node: node.id, text: `${what} (${verdict})` });
     if (verdict === "vital") this.cluster.membership.damage(node);
   }
 

@@ -8,9 +8,10 @@
  * of power may yet take what recovery has read.
  */
 import { invariant } from "../core/invariant.ts";
-import type { DiskFailure, DiskOperation, DiskResult } from "../core/storage/disk.ts";
+import type { DiskOperation } from "../core/storage/disk.ts";
 import type { Chance, Dice, Stream } from "./chance.ts";
 import { Directory } from "./directory.ts";
+import { DONE, type DiskOutcome, ioFailure, missing } from "./disk-outcome.ts";
 import { SimulatedFile } from "./file.ts";
 import { drawDelay } from "./latency.ts";
 import type { PowerLoss } from "./power-loss.ts";
@@ -29,17 +30,13 @@ export interface PendingOperation {
   readonly dice: Dice;
 }
 
-export type DiskOutcome =
-  | { readonly ok: true; readonly result: DiskResult }
-  | { readonly ok: false; readonly failure: DiskFailure };
-
 /** What a disk refuses with EIO. */
 export type FailingOperation = "write" | "sync";
 
 /** Whether these bytes of a file may be read from elsewhere. */
 export type MayMisread = (file: string, from: number, end: number) => boolean;
 
-const DONE: DiskOutcome = { ok: true, result: { type: "done" } };
+const KIND_OF = { write: "failedWrite", sync: "failedSync" } as const;
 /** Whole pages of the cache, as of a write that fails halfway. */
 const FAILED_SYNC: PowerLoss = { dropPercent: 40, tearPercent: 30, garblePercent: 0, unit: 4096 };
 const NOTHING_LOST: PowerLoss = { dropPercent: 0, tearPercent: 0, garblePercent: 0, unit: 4096 };
@@ -61,6 +58,8 @@ export class SimulatedDisk {
   private quotaKind: FaultKind = "fullDisk";
   private failing: FailingOperation | null = null;
   private mayMisread: MayMisread | null = null;
+  /** Who hears of what lasts: `until` Infinity: until something else is told; 0: it is over. null: nobody does. */
+  onTrouble: ((kind: FaultKind, until: number) => void) | null = null;
   /** Whether an operation of this process life has failed with EIO, and whether one met damage. */
   hasFailed = false;
   hasMetDamage = false;
@@ -141,6 +140,7 @@ export class SimulatedDisk {
   stall(until: number): void {
     this.tally.inject("slowDisk");
     this.slowUntil = Math.max(this.slowUntil, until);
+    this.onTrouble?.("slowDisk", this.slowUntil);
   }
 
   /** Nothing that is ordered from now on ends while the process lives, nor before `until`. */
@@ -148,15 +148,18 @@ export class SimulatedDisk {
     this.tally.inject("hungDisk");
     this.hung = true;
     this.slowUntil = Math.max(this.slowUntil, until);
+    this.onTrouble?.("hungDisk", Infinity);
   }
 
   /** Every operation of this kind fails until `mend`. */
   fail(failing: FailingOperation): void {
-    this.tally.inject(failing === "write" ? "failedWrite" : "failedSync");
     this.failing = failing;
+    this.tally.inject(KIND_OF[failing]);
+    this.onTrouble?.(KIND_OF[failing], Infinity);
   }
 
   mend(): void {
+    if (this.failing !== null) this.onTrouble?.(KIND_OF[this.failing], 0);
     this.failing = null;
   }
 
@@ -165,9 +168,11 @@ export class SimulatedDisk {
     this.tally.inject(kind);
     this.quota = this.used + free;
     this.quotaKind = kind;
+    this.onTrouble?.(kind, Infinity);
   }
 
   unlimit(): void {
+    if (this.isFull) this.onTrouble?.(this.quotaKind, 0);
     this.quota = Infinity;
   }
 
@@ -179,9 +184,10 @@ export class SimulatedDisk {
 
   /** What is damaged stays so. */
   heal(): void {
+    if (this.slowUntil > 0) this.onTrouble?.("slowDisk", 0);
     this.slowUntil = 0;
-    this.hung = false;
-    this.failing = null;
+    this.endHanging();
+    this.mend();
     this.mayMisread = null;
     this.unlimit();
   }
@@ -201,7 +207,7 @@ export class SimulatedDisk {
     this.performSomeUnanswered(dice);
     this.busyUntil.clear();
     if (this.hung) this.slowUntil = 0;
-    this.hung = false;
+    this.endHanging();
     this.hasFailed = false;
     this.hasMetDamage = false;
     if (loss === null) return;
@@ -233,6 +239,11 @@ export class SimulatedDisk {
     fork.directory = this.directory.fork();
     for (const pending of this.underWay) fork.underWay.add(pending);
     return fork;
+  }
+
+  private endHanging(): void {
+    if (this.hung) this.onTrouble?.("hungDisk", 0);
+    this.hung = false;
   }
 
   private someFile(test: (file: SimulatedFile) => boolean): boolean {
@@ -370,14 +381,6 @@ export class SimulatedDisk {
     const mean = slow ? this.speed.syncUs : this.speed.accessUs;
     return dice.isLeftOut ? mean : drawDelay(dice, mean);
   }
-}
-
-function ioFailure(file: string, message: string): DiskOutcome {
-  return { ok: false, failure: { code: "EIO", file, message } };
-}
-
-function missing(file: string): DiskOutcome {
-  return { ok: false, failure: { code: "ENOENT", file, message: `there is no file "${file}"` } };
 }
 
 /** The files whose order the operation takes part in; none for those of the directory. */

@@ -6,6 +6,7 @@ import type { ClientEffect, ClientInput, ClientOptions } from "../core/client/bo
 import type { EngineFactory } from "../core/database/engine.ts";
 import type { NodeEffect, NodeInput, NodeOptions } from "../core/node/boundary.ts";
 import type { Instant } from "../core/types.ts";
+import type { Witness } from "./happening.ts";
 import type { ImageReader, NodeObservation } from "./oracles/boundary.ts";
 
 /** core/node's Node, as far as a world uses it. */
@@ -33,6 +34,6 @@ export interface Environment {
   readonly connect: (options: ClientOptions) => ClientMachine;
   readonly engine: EngineFactory;
   readonly reader: ImageReader;
-  /** Told of every event in words; null: nobody listens. */
-  readonly trace: ((line: string) => void) | null;
+  /** Told of everything that happens; null: nobody watches. */
+  readonly witness: Witness | null;
 }

@@ -8,6 +8,7 @@ import type { HaltReason } from "../core/replica/boundary.ts";
 import type { Chance, Dice } from "./chance.ts";
 import { CrashShadow } from "./crash-shadow.ts";
 import { type Remedy, remedyOf } from "./halts.ts";
+import type { Happening } from "./happening.ts";
 import type { MarkWatcher } from "./marks.ts";
 import type { Membership } from "./membership.ts";
 import type { Judge, RaftObservation, Violation } from "./oracles/boundary.ts";
@@ -24,7 +25,7 @@ export interface MishapWorld {
   readonly membership: Membership;
   readonly marks: MarkWatcher;
   readonly hash: TraceHash;
-  trace(line: string): void;
+  tell(happening: Happening): void;
   fail(type: "correctness", violation: Violation | null): void;
   failNode(node: NodeProcess, oracle: string, message: string): void;
 }
@@ -65,7 +66,7 @@ export class Mishaps {
     const [isDamaged, mayBeAlone] = [membership.isDamaged(node), membership.mayBeAlone(node)];
     const remedy = remedyOf({ node, isDamaged, mayBeAlone, isMember: membership.idOf(node) !== null }, reason);
     if (remedy === null) return cluster.failNode(node, "halt", `${node.id} halted: ${JSON.stringify(reason)}`);
-    cluster.trace(`${node.id} halted: ${JSON.stringify(reason)}`);
+    cluster.tell({ type: "NodeHalted", node: node.id, reason });
     cluster.marks.halted(reason);
     if (reason.type === "quarantined" && node.isFlipped) {
       this.tally.effect("memoryFlip");
@@ -79,7 +80,7 @@ export class Mishaps {
   flipMemory(node: NodeProcess, dice: Dice): boolean {
     const { cluster } = this;
     if (node.machine === null || !node.machine.flip(dice.bytes(ENGINE_SEED_SIZE))) return false;
-    cluster.trace(`a byte flips in the memory of ${node.id}`);
+    cluster.tell({ type: "Struck", kind: "memoryFlip", node: node.id, text: "a byte of its memory flips" });
     cluster.hash.number(cluster.now).text(node.id).text("memoryFlip");
     node.isFlipped = true;
     cluster.membership.damage(node);

@@ -7,7 +7,8 @@ import { type Chance, type Dice, pickInOrder } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Breaker, DiskNemesis } from "./disk-nemesis.ts";
 import { drawDelay } from "./latency.ts";
-import type { Address, Cut } from "./network.ts";
+import type { Cut } from "./network.ts";
+import type { Address } from "./packet.ts";
 import type { Plan } from "./plan.ts";
 import type { NodeProcess } from "./process.ts";
 import type { FaultKind, Tally } from "./tally.ts";
@@ -204,7 +205,8 @@ export class Nemesis implements Breaker {
     this.tally.inject("clockSet");
     const sizeMs = dice.pick(CLOCK_STEPS_MS);
     const byMs = dice.oneIn(2) ? sizeMs : -sizeMs;
-    this.cluster.trace(`the wall clock of ${node.id} is set by ${byMs} ms`);
+    const text = `its wall clock is set by ${byMs} ms`;
+    this.cluster.tell({ type: "Struck", kind: "clockSet", node: node.id, text });
     node.setWall(byMs);
   }
 
@@ -309,11 +311,7 @@ export class Nemesis implements Breaker {
   ): Cut | null {
     if (sources.length === 0 || targets.length === 0) return null;
     const cut = this.cluster.network.cut(kind, sources, targets, oneWay);
-    this.cluster.trace(`${kind} ${sources.join(",")} ${oneWay ? "->" : "<->"} ${targets.join(",")}`);
-    this.cluster.after(drawDelay(dice, this.plan.cutMs * US_PER_MS), () => {
-      this.cluster.network.mend(cut);
-      this.cluster.trace(`${kind} mended`);
-    });
+    this.cluster.after(drawDelay(dice, this.plan.cutMs * US_PER_MS), () => this.cluster.network.mend(cut));
     return cut;
   }
 

@@ -8,9 +8,9 @@ import { invariant } from "../core/invariant.ts";
 import type { Chance, Dice, Stream } from "./chance.ts";
 import { drawDelay } from "./latency.ts";
 import type { Connection } from "./connection.ts";
+import type { CutLinks, Happening } from "./happening.ts";
+import type { Address, Packet } from "./packet.ts";
 import type { FaultKind, Tally } from "./tally.ts";
-
-export type Address = number;
 
 export interface NetworkWeather {
   /** Mean time on the way. */
@@ -23,22 +23,8 @@ export interface NetworkWeather {
   readonly maxDetourUs: number;
 }
 
-export interface Packet {
-  readonly type: "packet";
-  readonly from: Address;
-  readonly to: Address;
-  /** The client's connection that it travels on; null: between nodes. */
-  readonly connection: Connection | null;
-  /** null: the connection is reset. */
-  readonly bytes: Uint8Array | null;
-  /** Rises with each packet of the link. */
-  readonly sequence: number;
-  readonly copy: boolean;
-}
-
 /** Links that carry nothing for a while. */
-export interface Cut {
-  readonly kind: FaultKind;
+export interface Cut extends CutLinks {
   readonly links: readonly number[];
   /** Whether it has stopped a packet yet. */
   stopped: boolean;
@@ -57,6 +43,8 @@ export class SimulatedNetwork {
   private readonly lastArrival: Float64Array;
   private readonly lastSent: Float64Array;
   private readonly highestArrived: Float64Array;
+  /** Who is told of what becomes of packets and links; null: nobody is. */
+  onHappening: ((happening: Happening) => void) | null = null;
 
   constructor(
     names: readonly string[],
@@ -81,27 +69,36 @@ export class SimulatedNetwork {
     const link = this.link(from, to);
     const sequence = ++this.lastSent[link]!;
     const dice = this.streams[link]!.next();
+    const packet: Packet = { type: "packet", from, to, connection, bytes, sequence, copy: false };
     if (this.cutCount[link]! > 0) {
       this.noteStopped(link);
+      this.onHappening?.({ type: "PacketSent", packet, fate: "cut", due: now });
       return;
     }
     if (happens(dice, this.weather.lossPerMille)) {
       this.tally.inject("loss");
       this.tally.effect("loss");
+      this.onHappening?.({ type: "PacketSent", packet, fate: "lost", due: now });
       return;
     }
-    this.deliver(this.arrival(now, link, dice), { type: "packet", from, to, connection, bytes, sequence, copy: false });
+    this.dispatch(this.arrival(now, link, dice), packet);
     if (happens(dice, this.weather.duplicatePerMille)) {
       this.tally.inject("duplication");
       // Often close upon the first: a copy is most dangerous before what others say has come.
       const detour = dice.oneIn(2) ? 0 : this.detour(dice);
       const late = now + drawDelay(dice, this.weather.latencyUs) + detour;
-      this.deliver(late, { type: "packet", from, to, connection, bytes, sequence, copy: true });
+      this.dispatch(late, { ...packet, copy: true });
     }
+  }
+
+  private dispatch(at: number, packet: Packet): void {
+    this.deliver(at, packet);
+    this.onHappening?.({ type: "PacketSent", packet, fate: "sent", due: at });
   }
 
   /** A running program got the packet. */
   received(packet: Packet): void {
+    this.onHappening?.({ type: "PacketReceived", packet });
     if (packet.copy) {
       this.tally.effect("duplication");
       return;
@@ -120,10 +117,11 @@ export class SimulatedNetwork {
         if (!oneWay) links.push(this.link(target, source));
       }
     }
-    const cut: Cut = { kind, links, stopped: false };
+    const cut: Cut = { kind, sources, targets, oneWay, links, stopped: false };
     for (const link of links) this.cutCount[link]!++;
     this.cuts.push(cut);
     this.tally.inject(kind);
+    this.onHappening?.({ type: "CutBegan", cut });
     return cut;
   }
 
@@ -132,12 +130,12 @@ export class SimulatedNetwork {
     if (kept.length === this.cuts.length) return;
     this.cuts = kept;
     for (const link of cut.links) this.cutCount[link]!--;
+    this.onHappening?.({ type: "CutMended", cut });
   }
 
   /** No fault from now on; what is under way stays under way. */
   heal(): void {
-    this.cuts = [];
-    this.cutCount.fill(0);
+    for (const cut of this.cuts) this.mend(cut);
     this.weather = { ...this.weather, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0 };
   }
 

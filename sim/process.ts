@@ -9,7 +9,7 @@ import type { Dice } from "./chance.ts";
 import { Clock } from "./clock.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { NodeMachine } from "./environment.ts";
-import type { Address } from "./network.ts";
+import type { Address } from "./packet.ts";
 import type { Tally } from "./tally.ts";
 import { Timer } from "./timer.ts";
 
@@ -64,6 +64,7 @@ export class NodeProcess {
   /** Another disk takes the place of the one that is lost. */
   replaceDisk(disk: SimulatedDisk): void {
     invariant(this.machine === null, "a disk is replaced while nobody uses it");
+    disk.onTrouble = this.disk.onTrouble;
     this.disk = disk;
     this.isReplaced = true;
   }

@@ -57,8 +57,10 @@ export class Run {
   }
 
   execute(): RunResult {
+    this.cluster.tell({ type: "Phase", name: "all is well" });
     this.begin();
     this.pass(this.plan.quietMs);
+    this.cluster.tell({ type: "Phase", name: "faults begin" });
     this.nemesis.start();
     this.operator.start();
     this.pass(this.plan.chaosMs);
@@ -119,7 +121,7 @@ export class Run {
 
   /** @param since what has happened before */
   private serve(since: string): void {
-    this.cluster.trace(since);
+    this.cluster.tell({ type: "Phase", name: since });
     const { counts } = this.workload;
     const before = counts.committed;
     const end = this.cluster.now + this.plan.serveBoundMs * US_PER_MS;
@@ -147,14 +149,14 @@ export class Run {
   }
 
   private stopApplications(): void {
-    this.cluster.trace("applications stop");
+    this.cluster.tell({ type: "Phase", name: "applications stop" });
     for (const client of this.cluster.clients) client.stepApplication({ type: "Stopping" });
     this.converge(() => this.cluster.clients.every((client) => client.stopped));
   }
 
   /** What was acknowledged has to be there when only disks are left: the last word on durability. */
   private loseAllPower(): void {
-    this.cluster.trace("all power fails");
+    this.cluster.tell({ type: "Phase", name: "all power fails" });
     const running = this.cluster.nodes.filter(({ machine }) => machine !== null);
     for (const node of running) this.cluster.crashNode(node, true);
     for (const node of running) this.cluster.startNode(node);

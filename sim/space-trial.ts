@@ -32,7 +32,7 @@ export function beginTrial(
   const isEverywhere = outOfSpace === "everywhere";
   const nodes = isEverywhere ? cluster.nodes : minorityOf(cluster, settled, dice);
   if (nodes.length === 0) return null;
-  cluster.trace(`no space is left on ${nodes.map(({ id }) => id).join(" ")}`);
+  cluster.tell({ type: "Phase", name: `no space is left on ${nodes.map(({ id }) => id).join(" ")}` });
   for (const { disk } of nodes) disk.limit(0, isEverywhere ? "fullDisks" : "fullDisk");
   const { committed, readsAsked } = counts;
   const reads = counts.reads + counts.sessionReads;

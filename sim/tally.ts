@@ -70,6 +70,8 @@ export class Tally implements TallyCounts {
   readonly injected = zeros(FAULT_KINDS);
   readonly effects = zeros(FAULT_KINDS);
   readonly marks = zeros(MARKS);
+  /** Who hears of each; null: nobody does. */
+  onMark: ((mark: Mark) => void) | null = null;
 
   inject(kind: FaultKind): void {
     this.injected[kind]++;
@@ -81,6 +83,7 @@ export class Tally implements TallyCounts {
 
   mark(mark: Mark, count = 1): void {
     this.marks[mark] += count;
+    this.onMark?.(mark);
   }
 
   add(other: TallyCounts): void {

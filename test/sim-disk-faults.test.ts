@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import type { DiskOperation } from "../core/storage/disk.ts";
 import { Chance } from "../sim/chance.ts";
-import { type DiskOutcome, SimulatedDisk } from "../sim/disk.ts";
+import { SimulatedDisk } from "../sim/disk.ts";
+import type { DiskOutcome } from "../sim/disk-outcome.ts";
 import { BLOCK_SIZE, type PowerLoss, SECTOR_SIZE } from "../sim/power-loss.ts";
 import { Tally } from "../sim/tally.ts";
 

@@ -1,7 +1,8 @@
 /** The simulated network: what becomes of packets, and what of it counts as an effect. */
 import { expect, test } from "vitest";
 import { Chance } from "../sim/chance.ts";
-import { SimulatedNetwork, type NetworkWeather, type Packet } from "../sim/network.ts";
+import { SimulatedNetwork, type NetworkWeather } from "../sim/network.ts";
+import type { Packet } from "../sim/packet.ts";
 import { Scheduler } from "../sim/scheduler.ts";
 import { Tally } from "../sim/tally.ts";
 

@@ -10,6 +10,7 @@ import type { Environment, NodeMachine } from "../sim/environment.ts";
 import { drawPlan } from "../sim/plan.ts";
 import { EXIT, firstLine, lastLine, Summary } from "../sim/report.ts";
 import type { RunResult } from "../sim/run.ts";
+import { traceInto } from "../sim/trace/lines.ts";
 import { FAULT_KINDS, idleKinds, MARKS, Tally } from "../sim/tally.ts";
 
 const PROGRAM = join(import.meta.dirname, "../dist/cli/sim.js");
@@ -52,7 +53,7 @@ test("a seed over real SQLite has one course, and passes", async () => {
 
 test("a trace does not change the course, and tells of every step", async () => {
   const lines: string[] = [];
-  const traced = resultOf((await SeedRunner.load("model", (line) => lines.push(line))).run(9));
+  const traced = resultOf((await SeedRunner.load("model", traceInto((line) => lines.push(line)))).run(9));
   expect(traced.hash).toBe(resultOf((await SeedRunner.load("model", null)).run(9)).hash);
   for (const word of ["Started", "DiskDone", "SetTimer", "loses power", "all faults stop"]) {
     expect(lines.some((line) => line.includes(word)), word).toBe(true);
