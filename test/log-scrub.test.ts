@@ -70,7 +70,7 @@ test.each<[string, number]>([
   disk.perform({ type: "write", file: second!.file, offset: at, bytes: Uint8Array.of(0xee) });
   const scrubbing = new LogScrub();
   const [first, again] = [scrub(disk, files, scrubbing, 100_000), scrub(disk, files, scrubbing, 100_000)];
-  expect(first.faults).toMatchObject([{ fault: { type: "corrupt", file: second!.file }, through: 4 }]);
+  expect(first.faults).toMatchObject([{ fault: { type: "corrupt", file: second!.file }, segment: second }]);
   expect(again.faults).toEqual([]);
   runOn(disk, dropSegments(files, id(1, 4), limits));
   expect(files.log.segments.length).toBe(1);
@@ -82,7 +82,8 @@ test("what cannot be read is found, wherever it is", () => {
     const { disk, files } = logOf(5);
     disk.makeUnreadable(files.log.segments[0]!.file, offset);
     const { faults } = scrub(disk, files, new LogScrub(), 100_000);
-    expect(faults).toMatchObject([{ fault: { file: files.log.segments[0]!.file, offset }, through: 2 }]);
+    const segment = files.log.segments[0]!;
+    expect(faults).toMatchObject([{ fault: { file: segment.file, offset }, segment }]);
   }
 });
 
@@ -91,7 +92,7 @@ test("nothing more is written into a damaged segment", () => {
   const { current } = files.log;
   disk.perform({ type: "write", file: current.file, offset: 8300, bytes: Uint8Array.of(0xee) });
   const { faults } = scrub(disk, files, new LogScrub(), 100_000);
-  expect(faults).toMatchObject([{ through: 3 }]);
+  expect(faults).toMatchObject([{ segment: current }]);
   append(disk, files, 4);
   expect(files.log.current.sequence).toBe(current.sequence + 1);
   expect(files.log.current.base).toEqual(id(1, 3));

@@ -56,6 +56,7 @@ function scrub(directory: PageDirectory, maxBytes = 1 << 20): PageFault[] {
     const step = directory.run(scrubbing.next(directory, maxBytes));
     read += step.read;
     faults.push(...step.faults);
+    if (step.manifest !== null) faults.push({ fault: step.manifest, numbers: [] });
   }
   return faults;
 }
@@ -226,13 +227,14 @@ test("scrubbing reads what cannot be read as damage, and goes on over a merge", 
 
   const other = twoFiles();
   const scrubbing = new PageScrub();
-  expect(other.run(scrubbing.next(other, 8192 + 64))).toEqual({ read: 8192 + 64, faults: [] });
+  expect(other.run(scrubbing.next(other, 8192 + 64))).toEqual({ read: 8192 + 64, faults: [], manifest: null });
   const third = SECOND.changed(Array.from({ length: 12 }, (_, at) => at + 1), 93);
   other.checkpoint(30, third.cut(SECOND));
   other.mergeAll();
   const rest = other.run(scrubbing.next(other, 1 << 20));
-  expect(rest).toEqual({ read: 8192 + 20 * 64 + 8192, faults: [] });
-  expect(PageDirectory.open().run(scrubbing.next(PageDirectory.open(), 100))).toEqual({ read: 0, faults: [] });
+  expect(rest).toEqual({ read: 8192 + 20 * 64 + 8192, faults: [], manifest: null });
+  const nothing = { read: 0, faults: [], manifest: null };
+  expect(PageDirectory.open().run(scrubbing.next(PageDirectory.open(), 100))).toEqual(nothing);
 });
 
 test("a manifest that is replaced while it is read is no damage", () => {

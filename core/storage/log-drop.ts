@@ -91,6 +91,21 @@ function* writeFirst(
   return log;
 }
 
+/** The log goes on in another segment, whatever follows in the file of this one, which is damaged. */
+export function* leaveSegment(
+  files: Pick<OpenFiles, "owner" | "log">, limits: StorageLimits,
+): DiskProcedure<Refused | null> {
+  const { owner, log } = files;
+  log.current.isDamaged = true;
+  const refused = yield* havePrepared(files, limits);
+  if (refused !== null) return refused;
+  const bytes = log.roll(owner);
+  yield { type: "write", file: log.current.file, offset: 0, bytes };
+  yield { type: "sync", file: log.current.file };
+  log.noteSynced();
+  return null;
+}
+
 /** null: a segment is prepared, at the cost of the reserve if need be. */
 export function* havePrepared(
   files: Pick<OpenFiles, "log">, limits: StorageLimits, minimumBytes = 0,

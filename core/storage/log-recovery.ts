@@ -12,12 +12,12 @@
  */
 import type { ConfigurationRecord } from "../raft/boundary.ts";
 import { type EntryId, type LogIndex, NO_ENTRY } from "../types.ts";
-import { type Judged, type Owner, type Refused, brokenRule, corrupt } from "./block.ts";
+import { type Judged, type Owner, brokenRule, corrupt } from "./block.ts";
 import type { StorageFault, StorageLimits } from "./boundary.ts";
 import { type DiskProcedure, FileWindow } from "./file-window.ts";
 import { type FoundSegment, findSegments } from "./found-segment.ts";
 import { Log, MAX_AHEAD, type Segment, endOf, segmentOf } from "./log.ts";
-import { havePrepared, startAnew } from "./log-drop.ts";
+import { leaveSegment, startAnew } from "./log-drop.ts";
 import { type FileRange, type Replay, replay } from "./log-replay.ts";
 import { inspectTail } from "./log-tail.ts";
 import { paddedSize } from "./record.ts";
@@ -262,26 +262,11 @@ export function* settleLog(
   for (const file of touched) yield { type: "sync", file };
   log.noteSynced();
   if (repairs.goesOn === "onward") {
-    const refused = yield* goOnward(files, limits);
+    const refused = yield* leaveSegment(files, limits);
     if (refused !== null) return refused;
   }
   yield* vouch(log, member);
   return { ok: true, value: log };
-}
-
-/** The log ends in this segment, whatever follows in its file. */
-function* goOnward(
-  files: { readonly owner: Owner; readonly log: Log }, limits: StorageLimits,
-): DiskProcedure<Refused | null> {
-  const { owner, log } = files;
-  log.current.isDamaged = true;
-  const refused = yield* havePrepared(files, limits);
-  if (refused !== null) return refused;
-  const bytes = log.roll(owner);
-  yield { type: "write", file: log.current.file, offset: 0, bytes };
-  yield { type: "sync", file: log.current.file };
-  log.noteSynced();
-  return null;
 }
 
 /** From here on nothing that recovery reports can be taken for torn. */

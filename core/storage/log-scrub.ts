@@ -5,7 +5,7 @@
  * The log goes on meanwhile, and segments leave it: before each read it is asked whether its segment is still there. A
  * damaged segment is left at once, and not looked at again: it is going to be dropped as a whole.
  */
-import { sameEntry, type LogIndex } from "../types.ts";
+import { sameEntry } from "../types.ts";
 import { type Refused, brokenRule, corrupt, foreignOwner } from "./block.ts";
 import type { StorageFault } from "./boundary.ts";
 import { type DiskProcedure, FileWindow } from "./file-window.ts";
@@ -19,8 +19,8 @@ import { HEADER_COPY_SIZE, SEGMENT_HEADER_SIZE, decodeSegmentHeader } from "./se
 export interface LogScrubStep {
   /** How many bytes. */
   readonly read: number;
-  /** `through`: once entries up to this one have left the log, so has the damage. */
-  readonly faults: readonly { readonly fault: StorageFault; readonly through: LogIndex }[];
+  /** The segment is marked as damaged. */
+  readonly faults: readonly { readonly fault: StorageFault; readonly segment: Segment }[];
 }
 
 type LogFiles = Pick<OpenFiles, "owner" | "log">;
@@ -45,7 +45,7 @@ export class LogScrub {
 
   /** Looks at about so many bytes, and at no segment twice. */
   *next(files: LogFiles, maxBytes: number): DiskProcedure<LogScrubStep> {
-    const faults: { readonly fault: StorageFault; readonly through: LogIndex }[] = [];
+    const faults: { readonly fault: StorageFault; readonly segment: Segment }[] = [];
     let read = 0;
     while (read < maxBytes) {
       const isNew = this.place === null || !files.log.segments.includes(this.place.segment);
@@ -66,7 +66,7 @@ export class LogScrub {
       this.place = null;
       if (damage === null || !files.log.segments.includes(segment)) continue;
       segment.isDamaged = true;
-      faults.push({ fault: damage.fault, through: lastIndexIn(files.log, segment) });
+      faults.push({ fault: damage.fault, segment });
     }
     return { read, faults };
   }
@@ -82,11 +82,6 @@ export class LogScrub {
 /** The position where what is durable of the segment ends. */
 function endIn(log: Log, segment: Segment): number {
   return log.segments.find(({ sequence }) => sequence === segment.sequence + 1)?.start ?? log.synced;
-}
-
-function lastIndexIn(log: Log, segment: Segment): LogIndex {
-  const next = log.segments.find(({ sequence }) => sequence === segment.sequence + 1);
-  return next?.base.index ?? log.entries.last.index;
 }
 
 /** As long as the segment is the log's. */

@@ -19,7 +19,7 @@ import {
   pagesAtOf, sequenceOfPageFile,
 } from "./page-file.ts";
 import { PageSet, StoredSnapshot } from "./page-set.ts";
-import { prepareManifest, publish } from "./publication.ts";
+import { renewManifest } from "./publication.ts";
 
 /** How much of a directory is read at once. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -30,8 +30,10 @@ const CHUNK_BYTES = 1024 * 1024;
  */
 export function* recoverPages(owner: Owner, names: readonly string[]): DiskProcedure<Judged<PageSet>> {
   const judged = yield* judgePages(owner, names);
-  if (!judged.ok || judged.value.stored === null || judged.value.damage.length === 0) return judged;
-  return yield* mendManifest(owner, judged.value, judged.value.stored);
+  if (!judged.ok || judged.value.damage.length === 0) return judged;
+  // Where there is no space it stays as it is: one half is enough.
+  const refused = yield* renewManifest({ owner, pages: judged.value });
+  return refused ?? judged;
 }
 
 /** The same, and nothing is mended. */
@@ -91,12 +93,4 @@ export function* readPageFile(
   if (!directory.ok) return directory;
   const { directoryChecksum } = header.value;
   return { ok: true, value: { sequence, through, count, checksum, pageSize, directoryChecksum, ...directory.value } };
-}
-
-/** Where there is no space it stays as it is: one half is enough. */
-function* mendManifest(owner: Owner, pages: PageSet, stored: StoredSnapshot): DiskProcedure<Judged<PageSet>> {
-  const manifest = yield* prepareManifest({ pages }, stored.state.configuration, stored.files.length);
-  if (manifest === null) return { ok: true, value: pages };
-  const refused = yield* publish({ owner, pages }, manifest, stored);
-  return refused ?? { ok: true, value: pages };
 }

@@ -4,6 +4,7 @@
  */
 import type { Owner } from "./block.ts";
 import { corrupt } from "./block.ts";
+import type { StorageFault } from "./boundary.ts";
 import { bytesOf, resultOf } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { MANIFEST_FILE, MAX_MANIFEST_SIZE, decodeManifest } from "./manifest.ts";
@@ -17,6 +18,8 @@ export interface PageScrubStep {
   /** In bytes. */
   readonly read: number;
   readonly faults: readonly PageFault[];
+  /** What is wrong in the manifest; null: nothing, as far as it was looked at. */
+  readonly manifest: StorageFault | null;
 }
 
 export class PageScrub {
@@ -27,20 +30,22 @@ export class PageScrub {
   /** Reads about so many bytes; at most one round. */
   *next(files: OwnedFiles, maxBytes: number): DiskProcedure<PageScrubStep> {
     const { stored } = files.pages;
-    if (stored === null) return { read: 0, faults: [] };
+    if (stored === null) return { read: 0, faults: [], manifest: null };
     files.pages.hold(stored);
     const faults: PageFault[] = [];
-    let read = 0;
+    let [read, manifest]: [number, StorageFault | null] = [0, null];
     while (read < maxBytes) {
       const file = this.currentFile(stored);
       if (file === null) {
-        read += yield* this.scrubManifest(files, faults);
+        const scrubbed = yield* this.scrubManifest(files);
+        read += scrubbed.size;
+        manifest = scrubbed.fault;
         break;
       }
       read += yield* this.scrubFile(files, file, maxBytes - read, faults);
     }
     files.pages.letGo(stored);
-    return { read, faults };
+    return { read, faults, manifest };
   }
 
   /** null: the round is over. */
@@ -88,8 +93,10 @@ export class PageScrub {
     this.offset = 0;
   }
 
-  /** It stands there twice, and is written anew with the next checkpoint. */
-  private *scrubManifest(files: OwnedFiles, faults: PageFault[]): DiskProcedure<number> {
+  /** Both halves of it. */
+  private *scrubManifest(
+    files: OwnedFiles,
+  ): DiskProcedure<{ readonly size: number; readonly fault: StorageFault | null }> {
     this.sequence = 0;
     this.offset = 0;
     const file = MANIFEST_FILE;
@@ -102,11 +109,9 @@ export class PageScrub {
       if (read !== null) bytes.set(read, offset);
     }
     // Another one may have come between the two halves.
-    if (files.pages.publicationsBegun !== publicationsBegun) return bytes.length;
+    if (files.pages.publicationsBegun !== publicationsBegun) return { size: bytes.length, fault: null };
     const decoded = decodeManifest(bytes, files.owner);
-    const fault = decoded.ok ? decoded.value.damage : decoded.fault;
-    if (fault !== null) faults.push({ fault, numbers: [] });
-    return bytes.length;
+    return { size: bytes.length, fault: decoded.ok ? decoded.value.damage : decoded.fault };
   }
 }
 

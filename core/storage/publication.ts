@@ -33,6 +33,14 @@ export function* prepareManifest(
   return null;
 }
 
+/** The same snapshot in a manifest that is written anew. Where there is no space the old one stays as it is. */
+export function* renewManifest(files: PageFiles & { readonly owner: Owner }): DiskProcedure<Refused | null> {
+  const { stored } = files.pages;
+  if (stored === null) return null;
+  const manifest = yield* prepareManifest(files, stored.state.configuration, stored.files.length);
+  return manifest === null ? null : yield* publish(files, manifest, stored);
+}
+
 /** Makes the snapshot, whose files are all durable, the one in force. */
 export function* publish(
   files: PageFiles & { readonly owner: Owner }, { file, size }: PreparedManifest, stored: StoredSnapshot,

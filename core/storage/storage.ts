@@ -339,8 +339,8 @@ export class Storage {
         case "Perform":
           this.order(effect.operation, { type: "upkeep", task: effect.task });
           break;
-        case "Publish":
-          this.written(this.ofMember().writes.publish(effect.publication));
+        case "Order":
+          this.written(this.ofMember().writes.upkeep(effect.job));
           break;
         case "SegmentReady":
           this.written(this.ofMember().writes.goOn());

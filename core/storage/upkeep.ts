@@ -19,10 +19,11 @@ import type { DiskNews, DiskOperation } from "./disk.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { LogScrub, type LogScrubStep } from "./log-scrub.ts";
 import { giveUpReserve, makeReserve, prepareSegment } from "./log-space.ts";
+import type { Segment } from "./log.ts";
 import { type FailedMerge, type WrittenMerge, planMerge, writeMerge } from "./merge.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { PageScrub, type PageScrubStep } from "./page-scrub.ts";
-import type { Publication } from "./write-queue.ts";
+import type { UpkeepJob } from "./write-job.ts";
 
 /** One of each at a time. */
 export type TaskType = Task["type"];
@@ -43,7 +44,7 @@ type News = Extract<StorageEffect, { readonly type: NewsType }>;
 export type UpkeepEffect =
   /** To be performed; its answer goes to `answered`. */
   | { readonly type: "Perform"; readonly operation: DiskOperation; readonly task: TaskType }
-  | { readonly type: "Publish"; readonly publication: Publication }
+  | { readonly type: "Order"; readonly job: UpkeepJob }
   /** A segment is at hand: what waited for one may go on. */
   | { readonly type: "SegmentReady" }
   | News;
@@ -64,6 +65,8 @@ export class Upkeep {
   /** A snapshot was asked for because there is no space: until it is stored, what the reserve took is for it. */
   private owesSnapshot = false;
   private scrubsPages = false;
+  /** Segments that were found damaged, and that the log has not been told to leave yet. */
+  private damaged: Segment[] = [];
   /** Whether a segment has been made of the reserve that was given up. */
   private hasTakenSegment = false;
   private isClosing = false;
@@ -93,6 +96,7 @@ export class Upkeep {
     this.isRefused = false;
     this.mayMerge = true;
     if (!this.hasSpace) this.wantSnapshot();
+    this.leaveDamaged();
     this.scrub();
     return this.look(null);
   }
@@ -193,7 +197,7 @@ export class Upkeep {
 
   private cutWritten(written: WrittenCut | null): void {
     if (written !== null) {
-      this.effects.push({ type: "Publish", publication: { type: "cut", written } });
+      this.effects.push({ type: "Order", job: { type: "cut", written } });
       return;
     }
     this.effects.push({ type: "CutEnded", isStored: false }, { type: "SnapshotAbandoned" });
@@ -209,7 +213,7 @@ export class Upkeep {
   private merged(written: WrittenMerge | FailedMerge | null): void {
     if (written === null) return;
     if ("faults" in written) return this.pagesJudged(written);
-    this.effects.push({ type: "Publish", publication: { type: "merge", written } });
+    this.effects.push({ type: "Order", job: { type: "merge", written } });
   }
 
   // Scrubbing
@@ -223,10 +227,30 @@ export class Upkeep {
   }
 
   private logScrubbed({ faults }: LogScrubStep): void {
-    for (const { fault, through } of faults) {
+    for (const { fault, segment } of faults) {
       const remedy = "the state is stored anew, and the log is cut behind the damage";
-      this.effects.push({ type: "DamageFound", fault, remedy }, { type: "SnapshotWanted", through });
+      this.effects.push({ type: "DamageFound", fault, remedy });
+      this.damaged.push(segment);
     }
+    this.leaveDamaged();
+  }
+
+  /** The one that is written only once another one stands ready. */
+  private leaveDamaged(): void {
+    const { log } = this.files;
+    this.damaged = this.damaged.filter((segment) => {
+      if (segment === log.current && log.prepared === null) return true;
+      this.effects.push({ type: "Order", job: { type: "leave", segment } });
+      return false;
+    });
+  }
+
+  private pagesScrubbed(step: PageScrubStep): void {
+    this.pagesJudged(step);
+    if (step.manifest === null) return;
+    const remedy = "it is written anew";
+    this.effects.push({ type: "DamageFound", fault: step.manifest, remedy });
+    this.effects.push({ type: "Order", job: { type: "manifest" } });
   }
 
   private pagesJudged({ faults }: Pick<PageScrubStep, "faults">): void {
@@ -265,7 +289,7 @@ export class Upkeep {
       case "logScrub":
         return this.goOn(task.type, task.steps, news, (step) => this.logScrubbed(step));
       case "pageScrub":
-        return this.goOn(task.type, task.steps, news, (step) => this.pagesJudged(step));
+        return this.goOn(task.type, task.steps, news, (step) => this.pagesScrubbed(step));
       default:
         return unreachable(task);
     }

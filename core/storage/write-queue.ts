@@ -3,35 +3,27 @@
  * has made durable the next one builds on, and so does who reads the directory after a crash.
  *
  * The kinds of work are: parts of orders, of which as many as wait become durable together (group-commit.ts); and jobs
- * of many steps, each for itself: a snapshot that takes the place of another, segments dropped, a piece of a snapshot
- * stored, a mark. An order with a snapshot is cut in three: its hard state, the snapshot, its log.
+ * of many steps, each for itself (write-job.ts). An order with a snapshot is cut in three: its hard state, the
+ * snapshot, its log.
  *
  * A group for which no segment has room waits, and everything behind it but what makes room: a disk that is full is
  * like one that stalls.
  */
-import { invariant, unreachable } from "../invariant.ts";
-import type { SnapshotId } from "../raft/message.ts";
+import { invariant } from "../invariant.ts";
 import type { EntryId, Ticket } from "../types.ts";
-import type { Refused } from "./block.ts";
 import type { PersistOrder, StorageEffect, StorageLimits } from "./boundary.ts";
-import { type WrittenCut, publishCut } from "./checkpoint.ts";
 import type { DiskNews, DiskOperation } from "./disk.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { GroupCommit, type GroupOperation, type GroupPart, type SyncedFile, writesLog } from "./group-commit.ts";
 import type { StorageState } from "./invariants.ts";
-import { dropSegments, resetLog } from "./log-drop.ts";
-import { type WrittenMerge, publishMerge } from "./merge.ts";
 import type { OpenFiles } from "./open-files.ts";
-import { removeUnused } from "./page-set.ts";
 import { Reception, type SnapshotChunk } from "./reception.ts";
-import { noteConfiguration, noteOtherVoters } from "./sole-voter.ts";
-import { lostWith, writeSlot } from "./term-file.ts";
+import { type Job, type JobNews, type Outcome, type UpkeepJob, newsOf, stepsOf } from "./write-job.ts";
 
 /** What an operation is that was handed out: its answer goes to `answered` with this. */
 export type Awaited = SyncedFile | "step" | null;
 
-type NewsType = "Persisted" | "SnapshotStored" | "SnapshotAbandoned" | "CutEnded" | "ChunkStored" | "Quarantined";
-type News = Extract<StorageEffect, { readonly type: NewsType | "Failed" }>;
+type News = JobNews | Extract<StorageEffect, { readonly type: "Persisted" | "Failed" }>;
 
 export type WriteEffect = PerformEffect | News;
 
@@ -42,31 +34,13 @@ interface PerformEffect {
   readonly awaited: Awaited;
 }
 
-/** What has been written beside the queue, and is to be in force. */
-export type Publication =
-  | { readonly type: "cut"; readonly written: WrittenCut }
-  | { readonly type: "merge"; readonly written: WrittenMerge };
-
-/** Work of many steps. */
-type Job =
-  | { readonly type: "install"; readonly snapshot: SnapshotId; readonly answers: Ticket | null }
-  | Publication
-  | { readonly type: "compact"; readonly through: EntryId }
-  | { readonly type: "chunk"; readonly chunk: SnapshotChunk }
-  | { readonly type: "forgetLoss" | "otherVoters" }
-  | { readonly type: "quarantine" }
-  | { readonly type: "cleaning" };
-
 type Work = { readonly type: "part"; readonly part: GroupPart } | Job;
 
-/** What a job came to: of a chunk, where the stream goes on. */
-type Outcome = Refused | { readonly end: number | null } | null;
-
 export class WriteQueue {
-  private readonly files: OpenFiles;
-  private readonly limits: StorageLimits;
+  readonly files: OpenFiles;
+  readonly limits: StorageLimits;
+  readonly reception = new Reception();
   private readonly commit: GroupCommit;
-  private readonly reception = new Reception();
   private queue: Work[] = [];
   /** "group": the commit's. */
   private underWay: "group" | { readonly job: Job; readonly steps: DiskProcedure<Outcome> } | null = null;
@@ -133,9 +107,9 @@ export class WriteQueue {
     return this.add({ type: "chunk", chunk });
   }
 
-  /** It has been written: it is in force behind the entries that it is made of. */
-  publish(publication: Publication): readonly WriteEffect[] {
-    return this.add(publication);
+  /** What upkeep wants to be done. A publication is in force behind the entries that it is made of. */
+  upkeep(job: UpkeepJob): readonly WriteEffect[] {
+    return this.add(job);
   }
 
   forgetLoss(): readonly WriteEffect[] {
@@ -226,7 +200,7 @@ export class WriteQueue {
   }
 
   private beginJob(job: Job): readonly PerformEffect[] {
-    this.underWay = { job, steps: this.stepsOf(job) };
+    this.underWay = { job, steps: stepsOf(job, this) };
     return this.advance(null);
   }
 
@@ -254,49 +228,6 @@ export class WriteQueue {
     return this.commit.fitting(parts);
   }
 
-  private *stepsOf(job: Job): DiskProcedure<Outcome> {
-    const { files, limits } = this;
-    switch (job.type) {
-      case "install": {
-        yield* noteConfiguration(files, job.snapshot.configuration);
-        const refused = yield* this.reception.install(files, job.snapshot);
-        if (refused !== null || files.log.entries.holds(job.snapshot.entry)) return refused;
-        return yield* resetLog(files, job.snapshot.entry, limits);
-      }
-      case "cut": {
-        yield* noteConfiguration(files, job.written.point.configuration);
-        const refused = yield* publishCut(files, job.written);
-        if (refused === null) yield* this.reception.dropOutdated(files);
-        return refused;
-      }
-      case "merge":
-        return yield* publishMerge(files, job.written);
-      case "compact": {
-        const { through } = job;
-        if (through.index <= files.log.entries.base.index) return null;
-        invariant(files.log.entries.holds(through), "only entries of the log are compacted");
-        const snapshot = files.pages.snapshot?.entry.index ?? 0;
-        invariant(through.index <= snapshot, "only what the stored snapshot has is compacted");
-        return yield* dropSegments(files, through, limits);
-      }
-      case "chunk":
-        return { end: yield* this.reception.storeChunk(files, job.chunk, limits.maxWriteBytes) };
-      case "cleaning":
-        return yield* removeUnused(files);
-      case "forgetLoss":
-        return yield* writeSlot(files, { lost: null });
-      case "otherVoters":
-        return yield* noteOtherVoters(files);
-      case "quarantine": {
-        const snapshot = files.pages.snapshot?.entry ?? null;
-        const lost = lostWith(files.term.lost, files.log.entries.last, snapshot);
-        return yield* writeSlot(files, { lost, isQuarantined: true });
-      }
-      default:
-        return unreachable(job);
-    }
-  }
-
   /** Takes the job under way one step further. `news`: of the step before; null: this is the first. */
   private advance(news: DiskNews | null): readonly PerformEffect[] {
     const { underWay } = this;
@@ -308,50 +239,17 @@ export class WriteQueue {
       return [];
     }
     this.underWay = null;
-    this.sayDone(underWay.job, step.value?.end ?? null);
-    this.cleanBehind(underWay.job);
+    const { job } = underWay;
+    if (job.type === "install") this.sayPersisted(job.answers);
+    else this.news.push(...newsOf(job, this.files, step.value?.end ?? null));
+    this.cleanBehind(job);
     return this.proceed();
-  }
-
-  private sayDone(job: Job, end: number | null): void {
-    switch (job.type) {
-      case "install":
-        return this.sayPersisted(job.answers);
-      case "cut":
-        return this.sayStored(job.written.point.entry);
-      case "merge": {
-        const { snapshot } = this.files.pages;
-        if (snapshot !== null) this.news.push({ type: "SnapshotStored", snapshot });
-        return;
-      }
-      case "chunk":
-        this.news.push({ type: "ChunkStored", snapshot: job.chunk.snapshot, end });
-        return;
-      case "quarantine":
-        this.news.push({ type: "Quarantined" });
-        return;
-      case "compact":
-      case "cleaning":
-      case "forgetLoss":
-      case "otherVoters":
-        return;
-      default:
-        return unreachable(job);
-    }
   }
 
   /** Where another snapshot has come into force, that is said first: who still wants the older one has pinned it. */
   private cleanBehind({ type }: Job): void {
     const mayHaveUnused = type === "install" || type === "cut" || type === "merge";
     if (mayHaveUnused && !this.closing && this.files.pages.hasUnused) this.queue.push({ type: "cleaning" });
-  }
-
-  /** A cut came to be the stored snapshot, unless a newer one has been installed meanwhile. */
-  private sayStored(entry: EntryId): void {
-    const { snapshot } = this.files.pages;
-    const isStored = snapshot !== null && snapshot.entry.index === entry.index;
-    this.news.push({ type: "CutEnded", isStored });
-    this.news.push(isStored ? { type: "SnapshotStored", snapshot } : { type: "SnapshotAbandoned" });
   }
 
   private sayPersisted(ticket: Ticket | null): void {
