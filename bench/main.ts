@@ -4,11 +4,10 @@
  *
  * In four parts. *core*: consensus alone, in memory (core.ts). *storage*: storage alone, on the disk of `--directory`
  * (storage.ts); with a database of a gigabyte, too, if `--large`. *cluster*: three processes on this machine with real
- * disks, and a client in a fourth, beside a probe of the disk before and after. *simulator*: how fast it runs. Rounds
- * are interleaved and medians printed, because disks and machines have moods: compare figures only with those of the
- * same run. Nothing here is asserted.
+ * disks, and a client in a fourth, beside a probe of the disk before and after. *simulator*: how fast it runs (sim.ts).
+ * Rounds are interleaved and medians printed, because disks and machines have moods: compare figures only with those of
+ * the same run. Nothing here is asserted.
  */
-import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -19,6 +18,7 @@ import { bytesWritten, probeDisk } from "./disk-probe.ts";
 import { measureCore, printCore, type CoreReport } from "./core.ts";
 import { CREATE_TABLE, failoverMs, insertFor, type LoadResult } from "./load.ts";
 import { median } from "./quantile.ts";
+import { measureSimulator, printSimulator, type SimulatorReport } from "./sim.ts";
 import { measureStorage, printStorage, type StorageReport } from "./storage.ts";
 
 const CLI = path.join(import.meta.dirname, "../cli");
@@ -26,8 +26,6 @@ const PARTS = ["core", "storage", "cluster", "simulator"];
 const WRITERS = [1, 64];
 const PROBE_SECONDS = 1;
 const WARM_UP_SECONDS = 3;
-/** Seeds 1 to 16: ten clusters of three nodes, five of five, one of one. */
-const SIMULATED_SEEDS = 16;
 const NODES = 3;
 
 interface Options {
@@ -53,29 +51,13 @@ interface Report {
   readonly core: CoreReport | null;
   readonly storage: StorageReport | null;
   readonly cluster: ClusterReport | null;
-  /** By the simulator's database. */
-  readonly simulator: Readonly<Record<string, SimulatorSpeeds>> | null;
+  readonly simulator: SimulatorReport | null;
 }
 
 interface ClusterReport {
   readonly fdatasyncPerSecond: { readonly before: number; readonly after: number };
   readonly writers: Readonly<Record<string, readonly Measured[]>>;
   readonly failoverMs: readonly number[];
-}
-
-/** By the number of nodes. */
-type SimulatorSpeeds = Readonly<Record<string, {
-  readonly seeds: number;
-  readonly eventsPerSecond: number;
-  readonly timesRealTime: number;
-}>>;
-
-/** What of the simulator's JSON is read here. */
-interface SimulatedSeed {
-  readonly plan: { readonly nodes: number };
-  readonly events: number;
-  readonly simulatedSeconds: number;
-  readonly wallSeconds: number;
 }
 
 async function measure(cluster: ProcessCluster, database: Database, options: Options): Promise<ClusterReport> {
@@ -103,24 +85,6 @@ async function measure(cluster: ProcessCluster, database: Database, options: Opt
   }
   const after = await probeDisk(directory, PROBE_SECONDS);
   return { fdatasyncPerSecond: { before, after }, writers, failoverMs: failovers };
-}
-
-/** How fast the simulator runs clusters of each size, in one thread. */
-function simulate(database: string): SimulatorSpeeds {
-  const args = [path.join(CLI, "sim.js"), "--seed", "1", "--runs", String(SIMULATED_SEEDS), "--database", database];
-  const { stdout } = spawnSync(process.execPath, [...args, "--json"], { encoding: "utf8", maxBuffer: 2 ** 28 });
-  const sums: Record<string, { seeds: number; events: number; simulated: number; wall: number }> = {};
-  for (const line of stdout.trimEnd().split("\n")) {
-    const { plan, events, simulatedSeconds, wallSeconds } = JSON.parse(line) as SimulatedSeed;
-    const sum = (sums[plan.nodes] ??= { seeds: 0, events: 0, simulated: 0, wall: 0 });
-    sum.seeds += 1;
-    sum.events += events;
-    sum.simulated += simulatedSeconds;
-    sum.wall += wallSeconds;
-  }
-  return Object.fromEntries(Object.entries(sums).map(([nodes, { seeds, events, simulated, wall }]) => {
-    return [nodes, { seeds, eventsPerSecond: events / wall, timesRealTime: simulated / wall }];
-  }));
 }
 
 function print({ core, storage, cluster, simulator }: Report): void {
@@ -151,16 +115,6 @@ function printCluster(report: ClusterReport): void {
   console.log(`  (${failovers.join(", ")})`);
 }
 
-function printSimulator(simulator: NonNullable<Report["simulator"]>): void {
-  for (const [database, speeds] of Object.entries(simulator)) {
-    console.log(`\nsimulator with ${database}, one thread, seeds 1 to ${SIMULATED_SEEDS}`);
-    for (const [nodes, { seeds, eventsPerSecond, timesRealTime }] of Object.entries(speeds)) {
-      const rate = `${timesRealTime.toFixed(1)}x real time, ${eventsPerSecond.toFixed(0)} events/s`;
-      console.log(`  ${nodes} nodes: ${rate} (${seeds} seeds)`);
-    }
-  }
-}
-
 function parseOptions(args: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...args],
@@ -186,7 +140,7 @@ async function main(options: Options): Promise<void> {
   const core = isWanted("core") ? measureCore(rounds, seconds) : null;
   const storage = isWanted("storage") ? await measureStorage(directory, rounds, large) : null;
   const cluster = isWanted("cluster") ? await measureCluster(options) : null;
-  const simulator = isWanted("simulator") ? { sqlite: simulate("sqlite"), model: simulate("model") } : null;
+  const simulator = isWanted("simulator") ? await measureSimulator(rounds) : null;
   const report: Report = { core, storage, cluster, simulator };
   fs.rmSync(directory, { recursive: true, force: true });
   if (options.json) console.log(JSON.stringify(report, null, 2));

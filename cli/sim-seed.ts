@@ -1,6 +1,7 @@
 /** One seed, run to its end: the only place that catches what a simulated machine throws. */
 import type { DatabaseKind, Environment } from "../sim/environment.ts";
 import type { Witness } from "../sim/happening.ts";
+import { drawPlan } from "../sim/plan.ts";
 import type { Crash } from "../sim/report.ts";
 import { Run, type RunResult } from "../sim/run.ts";
 import { makeEnvironment } from "./sim-environment.ts";
@@ -22,7 +23,7 @@ export class SeedRunner {
 
   run(seed: number): SeedOutcome {
     const start = process.hrtime.bigint();
-    const run = new Run(seed, this.environment);
+    const run = new Run(drawPlan(seed), this.environment);
     try {
       const result = run.execute();
       return { type: "result", result, wallSeconds: Number(process.hrtime.bigint() - start) / 1e9 };

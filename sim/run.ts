@@ -11,12 +11,13 @@ import { Chance, type LeavesOut } from "./chance.ts";
 import { Cluster, type Failure } from "./cluster.ts";
 import type { Environment } from "./environment.ts";
 import { Nemesis } from "./nemesis.ts";
-import { drawPlan, type Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import { showConfiguration } from "./oracles/quorum.ts";
 import { Operator } from "./operator.ts";
 import type { NodeProcess } from "./process.ts";
 import { beginTrial } from "./space-trial.ts";
 import { Tally, type TallyCounts } from "./tally.ts";
+import type { WorkloadOptions } from "./workload/options.ts";
 import { Workload } from "./workload/workload.ts";
 
 const US_PER_MS = 1000;
@@ -45,11 +46,16 @@ export class Run {
   private readonly operator: Operator;
   private readonly chance: Chance;
 
-  /** @param leavesOut what takes its most ordinary course this time; null: nothing */
-  constructor(seed: number, environment: Environment, leavesOut: LeavesOut | null = null) {
-    this.plan = drawPlan(seed);
-    this.chance = new Chance(seed, leavesOut);
-    this.workload = new Workload(this.chance.within("workload"));
+  /**
+   * @param leavesOut what takes its most ordinary course this time; null: nothing
+   * @param options undefined: the plan's seed draws the workload, too
+   */
+  constructor(
+    plan: Plan, environment: Environment, leavesOut: LeavesOut | null = null, options?: WorkloadOptions,
+  ) {
+    this.plan = plan;
+    this.chance = new Chance(plan.seed, leavesOut);
+    this.workload = new Workload(this.chance.within("workload"), options);
     this.cluster = new Cluster(this.plan, environment, this.workload, this.chance, this.tally);
     this.nemesis = new Nemesis(this.cluster, this.chance.within("nemesis"), this.tally);
     this.operator = new Operator(this.cluster, this.chance.within("operator"), this.tally);

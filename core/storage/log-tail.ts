@@ -8,6 +8,9 @@ import { RECORD_ALIGNMENT, RECORD_HEADER_SIZE, type RecordHeader, decodeRecordHe
 import { SEGMENT_HEADER_SIZE } from "./segment-file.ts";
 import { lostWith } from "./term-file.ts";
 
+/** Where a header (record.ts) names its position. */
+const POSITION_AT = 16;
+
 export interface Tail {
   /** The last intact header; null: there is none. */
   last: RecordHeader | null;
@@ -55,9 +58,12 @@ export function unreadableIn(window: FileWindow, from: number, end: number): num
 
 /** Looks at the places from + 0, 8, … below from + step; `bytes` begin at the position `from`. */
 function inspectBytes(bytes: Uint8Array, from: number, step: number, seed: number, tail: Tail): void {
-  for (let at = 0; at < step && at + RECORD_HEADER_SIZE <= bytes.length; at += RECORD_ALIGNMENT) {
-    // Its own position makes a header recognisable before any checksum is computed.
-    if (!namesPosition(bytes, at, from + at)) continue;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = Math.min(step, bytes.length - RECORD_HEADER_SIZE + 1);
+  const low = from | 0;
+  for (let at = 0; at < end; at += RECORD_ALIGNMENT) {
+    // Its own position makes a header recognisable before any checksum is computed: the low half of it is enough.
+    if (view.getInt32(at + POSITION_AT, true) !== ((low + at) | 0)) continue;
     const decoded = decodeRecordHeader(bytes.subarray(at), from + at, seed);
     if (!decoded.ok) continue;
     const header = decoded.value;
@@ -66,9 +72,4 @@ function inspectBytes(bytes: Uint8Array, from: number, step: number, seed: numbe
     if (header.mark.through > (tail.ofLog?.mark.through ?? -1)) tail.ofLog = header;
     if (header.mark.generation > (tail.ofTerm?.mark.generation ?? 0)) tail.ofTerm = header;
   }
-}
-
-function namesPosition(bytes: Uint8Array, at: number, position: number): boolean {
-  const low = bytes[at + 16]! | (bytes[at + 17]! << 8) | (bytes[at + 18]! << 16) | (bytes[at + 19]! << 24);
-  return low >>> 0 === position % 4294967296;
 }
