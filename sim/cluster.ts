@@ -68,7 +68,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   private eventsNow = 0;
   /** Whose step is being judged; null: nobody's. */
   stepping: NodeId | null = null;
-  private readonly computers: Computers;
+  readonly computers: Computers;
   readonly mishaps: Mishaps;
   private readonly environment: Environment;
   private readonly workload: Workload;
@@ -285,6 +285,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
       attemptTimeoutMs: 500,
       callTimeoutMs: this.plan.callTimeoutMs,
       seed: this.computers.drawSeed(client.name),
+      rarely: this.computers.rarities.of(client.name),
     });
     this.tell({ type: "ClientStarted", client: client.address, application: application.name });
     client.begin(application, machine, this.computers.drawClock(client.name));

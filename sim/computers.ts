@@ -11,6 +11,7 @@ import type { Clock } from "./clock.ts";
 import { SimulatedDisk } from "./disk.ts";
 import type { Plan } from "./plan.ts";
 import { drawClock, NodeProcess } from "./process.ts";
+import { Rarities } from "./rarities.ts";
 import type { Tally } from "./tally.ts";
 
 const NAMES = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] as NodeId[];
@@ -23,12 +24,14 @@ export class Computers {
   /** Who founds the cluster, sorted. */
   readonly founders: readonly NodeId[];
   private readonly plan: Plan;
+  readonly rarities: Rarities;
   private readonly chance: Chance;
   private readonly tally: Tally;
 
   constructor(plan: Plan, chance: Chance, tally: Tally) {
     this.plan = plan;
     this.chance = chance;
+    this.rarities = new Rarities(plan, chance.within("rare"), tally);
     this.tally = tally;
     this.nodes = NAMES.slice(0, plan.nodes + plan.joiners).map((name, address) => this.makeNode(name, address));
     this.founders = NAMES.slice(0, plan.nodes);
@@ -50,7 +53,7 @@ export class Computers {
     const cluster = node.isFounder && !node.isReplaced ? this.founders : toAsk;
     return {
       id: node.id, cluster, version: node.version, leaseDriftPpm, roles, timing, limits, storage, digestEvery, engine,
-      database, checkInvariants: true,
+      database, checkInvariants: true, rarely: this.rarities.of(node.id),
     };
   }
 

@@ -73,6 +73,7 @@ export class Nemesis implements Breaker {
     this.isActive = false;
     this.cluster.marks.onElection = null;
     this.cluster.marks.onSnapshotNamed = null;
+    this.cluster.computers.rarities.isActive = false;
     this.cluster.network.heal();
     this.disks.stop();
     for (const node of this.cluster.nodes) {

@@ -8,6 +8,7 @@ import type { DatabaseLimits } from "../core/database/boundary.ts";
 import { DEFAULT_DATABASE_LIMITS } from "../core/database/boundary.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type RaftLimits, type RaftTiming } from "../core/raft/boundary.ts";
 import type { RoleTargets } from "../core/raft/roles.ts";
+import { RARE_COURSES, type RareCourse } from "../core/rare-course.ts";
 import { Random } from "../core/random.ts";
 import type { StorageLimits } from "../core/storage/boundary.ts";
 import type { DiskSpeed } from "./disk.ts";
@@ -123,6 +124,8 @@ export interface Plan {
   readonly callTimeoutMs: number;
   /** Of a hundred new leaders: how many are struck within the time that it takes to replicate an entry. */
   readonly youngLeaderPercent: number;
+  /** What the product does seldom by itself, and now often. */
+  readonly rareCourses: readonly RareCourse[];
 }
 
 const KIB = 1024;
@@ -184,6 +187,7 @@ export function drawPlan(seed: number): Plan {
     },
     callTimeoutMs: random.pick([1000, 5000]),
     youngLeaderPercent: hasLeases ? 0 : random.pick([0, 40, 60, 70]),
+    rareCourses: RARE_COURSES.filter(() => random.oneIn(4)),
   };
 }
 
@@ -303,6 +307,7 @@ export function describePlan(plan: Plan): string {
 
 function fields(prefix: string, value: object): string[] {
   return Object.entries(value).flatMap(([name, field]: [string, unknown]) => {
+    if (Array.isArray(field)) return [`${prefix}${name}=${field.join(",")}`];
     const isGroup = typeof field === "object" && field !== null;
     return isGroup ? fields(`${prefix}${name}.`, field) : [`${prefix}${name}=${String(field)}`];
   });

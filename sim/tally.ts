@@ -2,6 +2,7 @@
  * What a run did: how often each kind of fault was injected and how often that had an effect, and how often rare events
  * were reached. A fault that never has an effect tests nothing: the rule about that lives in `idleKinds`.
  */
+import { RARE_COURSES } from "../core/rare-course.ts";
 
 export const FAULT_KINDS = [
   // The network. Effect: a packet is gone / arrived twice / arrived after a later one / was stopped by the cut.
@@ -57,6 +58,8 @@ export const MARKS = [
   "crashImages",
   "readsForwarded", "readsAnswered", "sessionReadsAnswered",
   "transactionsCommitted", "transactionsRefused", "transactionsUnknown", "checksumComparisons",
+  // Courses of the product's own that it takes seldom by itself.
+  ...RARE_COURSES,
 ] as const;
 export type Mark = (typeof MARKS)[number];
 

@@ -1,4 +1,4 @@
-/** The log that a disk would give back, as the judge follows it: what comes, goes, is cut, and is damaged on the way. */
+/** The log that a disk would give back, as the judge follows it: what comes, goes, is cut, is damaged on the way. */
 import { expect, test } from "vitest";
 import type { LogIndex, Term } from "../core/types.ts";
 import type { SimulatedDisk } from "../sim/disk.ts";

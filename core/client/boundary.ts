@@ -2,6 +2,7 @@
  * The boundary of Client: the part of a driver that decides. It finds the leader, opens sessions, repeats what may be
  * repeated, and tells what is unknown. One Client serves all calls of one application.
  */
+import type { Rarely } from "../rare-course.ts";
 import type { Failure } from "../failure.ts";
 import type { Rows, SqlParameters } from "../database/engine.ts";
 import type { Instant } from "../types.ts";
@@ -72,4 +73,6 @@ export interface ClientOptions {
   readonly callTimeoutMs: number;
   /** 16 bytes. */
   readonly seed: Uint8Array;
+  /** Whether a rare course is taken (core/rare-course.ts); never, unless told. */
+  readonly rarely?: Rarely | undefined;
 }

@@ -10,6 +10,7 @@
  */
 import { failure, type Failure } from "../failure.ts";
 import { invariant, unreachable } from "../invariant.ts";
+import { NEVER, type Rarely } from "../rare-course.ts";
 import { Random } from "../random.ts";
 import { afterMs, type Instant, type Term } from "../types.ts";
 import { decodeNodeMessage, encodeClientMessage } from "../wire/statement-codec.ts";
@@ -40,11 +41,13 @@ export class Client implements ReadOutlet {
   private timerAt: Instant | null = null;
   /** What every further call is told; null: it is open. */
   private closed: Failure | null = null;
+  private readonly rarely: Rarely;
   private now = 0 as Instant;
   private effects: ClientEffect[] = [];
 
   constructor(options: ClientOptions) {
     this.options = options;
+    this.rarely = options.rarely ?? NEVER;
     const random = Random.fromBytes(options.seed);
     this.leaders = new LeaderSearch(options.endpoints, options.attemptTimeoutMs, random);
     this.reads = new Reads(this, options, random.fork());
@@ -128,6 +131,7 @@ export class Client implements ReadOutlet {
     call.sentAt = this.now;
     call.rows = [];
     this.emit({ type: "Send", to: link.endpoint, bytes: link.request(call, bodyOf(call)) });
+    if (this.rarely("repeatsAtOnce")) this.repeat(call);
   }
 
   private repeat(call: Call): void {
@@ -163,7 +167,7 @@ export class Client implements ReadOutlet {
     const { link } = this;
     if (link === null) return null;
     const inUse = link.pending.size > 0 || [...this.transactions.values()].includes(link);
-    if (inUse || this.now < afterMs(link.heardAt, STALE_MS)) return link;
+    if (inUse || (this.now < afterMs(link.heardAt, STALE_MS) && !this.rarely("searchesAnew"))) return link;
     this.send(link.endpoint, { type: "CloseSession", term: link.term, session: link.session });
     this.link = null;
     return null;

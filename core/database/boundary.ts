@@ -3,6 +3,7 @@
  * requests on the leader, proposes what they committed, and lets an answer out only when the rules of core/database
  * allow it.
  */
+import type { Rarely } from "../rare-course.ts";
 import type { Entry, EntryId, Instant, LogIndex, NodeId, ProposalNumber, ReadNumber, Term } from "../types.ts";
 import type { ProposalOutcome } from "../raft/boundary.ts";
 import type { PageCut } from "../pages/page-cut.ts";
@@ -89,4 +90,6 @@ export interface DatabaseOptions {
   readonly limits: DatabaseLimits;
   /** 16 bytes. */
   readonly seed: Uint8Array;
+  /** Whether a rare course is taken (core/rare-course.ts); never, unless told. */
+  readonly rarely?: Rarely | undefined;
 }

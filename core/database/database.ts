@@ -13,6 +13,7 @@
  */
 import { failure, type Failure } from "../failure.ts";
 import { invariant, unreachable } from "../invariant.ts";
+import { NEVER, type Rarely } from "../rare-course.ts";
 import { Random } from "../random.ts";
 import type { RestoreStep } from "../storage/boundary.ts";
 import {
@@ -52,6 +53,7 @@ export class Database implements Outlet, QueryOutlet {
   private readonly sessions: Sessions;
   private readonly queries: Queries;
   private effects: DatabaseEffect[] = [];
+  private readonly rarely: Rarely;
   private now = 0 as Instant;
   /** The last entry whose effect is in the engine's applied state. */
   lastApplied = 0 as LogIndex;
@@ -64,6 +66,7 @@ export class Database implements Outlet, QueryOutlet {
   constructor(options: DatabaseOptions) {
     const random = Random.fromBytes(options.seed);
     this.limits = options.limits;
+    this.rarely = options.rarely ?? NEVER;
     this.engine = options.engine.create(random.bytes(ENGINE_SEED_SIZE), options.limits);
     this.sessions = new Sessions(random.fork());
     this.leadership = new Leadership(options.id);
@@ -223,6 +226,9 @@ export class Database implements Outlet, QueryOutlet {
     if (session.size > this.limits.maxSessionRequests && !isInside(body)) {
       const message = `the session has ${this.limits.maxSessionRequests} unanswered requests already`;
       return this.refuse(request, failure("Busy", message));
+    }
+    if (!isInside(body) && this.rarely("refusesBusy")) {
+      return this.refuse(request, failure("Busy", "this node is busy: try again"));
     }
     this.executor.take(request, this.now);
   }

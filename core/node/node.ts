@@ -33,8 +33,8 @@ export class Node {
   constructor(options: NodeOptions) {
     const random = Random.fromBytes(options.seed);
     this.replica = new Replica({ ...options, seed: random.bytes(SEED_SIZE) });
-    const { id, engine, database: limits } = options;
-    this.database = new Database({ id, engine, limits, seed: random.bytes(SEED_SIZE) });
+    const { id, engine, database: limits, rarely } = options;
+    this.database = new Database({ id, engine, limits, seed: random.bytes(SEED_SIZE), rarely });
   }
 
   step(now: Instant, input: NodeInput): readonly NodeEffect[] {

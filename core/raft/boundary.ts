@@ -6,6 +6,7 @@
  * every earlier Persist has been answered by Persisted. The caller's duty: perform Persists in order, answer each once,
  * and only when it is durable.
  */
+import type { Rarely } from "../rare-course.ts";
 import type {
   Entry, EntryId, HardState, Instant, LogIndex, MemberId, ProposalNumber, ReadNumber, RequestNumber, Term, Ticket,
 } from "../types.ts";
@@ -308,4 +309,6 @@ export interface RaftOptions {
   readonly roles: RoleTargets | null;
   /** 16 bytes for the election timeouts. */
   readonly seed: Uint8Array;
+  /** Whether a rare course is taken (core/rare-course.ts); never, unless told. */
+  readonly rarely?: Rarely | undefined;
 }

@@ -94,7 +94,8 @@ export class Compaction {
     const { delivery, snapshot, options: { limits } } = this.node;
     const entries = delivery.reportedApplied - (snapshot?.entry.index ?? 0);
     if (entries <= 0) return false;
-    return entries >= limits.snapshotEntries || delivery.bytesSinceSnapshot >= limits.snapshotBytes;
+    if (entries >= limits.snapshotEntries || delivery.bytesSinceSnapshot >= limits.snapshotBytes) return true;
+    return this.node.rarely("takesSnapshot");
   }
 
   private ends(entries: number): void {
@@ -114,6 +115,7 @@ export class Compaction {
   /** So many are kept at most. What each takes is forgotten once it has left memory: the average stands for it. */
   private get trailingEntries(): number {
     const { maxTrailingEntries, maxTrailingBytes } = this.node.options.limits;
+    if (this.node.rarely("keepsNoTail")) return 0;
     return Math.min(maxTrailingEntries, Math.floor(maxTrailingBytes / Math.max(1, this.averageBytes)));
   }
 }

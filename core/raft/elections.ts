@@ -14,7 +14,7 @@
  * Votes are collected for one candidacy, and thrown away with it.
  */
 import { invariant } from "../invariant.ts";
-import type { Instant, MemberId, Term } from "../types.ts";
+import { afterMs, type Instant, type MemberId, type Term } from "../types.ts";
 import { everybodyIn, isVoter } from "./configuration.ts";
 import { electionDeadline, grantsVote, isPreferred, isSticky, wouldGrantVote } from "./election.ts";
 import type { Message, RequestPreVote, RequestPreVoteReply, RequestVote, RequestVoteReply } from "./message.ts";
@@ -106,7 +106,7 @@ export class Elections {
   }
 
   preVoteRequested(from: MemberId, request: RequestPreVote): void {
-    const granted = wouldGrantVote(this.voter(), request);
+    const granted = wouldGrantVote(this.voter(), request) && !this.node.rarely("refusesPreVote");
     this.node.post(from, { type: "RequestPreVoteReply", term: this.node.currentTerm, granted }, "term");
   }
 
@@ -178,7 +178,8 @@ export class Elections {
   }
 
   private drawDeadline(): Instant {
-    const { now, options, random, configuration, id, hasSpace } = this.node;
+    const { now, options, random, configuration, id, hasSpace, rarely } = this.node;
+    if (rarely("standsEarly")) return afterMs(now, options.timing.electionTimeoutMs);
     // Who could take no proposal lets others try first, too.
     return electionDeadline(now, options.timing, random, hasSpace && isPreferred(configuration, id));
   }

@@ -153,6 +153,9 @@ export class Followers {
     if (!result.accepted) return progress.rejected(result, this.node.log);
     // The answer to a message of before may have been given before what it speaks of was lost.
     if (round > (this.takenBack.get(from)?.round ?? -1)) progress.accepted(result.matchIndex);
+    if (progress.phase.type === "replicate" && this.node.rarely("probesAnew")) {
+      progress.probe((progress.matchIndex + 1) as LogIndex);
+    }
   }
 
   /**
@@ -286,9 +289,12 @@ export class Followers {
   }
 
   private sendLog(progress: Progress): void {
-    const { log, delivery, options: { limits } } = this.node;
+    const { log, delivery, options: { limits }, rarely } = this.node;
+    const isAnyway = this.isCoveredBySnapshot(progress) && rarely("sendsSnapshot");
     // Whatever is under way to it, and may be lost: the log cannot bring it any further.
-    if (progress.nextIndex !== null && progress.nextIndex <= log.base.index) return this.startTransfer(progress);
+    if (progress.nextIndex !== null && (progress.nextIndex <= log.base.index || isAnyway)) {
+      return this.startTransfer(progress);
+    }
     while (progress.nextIndex !== null && progress.nextIndex <= log.last.index && progress.hasRoom(limits)) {
       if (progress.nextIndex < log.firstCached) {
         this.orderRead(progress, progress.nextIndex);
@@ -298,6 +304,11 @@ export class Followers {
     }
     const isUpToDate = progress.matchIndex === log.last.index;
     if (isUpToDate && progress.commitSent < delivery.commitIndex) this.send(progress, NO_ENTRIES);
+  }
+
+  private isCoveredBySnapshot({ nextIndex }: Progress): boolean {
+    const { snapshot } = this.node;
+    return nextIndex !== null && snapshot !== null && nextIndex <= snapshot.entry.index;
   }
 
   private orderRead(progress: Progress, from: LogIndex): void {

@@ -33,6 +33,8 @@ export class Leader {
   private readonly reads = new Reads();
   private readonly succession: Succession;
   private heartbeatDeadline: Instant;
+  /** It resigns, though nothing compels it to. */
+  private isTired = false;
   /** The first round that may make a lease; null: none does in this term any more. */
   private leaseFrom: number | null = 1;
 
@@ -54,6 +56,7 @@ export class Leader {
 
   /** Whether it must lead no more: nobody answers, or it no longer votes. */
   get mustResign(): boolean {
+    if (this.isTired) return true;
     const { now, options } = this.node;
     const patience = RESIGN_AFTER_TIMEOUTS * options.timing.electionTimeoutMs;
     return (now > afterMs(this.rounds.confirmedSince, patience) && !this.isEnough) || this.membership.isUnseated;
@@ -69,6 +72,7 @@ export class Leader {
     const { now, options } = this.node;
     if (this.handover !== null && now >= this.handover.deadline) this.endHandover({ type: "aborted" });
     if (now < this.heartbeatDeadline) return;
+    this.isTired = !this.isEnough && this.node.rarely("resigns");
     this.heartbeatDeadline = afterMs(now, options.timing.heartbeatMs);
     this.rounds.begin(now);
     this.followers.heartbeat();

@@ -4,6 +4,7 @@
  * way to be changed here, so that nothing that has to go together is ever done apart.
  */
 import { invariant } from "../invariant.ts";
+import { NEVER, type Rarely } from "../rare-course.ts";
 import { Random } from "../random.ts";
 import {
   NO_ENTRY, type Entry, type EntryKind, type Instant, type LogIndex, type MemberId, type Term,
@@ -25,6 +26,7 @@ export class NodeState {
   readonly options: RaftOptions;
   readonly id: MemberId;
   readonly random: Random;
+  readonly rarely: Rarely;
   readonly log: Log;
   readonly writes: Writes;
   readonly outbox = new Outbox();
@@ -49,6 +51,7 @@ export class NodeState {
     this.options = options;
     this.id = options.id;
     this.random = Random.fromBytes(options.seed);
+    this.rarely = options.rarely ?? NEVER;
     this.log = new Log(log);
     this.writes = new Writes(this.log);
     this.delivery = new Delivery(this.log, this.proposals, this.readBack, options.limits);

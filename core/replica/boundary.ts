@@ -8,6 +8,7 @@
  * Life: Started -> recovery (disk reads) -> Recovered -> bootstrap, if the directory was empty -> Raft -> Closing ->
  * leadership and vote handed over -> Closed; or Halt at any time.
  */
+import type { Rarely } from "../rare-course.ts";
 import type { EntryId, Identity, Incarnation, LogIndex, NodeId, RequestNumber, Term } from "../types.ts";
 import type {
   ChangeOutcome, ChangeRefusal, RaftEffect, RaftInput, RaftLimits, RaftTiming, TransferOutcome,
@@ -164,6 +165,8 @@ export interface ReplicaOptions {
   readonly digestEvery?: number;
   /** Run the laws of core/raft/invariants.ts after every step, as tests and the simulator do. Off unless told. */
   readonly checkInvariants?: boolean;
+  /** Whether a rare course is taken (core/rare-course.ts); never, unless told. */
+  readonly rarely?: Rarely | undefined;
 }
 
 /** What can be seen of a Replica from outside, for oracles and operators. Cheap to take. */

@@ -91,17 +91,15 @@ export class Participant {
     const { node, incarnation, cluster } = letters.identity;
     invariant(cluster !== null, "a participant is of a cluster");
     const { hardState, log, snapshot, lost } = recovered;
-    const { timing, limits, version = FEATURE_VERSION, leaseDriftPpm = null, roles = null } = replica;
+    const { timing, limits, version = FEATURE_VERSION, leaseDriftPpm = null, roles = null, rarely } = replica;
     this.options = options;
     this.self = memberIdOf(node, incarnation);
     this.digests = new Digests(this.self, replica.digestEvery ?? DIGEST_EVERY);
     this.roster = new Roster(cluster.founders, snapshot);
     this.reception = new Reception(cluster, this.self);
     const founding = foundingConfiguration(founderIds(cluster.founders));
-    this.raft = new Raft(
-      { id: this.self, founding, hardState, log, snapshot, lost, timing, limits, version, leaseDriftPpm, roles, seed },
-      now,
-    );
+    const told = { timing, limits, version, leaseDriftPpm, roles, seed, rarely };
+    this.raft = new Raft({ id: this.self, founding, hardState, log, snapshot, lost, ...told }, now);
     this.now = now;
   }
 

@@ -53,7 +53,7 @@ export class Replica {
     invariant(limits.maxMessageBytes <= PEER_LIMITS.maxPayloadBytes, "a message keeps to the format's limit");
     invariant(limits.snapshotChunkBytes <= PEER_LIMITS.maxPayloadBytes, "a piece keeps to the format's limit");
     this.options = options;
-    this.storage = new Storage({ node: id, limits: options.storage });
+    this.storage = new Storage({ node: id, limits: options.storage, rarely: options.rarely });
     this.random = Random.fromBytes(options.seed);
     this.raftSeed = this.random.bytes(16);
   }

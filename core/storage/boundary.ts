@@ -5,6 +5,7 @@
  * all that waits), reads entries back, and says which Persists are durable. It holds no payload longer than a write
  * needs it.
  */
+import type { Rarely } from "../rare-course.ts";
 import type { Entry, EntryId, HardState, Identity, LogIndex, MemberId, NodeId, Ticket } from "../types.ts";
 import type { ReadPurpose, RecoveredLog } from "../raft/boundary.ts";
 import type { StoredPage } from "../pages/page-cut.ts";
@@ -51,6 +52,8 @@ export interface StorageOptions {
   /** Whose directory it has to be. */
   readonly node: NodeId;
   readonly limits: StorageLimits;
+  /** Whether a rare course is taken (core/rare-course.ts); never, unless told. */
+  readonly rarely?: Rarely | undefined;
 }
 
 export type StorageEffect =

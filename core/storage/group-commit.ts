@@ -11,6 +11,7 @@
  * the file stands ready, so that a roll costs no more than any other group. Where none stands ready, nothing begins.
  */
 import { invariant } from "../invariant.ts";
+import { NEVER, type Rarely } from "../rare-course.ts";
 import type { HardState, Ticket } from "../types.ts";
 import type { PersistOrder } from "./boundary.ts";
 import type { DiskOperation } from "./disk.ts";
@@ -50,10 +51,12 @@ export interface GroupProgress {
 
 export class GroupCommit {
   private readonly files: Pick<OpenFiles, "owner" | "log" | "term">;
+  private readonly rarely: Rarely;
   private underWay: Group | null = null;
 
-  constructor(files: Pick<OpenFiles, "owner" | "log" | "term">) {
+  constructor(files: Pick<OpenFiles, "owner" | "log" | "term">, rarely: Rarely = NEVER) {
     this.files = files;
+    this.rarely = rarely;
   }
 
   /** How large a segment has to be for these parts alone. */
@@ -71,6 +74,7 @@ export class GroupCommit {
   /** As many of the parts, in their order, as this segment has room for; all of them if it has none for the first. */
   fitting(parts: readonly GroupPart[]): readonly GroupPart[] {
     const { log } = this.files;
+    if (parts.length > 1 && this.rarely("commitsAlone")) return parts.slice(0, 1);
     if (log.hasRoom(recordsSize(parts))) return parts;
     let size = 0;
     const first = parts.findIndex((part) => {
@@ -134,7 +138,7 @@ export class GroupCommit {
   private writeLog({ parts }: Group): readonly GroupOperation[] {
     const { owner, log } = this.files;
     const size = recordsSize(parts);
-    if (!log.hasRoom(size) || (log.current.isDamaged && log.canRoll(size))) {
+    if (!log.hasRoom(size) || ((log.current.isDamaged || this.rarely("rollsEarly")) && log.canRoll(size))) {
       const header = log.roll(owner);
       const bytes = log.append(parts, this.mark(), header.length);
       bytes.set(header);

@@ -311,8 +311,8 @@ export class Storage {
 
   private openFiles(files: OpenFiles | null, hasReserve: boolean): void {
     if (files === null) return;
-    const { limits } = this.options;
-    const writes = new WriteQueue(files, limits);
+    const { limits, rarely } = this.options;
+    const writes = new WriteQueue(files, limits, rarely);
     const upkeep = new Upkeep(files, limits, hasReserve);
     this.member = { files, writes, upkeep, snapshotReads: new SnapshotReads(files) };
   }

@@ -10,6 +10,7 @@
  * like one that stalls.
  */
 import { invariant } from "../invariant.ts";
+import { NEVER, type Rarely } from "../rare-course.ts";
 import type { EntryId, Ticket } from "../types.ts";
 import type { PersistOrder, StorageEffect, StorageLimits } from "./boundary.ts";
 import type { DiskNews, DiskOperation } from "./disk.ts";
@@ -50,10 +51,10 @@ export class WriteQueue {
   private lastOrdered = 0 as Ticket;
   private lastPersisted = 0 as Ticket;
 
-  constructor(files: OpenFiles, limits: StorageLimits) {
+  constructor(files: OpenFiles, limits: StorageLimits, rarely: Rarely = NEVER) {
     this.files = files;
     this.limits = limits;
-    this.commit = new GroupCommit(files);
+    this.commit = new GroupCommit(files, rarely);
   }
 
   /** Nothing waits, nothing is under way. */
