@@ -84,6 +84,7 @@ export function openErrorOf(reason: HaltReason, directory: string): OpenError {
     case "disk":
       return new OpenError("DiskFailed", "directory", describeHalt(reason, directory));
     case "divergence":
+    case "memory":
     case "quarantined":
       return new OpenError("CorruptData", "directory", describeHalt(reason, directory));
     default:

@@ -16,6 +16,10 @@ export function describeHalt(reason: HaltReason, directory: string): string {
       const what = `entry ${reason.index} of ${directory} cannot be applied (${reason.detail})`;
       return `${what}: this is a bug, please report it`;
     }
+    case "memory": {
+      const what = `memory has gone wrong: ${reason.detail}, and nothing of it was written to ${directory}`;
+      return `${what}. The node goes on from there; if it happens again, test the computer's memory`;
+    }
     case "quarantined": {
       const what = `a majority has another database than ${directory} as of entry ${reason.index} (${reason.detail})`;
       return `${what}: what it holds is discarded and fetched from the others`;

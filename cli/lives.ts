@@ -1,7 +1,8 @@
 /**
  * One node over its lives. A life is a Driver (io/) over the data directory. One that ends because what the disk holds
  * is wrong (a majority has another state, the node is *quarantined*; or the log was read back and is damaged) is
- * followed by the next, of which recovery discards what is wrong and the others send it anew; every other end is final.
+ * followed by the next, of which recovery discards what is wrong and the others send it anew; so is one whose memory
+ * was found damaged, as the disk is right. Every other end is final.
  * The directory's lock and the application's database outlive them all.
  */
 import { setTimeout as pause } from "node:timers/promises";
@@ -45,7 +46,8 @@ export class Lives {
   /** Rejects with the system's error if it cannot listen. */
   async start(): Promise<StartResult> {
     const result = await this.begin();
-    return !result.ok && result.reason.type === "quarantined" ? ((await this.reviving) ?? result) : result;
+    const isMended = !result.ok && (result.reason.type === "quarantined" || result.reason.type === "memory");
+    return isMended ? ((await this.reviving) ?? result) : result;
   }
 
   /** null: it is between two lives, or ended. */
@@ -81,7 +83,8 @@ export class Lives {
 
   /** Damage that recovery itself has refused would be refused again. */
   private canBeMended(reason: HaltReason): boolean {
-    return reason.type === "quarantined" || (reason.type === "storage" && reason.fault.type === "corrupt" && this.isUp);
+    if (reason.type === "quarantined" || reason.type === "memory") return true;
+    return reason.type === "storage" && reason.fault.type === "corrupt" && this.isUp;
   }
 
   private async revive(): Promise<StartResult | null> {

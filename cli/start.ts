@@ -147,6 +147,7 @@ function exitCodeOf(reason: HaltReason): number {
       return EXIT.bug;
     case "storage":
       return reason.fault.type === "diskFailed" ? EXIT.disk : EXIT.data;
+    case "memory":
     case "quarantined":
       return EXIT.data;
     case "disk":

@@ -37,6 +37,7 @@ export function remedyOf(halted: HaltedNode, reason: HaltReason): Remedy | null 
       return mayBeAlone ? "replaceDisk" : null;
     case "quarantined":
       return isFlipped || isDamaged || disk.hasMetDamage ? "restart" : null;
+    case "memory":
     case "divergence":
       return isFlipped ? "restart" : null;
   }

@@ -8,7 +8,7 @@
 import { expect, test } from "vitest";
 import { crc32c } from "../core/checksum.ts";
 import type { MemberId } from "../core/types.ts";
-import { publishCut, writeCut } from "../core/storage/checkpoint.ts";
+import { type WrittenCut, publishCut, writeCut } from "../core/storage/checkpoint.ts";
 import type { DiskNews, DiskOperation } from "../core/storage/disk.ts";
 import type { DiskProcedure } from "../core/storage/file-window.ts";
 import { type WrittenMerge, planMerge, publishMerge, writeMerge } from "../core/storage/merge.ts";
@@ -103,7 +103,7 @@ test("a checkpoint of very many pages is written and published in bounded steps"
     crcs: looks.at(new Uint32Array(numbers.length).fill(crc32c(PAGE))),
     pageAt: () => (looks.add(1), PAGE),
   };
-  const written = looks.run(writeCut(files, pointOf(10), cut, LIMITS))!;
+  const written = looks.run(writeCut(files, pointOf(10), cut, LIMITS)) as WrittenCut;
   expect(looks.run(publishCut(files, written))).toBeNull();
   expect(files.pages.stored!.files.map(({ count }) => count)).toEqual([PAGE_COUNT, PAGE_COUNT / 2, PAGE_COUNT]);
   expect(looks.total).toBeGreaterThan(3 * PAGE_COUNT);

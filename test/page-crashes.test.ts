@@ -3,7 +3,7 @@
  * finds the old snapshot or the new one, whole, and nothing that nobody refers to is left.
  */
 import { expect, test } from "vitest";
-import { publishCut, writeCut } from "../core/storage/checkpoint.ts";
+import { publishCut } from "../core/storage/checkpoint.ts";
 import type { DiskProcedure } from "../core/storage/file-window.ts";
 import { type WrittenMerge, planMerge, publishMerge, writeMerge } from "../core/storage/merge.ts";
 import { removeUnused } from "../core/storage/page-set.ts";
@@ -96,7 +96,7 @@ function* checkpoint(
   directory: PageDirectory, progress: Progress, index: number, database: PlainDatabase, base: PlainDatabase | null,
 ): DiskProcedure<void> {
   progress.ordered = index;
-  const written = yield* writeCut(directory, pointOf(index), database.cut(base), LIMITS);
+  const written = yield* directory.writing(pointOf(index), database.cut(base));
   expect(yield* publishCut(directory, written!)).toBeNull();
   progress.acknowledged = index;
   yield* removeUnused(directory);

@@ -72,8 +72,10 @@ export class PageDirectory {
     return this.run(this.writing(pointOf(index), cut));
   }
 
-  writing(point: SnapshotPoint, cut: PageCut): DiskProcedure<WrittenCut | null> {
-    return writeCut(this, point, cut, LIMITS);
+  *writing(point: SnapshotPoint, cut: PageCut): DiskProcedure<WrittenCut | null> {
+    const written = yield* writeCut(this, point, cut, LIMITS);
+    invariant(written === null || !("damagedPage" in written), "memory is sound");
+    return written;
   }
 
   publish(written: WrittenCut): boolean {
@@ -87,7 +89,7 @@ export class PageDirectory {
   merge(): boolean {
     const plan = planMerge(this.pages);
     const written = plan === null ? null : this.run(writeMerge(this, plan, LIMITS));
-    if (written === null || "faults" in written) return false;
+    if (written === null || !("inputs" in written)) return false;
     invariant(this.run(publishMerge(this, written)) === null, "what is merged can be published");
     this.run(removeUnused(this));
     return true;

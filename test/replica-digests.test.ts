@@ -128,3 +128,21 @@ test("a snapshot that is no state, though no page of it is damaged, is discarded
   alone.step(only.id, { type: "RestoreRefused", index: 2 as LogIndex, detail });
   expect(only.halt).toEqual({ type: "divergence", index: 2, detail });
 });
+
+test("a page that goes bad in memory ends the process before it is written; the next one goes by its disk", () => {
+  const cluster = running(["a"]);
+  const host = cluster.leader()!;
+  const count = host.applied.length;
+  host.state.flip(2);
+  const files = cluster.filesOf("a").filter((file) => file.startsWith("pages-"));
+  for (let number = 1; host.halt === null && number < 20; number++) {
+    cluster.propose("a", number, number - 1, new Uint8Array(100).fill(number));
+    cluster.settle();
+  }
+  expect(host.halt).toEqual({ type: "memory", detail: "page 2 of the database is not what its checksum says" });
+  expect(cluster.filesOf("a").filter((file) => file.startsWith("pages-"))).toEqual(files);
+  cluster.kill("a");
+  cluster.start("a");
+  cluster.runUntil(() => host.applied.length >= count);
+  expect(host.halt).toBeNull();
+});

@@ -50,6 +50,14 @@ export class ReplicaState {
     this.put(number, bytes);
   }
 
+  /** A byte of a page flips, and all that is known of the page stays as it was. */
+  flip(number: number): void {
+    const page = this.pages[number - 1];
+    invariant(page !== undefined, "a page that is there goes bad");
+    page.bytes[page.bytes.length - 1]! ^= 1;
+    this.touch([number]);
+  }
+
   cut(): PageCut {
     invariant(this.cutNumbers === null, "one cut at a time");
     const numbers = [...this.changed].filter((number) => number <= this.pages.length).sort((a, b) => a - b);

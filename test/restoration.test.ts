@@ -1,6 +1,5 @@
 /** The stored snapshot on its way back, and what becomes of damage: in a restore, a transfer, a merge and a scrub. */
 import { expect, test } from "vitest";
-import { writeCut } from "../core/storage/checkpoint.ts";
 import { planMerge, writeMerge } from "../core/storage/merge.ts";
 import { PageScrub } from "../core/storage/page-scrub.ts";
 import type { PageFault } from "../core/storage/page-set.ts";
@@ -43,7 +42,7 @@ function flipPage(directory: PageDirectory, at: number, number: number): { file:
 function replaceManifest(directory: PageDirectory): void {
   const voters = Array.from({ length: 60 }, (_, at) => `a-node-with-a-long-name-${at}`);
   const point = { ...pointOf(30), configuration: configurationOf(voters.toSorted()) };
-  const written = directory.run(writeCut(directory, point, SECOND.cut(SECOND), LIMITS))!;
+  const written = directory.run(directory.writing(point, SECOND.cut(SECOND)))!;
   expect(directory.publish(written)).toBe(true);
 }
 

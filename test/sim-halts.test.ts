@@ -38,6 +38,7 @@ const EIO: HaltReason = { type: "disk", code: "EIO", file: "log", detail: "" };
 const ENOSPC: HaltReason = { type: "disk", code: "ENOSPC", file: "log", detail: "" };
 const corrupt: HaltReason = { type: "storage", fault: { type: "corrupt", file: "log", offset: 0, detail: "" } };
 const quarantined: HaltReason = { type: "quarantined", index, detail: "" };
+const memory: HaltReason = { type: "memory", detail: "" };
 const divergence: HaltReason = { type: "divergence", index, detail: "" };
 
 const CASES: readonly (readonly [string, HaltReason, Past, Remedy | null])[] = [
@@ -53,6 +54,8 @@ const CASES: readonly (readonly [string, HaltReason, Past, Remedy | null])[] = [
   ["a quarantine with a reason", quarantined, { flipped: true }, "restart"],
   ["a quarantine of the wrong one", quarantined, {}, null],
   ["a changed state that an entry does not fit to", divergence, { flipped: true }, "restart"],
+  ["a page in memory that was changed", memory, { flipped: true }, "restart"],
+  ["a page in memory that changed by itself", memory, { damaged: true }, null],
   ["two states that differ by themselves", divergence, { damaged: true }, null],
 ];
 

@@ -136,6 +136,8 @@ export type HaltReason =
   | { readonly type: "disk"; readonly code: string; readonly file: string | null; readonly detail: string }
   /** What was applied contradicts the entry: a bug or silent corruption. */
   | { readonly type: "divergence"; readonly index: LogIndex; readonly detail: string }
+  /** A page in memory is not what its checksum says. The disk has nothing of it: the next start is as good as any. */
+  | { readonly type: "memory"; readonly detail: string }
   /**
    * A majority has another state at this index: ours is wrong. The directory is marked so, durably: the next start
    * discards what it holds and fetches it anew.

@@ -33,8 +33,6 @@ import { Roster } from "./roster.ts";
 import { Reception } from "./reception.ts";
 import { carryOut, isForRaft, isForStorage, isNews, type StorageNews, type StorageOrder } from "./storage-orders.ts";
 
-type NotForStorage = Exclude<RaftEffect, StorageOrder>;
-
 /** How many entries lie between two states that are compared, unless told. */
 const DIGEST_EVERY = 256;
 
@@ -44,11 +42,12 @@ type Passed = Extract<
   { readonly type: "TimerFired" | "Proposed" | "RolledBack" | "ReadRequested" | "ClockStopped" }
 >;
 
-type OfDatabase = "Applied" | "SnapshotTaken" | "RestoreRefused";
-
 export type ParticipantInput =
   | Passed
-  | Extract<ReplicaInput, { readonly type: OfDatabase | "ChangeRequested" | "TransferRequested" }>
+  | Extract<
+      ReplicaInput,
+      { readonly type: "Applied" | "SnapshotTaken" | "RestoreRefused" | "ChangeRequested" | "TransferRequested" }
+    >
   | StorageNews
   | { readonly type: "LetterReceived"; readonly from: NodeId; readonly letter: Letter }
   /** Hand over what can be handed over. Answered by Leave. */
@@ -295,7 +294,7 @@ export class Participant {
     }
   }
 
-  private pass(effect: NotForStorage): void {
+  private pass(effect: Exclude<RaftEffect, StorageOrder>): void {
     switch (effect.type) {
       case "Send":
         return this.send(effect.to, effect.message);
@@ -364,20 +363,21 @@ export class Participant {
       case "SpaceChanged":
         this.effects.push(news);
         return this.tell(news);
-      case "RestoreFinished":
-        this.cuts.restoreFinished();
-        this.effects.push(news);
-        return;
       case "RestoreStarted":
       case "PagesRestored":
+      case "RestoreFinished":
       case "PagesDamaged":
       case "DamageFound":
+        if (news.type === "RestoreFinished") this.cuts.restoreFinished();
         this.effects.push(news);
         return;
       case "CutEnded":
         return this.cutEnded(news);
       case "SnapshotDamaged":
         return this.snapshotDamaged(news.fault);
+      case "MemoryDamaged":
+        this.effects.push({ type: "Halt", reason: { type: "memory", detail: news.detail } });
+        return;
       case "Quarantined":
         invariant(this.quarantine !== null, "a directory is marked where that was ordered");
         this.effects.push({ type: "Halt", reason: this.quarantine });

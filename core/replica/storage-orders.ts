@@ -11,7 +11,7 @@ const FOR_RAFT = [
 /** What it says while Raft runs. */
 const NEWS = [
   ...FOR_RAFT, "SpaceChanged", "RestoreStarted", "PagesRestored", "RestoreFinished", "CutEnded", "PagesDamaged",
-  "DamageFound", "SnapshotDamaged", "Quarantined",
+  "DamageFound", "SnapshotDamaged", "MemoryDamaged", "Quarantined",
 ] as const;
 export type StorageNews = Extract<StorageEffect, { readonly type: (typeof NEWS)[number] }>;
 

@@ -107,6 +107,8 @@ export type StorageEffect =
    * entries there are damaged. 0: as much as it may; there is no space, or pages are damaged.
    */
   | { readonly type: "SnapshotWanted"; readonly through: LogIndex }
+  /** A page that was about to be written is not what its checksum says. Nothing of it is on the disk. */
+  | { readonly type: "MemoryDamaged"; readonly detail: string }
   /**
    * In the course of a restore the stored snapshot has been found damaged: it is of no use any more. Nothing more comes
    * of that restore.

@@ -12,7 +12,7 @@ import type { StorageLimits } from "./boundary.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { MAX_FILES, type SnapshotState } from "./manifest.ts";
 import { type PageDirectory, type PageFile, pageFileName } from "./page-file.ts";
-import { type PagesToWrite, writePageFile } from "./page-file-writer.ts";
+import { type MemoryDamage, type PagesToWrite, writePageFile } from "./page-file-writer.ts";
 import { type PageFiles, StoredSnapshot } from "./page-set.ts";
 import { type PreparedManifest, prepareManifest, publish } from "./publication.ts";
 
@@ -28,10 +28,10 @@ export interface WrittenCut {
   readonly manifest: PreparedManifest;
 }
 
-/** Writes the pages of the cut, durably. null: there is no space; nothing is left of it. */
+/** Writes the pages of the cut, durably. null: there is no space. Nothing is left of one that was not written. */
 export function* writeCut(
   files: OwnedFiles, point: SnapshotPoint, cut: PageCut, { maxWriteBytes }: Pick<StorageLimits, "maxWriteBytes">,
-): DiskProcedure<WrittenCut | null> {
+): DiskProcedure<WrittenCut | MemoryDamage | null> {
   invariant((cut.numbers.at(-1) ?? 0) <= cut.pageCount, "the pages of a cut are within its page count");
   const { pages } = files;
   const base = pages.stored;
@@ -45,9 +45,9 @@ export function* writeCut(
   if (cut.numbers.length === 0) return { point, state, file: null, base, manifest };
   const plan = { cluster: files.owner.cluster, through: entry.index, pageSize, pages: new CutPages(cut) };
   const file = yield* writePageFile(pages.takeSequence(), plan, maxWriteBytes);
-  if (file !== null) return { point, state, file, base, manifest };
+  if (file !== null && !("damagedPage" in file)) return { point, state, file, base, manifest };
   yield { type: "unlink", file: manifest.file };
-  return null;
+  return file;
 }
 
 /** A piece is copied together while it is written; the cut itself never is. */

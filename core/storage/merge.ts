@@ -17,7 +17,7 @@ import type { Owner, Refused } from "./block.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { MAX_FILES } from "./manifest.ts";
 import { type PageDirectory, type PageFile, pageFileName } from "./page-file.ts";
-import { type PagesToWrite, writePageFile } from "./page-file-writer.ts";
+import { type MemoryDamage, type PagesToWrite, writePageFile } from "./page-file-writer.ts";
 import { type PageDamage, readRun } from "./page-run.ts";
 import { type PageFault, type PageFiles, type PageSet, StoredSnapshot } from "./page-set.ts";
 import { type PreparedManifest, prepareManifest, publish } from "./publication.ts";
@@ -76,10 +76,10 @@ function isSuperfluous(pages: PageSet, { state }: StoredSnapshot, file: PageFile
   return pages.isDamaged(file) || file.count > MAX_GARBAGE_RATIO * state.pageCount;
 }
 
-/** Writes the merged file, durably. null: there is no space; nothing is left of it. */
+/** Writes the merged file, durably. null: there is no space. Nothing is left of one that was not written. */
 export function* writeMerge(
   files: OwnedFiles, merge: Merge, limits: Pick<StorageLimits, "maxWriteBytes">,
-): DiskProcedure<WrittenMerge | FailedMerge | null> {
+): DiskProcedure<WrittenMerge | FailedMerge | MemoryDamage | null> {
   const { pages } = files;
   pages.hold(merge.stored);
   const written = yield* writeHeld(files, merge, limits.maxWriteBytes);
@@ -89,7 +89,7 @@ export function* writeMerge(
 
 function* writeHeld(
   files: OwnedFiles, merge: Merge, maxWriteBytes: number,
-): DiskProcedure<WrittenMerge | FailedMerge | null> {
+): DiskProcedure<WrittenMerge | FailedMerge | MemoryDamage | null> {
   const { stored: { state, files: { length } }, inputs } = merge;
   const manifest = yield* prepareManifest(files, state.configuration, length);
   if (manifest === null) return null;
@@ -99,8 +99,9 @@ function* writeHeld(
     cluster: files.owner.cluster, through: inputs.at(-1)!.through, pageSize: state.pageSize, pages: merged,
   };
   const output = yield* writePageFile(files.pages.takeSequence(), plan, maxWriteBytes);
-  if (output !== null) return { inputs, output, manifest };
+  if (output !== null && !("damagedPage" in output)) return { inputs, output, manifest };
   yield { type: "unlink", file: manifest.file };
+  if (output !== null) return output;
   return merged.damage.length === 0 ? null : { faults: files.pages.noteDamage(merged.damage) };
 }
 

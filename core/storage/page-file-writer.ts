@@ -43,17 +43,23 @@ export interface PagesToWrite {
 /** So many entries of a directory are a piece: to merge them takes as long as to write a mebibyte of pages. */
 const MAX_LISTED = 8192;
 
-/** null: there is no space, or a page is not to be had; nothing is left of the attempt. */
+/** A page in memory is not what its checksum says, though it was: memory, or somebody in it, has gone wrong. */
+export interface MemoryDamage {
+  readonly damagedPage: number;
+}
+
+/** null: there is no space, or a page is not to be had. Nothing is left of an attempt that comes to no file. */
 export function* writePageFile(
   sequence: number, plan: PageFilePlan, maxWriteBytes: number,
-): DiskProcedure<PageFile | null> {
+): DiskProcedure<PageFile | MemoryDamage | null> {
   const name = pageFileName(sequence);
   const file = `${name}.new`;
   if (!hadSpace(yield { type: "open", file, create: true })) return null;
   const head = yield* writeHead(file, plan, Math.min(MAX_LISTED, Math.ceil(maxWriteBytes / DIRECTORY_ENTRY_SIZE)));
-  if (head === null || !(yield* writePages(file, plan, maxWriteBytes))) {
+  const written = head === null ? "refused" : yield* writePages(file, plan, maxWriteBytes);
+  if (head === null || written !== "whole") {
     yield { type: "unlink", file };
-    return null;
+    return written instanceof Object ? written : null;
   }
   yield { type: "rename", from: file, to: name };
   yield { type: "syncDirectory" };
@@ -96,7 +102,10 @@ function checkListed({ numbers, crcs }: PageDirectory, before: number): number {
   return before;
 }
 
-function* writePages(file: string, { pageSize, pages }: PageFilePlan, maxWriteBytes: number): DiskProcedure<boolean> {
+/** "refused": there is no space, or a page is not to be had. */
+function* writePages(
+  file: string, { pageSize, pages }: PageFilePlan, maxWriteBytes: number,
+): DiskProcedure<"whole" | "refused" | MemoryDamage> {
   const { numbers, crcs } = pages.listed;
   const pagesAt = pagesAtOf(numbers.length);
   const step = Math.max(1, Math.floor(maxWriteBytes / pageSize));
@@ -104,12 +113,12 @@ function* writePages(file: string, { pageSize, pages }: PageFilePlan, maxWriteBy
     const end = Math.min(from + step, numbers.length);
     const read = pages.read(from, end);
     const bytes = read instanceof Uint8Array ? read : yield* read;
-    if (bytes === null) return false;
+    if (bytes === null) return "refused";
     for (let place = from, at = 0; place < end; place++, at += pageSize) {
-      invariant(crc32c(bytes, at, at + pageSize) === crcs[place], "a page is written with its own checksum");
+      if (crc32c(bytes, at, at + pageSize) !== crcs[place]) return { damagedPage: numbers[place]! };
     }
-    if (!hadSpace(yield { type: "write", file, offset: pagesAt + from * pageSize, bytes })) return false;
-    if (!hadSpace(yield { type: "sync", file })) return false;
+    if (!hadSpace(yield { type: "write", file, offset: pagesAt + from * pageSize, bytes })) return "refused";
+    if (!hadSpace(yield { type: "sync", file })) return "refused";
   }
-  return true;
+  return "whole";
 }

@@ -22,6 +22,7 @@ import { giveUpReserve, makeReserve, prepareSegment } from "./log-space.ts";
 import type { Segment } from "./log.ts";
 import { type FailedMerge, type WrittenMerge, planMerge, writeMerge } from "./merge.ts";
 import type { OpenFiles } from "./open-files.ts";
+import type { MemoryDamage } from "./page-file-writer.ts";
 import { PageScrub, type PageScrubStep } from "./page-scrub.ts";
 import type { UpkeepJob } from "./write-job.ts";
 
@@ -33,12 +34,14 @@ type Task =
   | { readonly type: "segment" | "reserve"; readonly steps: DiskProcedure<boolean> }
   | { readonly type: "relief"; readonly steps: DiskProcedure<void> }
   /** null: there was no space. */
-  | { readonly type: "cut"; readonly steps: DiskProcedure<WrittenCut | null> }
-  | { readonly type: "merge"; readonly steps: DiskProcedure<WrittenMerge | FailedMerge | null> }
+  | { readonly type: "cut"; readonly steps: DiskProcedure<WrittenCut | MemoryDamage | null> }
+  | { readonly type: "merge"; readonly steps: DiskProcedure<WrittenMerge | FailedMerge | MemoryDamage | null> }
   | { readonly type: "logScrub"; readonly steps: DiskProcedure<LogScrubStep> }
   | { readonly type: "pageScrub"; readonly steps: DiskProcedure<PageScrubStep> };
 
-type NewsType = "SnapshotAbandoned" | "CutEnded" | "SpaceChanged" | "DamageFound" | "PagesDamaged" | "SnapshotWanted";
+type NewsType =
+  | "SnapshotAbandoned" | "CutEnded" | "SpaceChanged" | "DamageFound" | "PagesDamaged" | "SnapshotWanted"
+  | "MemoryDamaged";
 type News = Extract<StorageEffect, { readonly type: NewsType }>;
 
 export type UpkeepEffect =
@@ -195,7 +198,8 @@ export class Upkeep {
 
   // Cuts and merges
 
-  private cutWritten(written: WrittenCut | null): void {
+  private cutWritten(written: WrittenCut | MemoryDamage | null): void {
+    if (written !== null && "damagedPage" in written) return this.memoryDamaged(written);
     if (written !== null) {
       this.effects.push({ type: "Order", job: { type: "cut", written } });
       return;
@@ -210,10 +214,16 @@ export class Upkeep {
     if (merge !== null) this.begin({ type: "merge", steps: writeMerge(this.files, merge, this.limits) });
   }
 
-  private merged(written: WrittenMerge | FailedMerge | null): void {
+  private merged(written: WrittenMerge | FailedMerge | MemoryDamage | null): void {
     if (written === null) return;
+    if ("damagedPage" in written) return this.memoryDamaged(written);
     if ("faults" in written) return this.pagesJudged(written);
     this.effects.push({ type: "Order", job: { type: "merge", written } });
+  }
+
+  private memoryDamaged({ damagedPage }: MemoryDamage): void {
+    const detail = `page ${damagedPage} of the database is not what its checksum says`;
+    this.effects.push({ type: "MemoryDamaged", detail });
   }
 
   // Scrubbing

@@ -176,7 +176,7 @@ const OF_SNAPSHOTS: readonly Mutant[] = [
       + "(M85)",
     [
       "core/storage/page-file-writer.ts",
-      '    if (!hadSpace(yield { type: "sync", file })) return false;\n',
+      '    if (!hadSpace(yield { type: "sync", file })) return "refused";\n',
       "",
     ],
   ),
