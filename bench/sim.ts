@@ -27,7 +27,9 @@ const MODERATE_WORKLOAD: WorkloadOptions = {
   actors: 2, maxThinkMs: 1000, maxPauseMs: 5, keys: 4, accounts: 4, maxBodyBytes: 200, sessionReadPercent: 50,
   weights: Object.fromEntries(TASK_NAMES.map((name) => [name, 1])) as Record<TaskName, number>,
 };
-const DECENT_NETWORK = { latencyUs: 300, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0, maxDetourUs: 0 };
+const DECENT_NETWORK = {
+  latencyUs: 300, isSteady: false, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0, maxDetourUs: 0,
+};
 const ORDINARY_FAULTS: Partial<FaultIntervals> = {
   crashOfOne: 5000, isolatedLeader: 15_000, partition: 15_000, connectionReset: 5000, clientDeath: 10_000,
   slowDisk: 5000, pause: 10_000,
@@ -93,7 +95,7 @@ function moderatePlan(nodes: number, hasFaults: boolean, seed: number): Plan {
     ...drawn,
     nodes, joiners: 0, clients: 2, quietMs: 2000, chaosMs: MODERATE_SECONDS * 1000, outOfSpace: "nowhere",
     network: { ...DECENT_NETWORK, lossPerMille: hasFaults ? 1 : 0 },
-    disk: { accessUs: 100, syncUs: 1500 },
+    disk: { accessUs: 100, syncUs: 1500, isSteady: false },
     powerLossPercent: 50, crashInRecoveryPercent: 0, crashInFoundingPercent: 0, crashInInstallPercent: 0,
     downMs: 1000, cutMs: 1000, stallMs: 300, pauseMs: 300, maxDriftPpm: hasFaults ? 50 : 0,
     faults: hasFaults ? { ...faults, ...ORDINARY_FAULTS } : faults,
@@ -105,7 +107,7 @@ function moderatePlan(nodes: number, hasFaults: boolean, seed: number): Plan {
 
 async function measureRun(plan: Plan, environment: Environment, options?: WorkloadOptions): Promise<Figures> {
   const from = process.cpuUsage();
-  const { failure, events, simulatedSeconds } = new Run(plan, environment, null, options).execute();
+  const { failure, events, simulatedSeconds } = new Run(plan, environment, { options }).execute();
   if (failure !== null) throw new Error(`seed ${plan.seed} failed: ${failure.oracle}: ${failure.message}`);
   // The memories of dead engines are freed between two turns of the event loop.
   await new Promise(setImmediate);

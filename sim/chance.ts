@@ -5,21 +5,34 @@
  *
  * The hard idea: nothing is drawn from one long sequence. So an occurrence can be left out, that is, take its most
  * ordinary course, and all the others keep their dice: a failing run is made smaller by leaving out more and more, and
- * what is left of it is a seed and a list of addresses.
+ * what is left of it is a seed and a list of addresses. For that, whoever does anything but the most ordinary by some
+ * dice says so (`happened`): a run in which only these occurrences are not left out has the same course.
  */
 import { Random } from "../core/random.ts";
 
 /** Whether an occurrence takes its most ordinary course. Numbers begin at 1. */
 export type LeavesOut = (stream: string, number: number) => boolean;
 
+/** Hears in words of every occurrence that has taken another course than the most ordinary one. */
+export type OnHappened = (stream: string, number: number, words: string) => void;
+
 /** The dice of one occurrence. */
 export class Dice extends Random {
   /** Whoever would make trouble by these dice must not. What is drawn otherwise, a victim or a size, is as good. */
   readonly isLeftOut: boolean;
+  private readonly stream: Stream;
+  private readonly number: number;
 
-  constructor(a: number, b: number, c: number, d: number, isLeftOut: boolean) {
+  constructor(a: number, b: number, c: number, d: number, isLeftOut: boolean, stream: Stream, number: number) {
     super(a, b, c, d);
     this.isLeftOut = isLeftOut;
+    this.stream = stream;
+    this.number = number;
+  }
+
+  /** Something has come of it that would not have if it had been left out. */
+  happened(words: () => string): void {
+    this.stream.happened(this.number, words);
   }
 }
 
@@ -30,12 +43,14 @@ export class Stream {
   private readonly low: number;
   private readonly high: number;
   private readonly leavesOut: LeavesOut | null;
+  private readonly onHappened: OnHappened | null;
 
-  constructor(name: string, low: number, high: number, leavesOut: LeavesOut | null) {
+  constructor(name: string, low: number, high: number, leavesOut: LeavesOut | null, onHappened: OnHappened | null) {
     this.name = name;
     this.low = low;
     this.high = high;
     this.leavesOut = leavesOut;
+    this.onHappened = onHappened;
   }
 
   next(): Dice {
@@ -43,28 +58,38 @@ export class Stream {
     const isLeftOut = this.leavesOut !== null && this.leavesOut(this.name, number);
     const state = scramble(this.low ^ scramble(this.high + Math.imul(number, 0x9e3779b9)));
     return new Dice(
-      state, scramble(state + 0x9e3779b9), scramble(state + 0x3c6ef372), scramble(state ^ this.high), isLeftOut,
+      state, scramble(state + 0x9e3779b9), scramble(state + 0x3c6ef372), scramble(state ^ this.high), isLeftOut, this,
+      number,
     );
+  }
+
+  happened(number: number, words: () => string): void {
+    if (this.onHappened !== null) this.onHappened(this.name, number, words());
   }
 }
 
 export class Chance {
   private readonly seed: number;
   private readonly leavesOut: LeavesOut | null;
+  private readonly onHappened: OnHappened | null;
   private readonly prefix: string;
   private readonly streams: Map<string, Stream>;
 
   /** @param leavesOut null: everything may happen */
-  constructor(seed: number, leavesOut: LeavesOut | null = null, prefix = "", streams = new Map<string, Stream>()) {
+  constructor(
+    seed: number, leavesOut: LeavesOut | null = null, onHappened: OnHappened | null = null, prefix = "",
+    streams = new Map<string, Stream>(),
+  ) {
     this.seed = seed;
     this.leavesOut = leavesOut;
+    this.onHappened = onHappened;
     this.prefix = prefix;
     this.streams = streams;
   }
 
   /** The streams of one part of the world: their names begin with its. */
   within(part: string): Chance {
-    return new Chance(this.seed, this.leavesOut, `${this.prefix}${part} `, this.streams);
+    return new Chance(this.seed, this.leavesOut, this.onHappened, `${this.prefix}${part} `, this.streams);
   }
 
   /** The stream of that name: always the same one. */
@@ -79,7 +104,7 @@ export class Chance {
       low = scramble(low ^ full.charCodeAt(at));
       high = Math.imul(high ^ low, 0x01000193);
     }
-    const stream = new Stream(full, low, high, this.leavesOut);
+    const stream = new Stream(full, low, high, this.leavesOut, this.onHappened);
     this.streams.set(full, stream);
     return stream;
   }

@@ -70,6 +70,7 @@ export class Computers {
     const { plan, chance } = this;
     const dice = chance.stream(`${name} version`).next();
     const version = dice.chance(plan.oldVersionPercent) && !dice.isLeftOut ? OLD_VERSION : NEWEST_VERSION;
+    if (version === OLD_VERSION) dice.happened(() => `${name} begins with the version before`);
     return new NodeProcess(name, address, this.makeDisk(name), this.drawClock(name), address < plan.nodes, version);
   }
 }

@@ -67,18 +67,21 @@ export class Directory {
     this.changes = [];
   }
 
-  /** Each change that was not synced is undone, or not. A file without a durable name is gone. */
-  losePower(dropPercent: number, random: Random, tally: Tally): void {
+  /** Each change that was not synced is undone, or not: how many are. A file without a durable name is gone. */
+  losePower(dropPercent: number, random: Random, tally: Tally): number {
+    let undone = 0;
     for (const change of this.changes) {
       if (random.chance(dropPercent)) {
         tally.inject("undoneDirectoryChange");
         tally.effect("undoneDirectoryChange");
+        undone++;
       } else {
         this.makeDurable(change);
       }
     }
     this.changes = [];
     this.names = new Map(this.durableNames);
+    return undone;
   }
 
   /** With files of its own. */

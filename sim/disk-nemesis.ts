@@ -15,6 +15,7 @@ import type { FaultIntervals, Plan } from "./plan.ts";
 import { SECTOR_SIZE } from "./power-loss.ts";
 import type { NodeProcess } from "./process.ts";
 import type { FaultKind, Tally } from "./tally.ts";
+import { inSeconds } from "./words.ts";
 
 const US_PER_MS = 1000;
 /** Sectors that fail together. */
@@ -60,7 +61,7 @@ export class DiskNemesis {
     this.repeat("bitRot", (dice) => this.damage((node) => this.rot(node, dice), dice));
     this.repeat("latentError", (dice) => this.damage((node) => this.spoil(node, dice), dice));
     this.repeat("misdirectedWrite", (dice) => this.damage((node) => this.misdirect(node, dice), dice));
-    this.repeat("misdirectedRead", (dice) => this.damage((node) => this.misread(node), dice));
+    this.repeat("misdirectedRead", (dice) => this.damage((node) => this.misread(node, dice), dice));
     this.repeat("memoryFlip", (dice) => this.flip(FLIP_TRIES, dice));
   }
 
@@ -91,7 +92,9 @@ export class DiskNemesis {
 
   private slow(dice: Dice): void {
     const until = this.cluster.now + drawDelay(dice, this.plan.stallMs * US_PER_MS);
-    dice.pick(this.cluster.nodes).disk.stall(until);
+    const node = dice.pick(this.cluster.nodes);
+    dice.happened(() => `the disk of ${node.id} is slow until ${inSeconds(until)}`);
+    node.disk.stall(until);
   }
 
   private hang(dice: Dice): void {
@@ -99,6 +102,7 @@ export class DiskNemesis {
     if (node === undefined || node.disk.isHung) return;
     const delay = dice.integer(...HUNG_US);
     const { life } = node;
+    dice.happened(() => `the disk of ${node.id} hangs`);
     node.disk.hang(this.cluster.now + 2 * HUNG_US[1]);
     this.cluster.after(delay, () => {
       if (node.life !== life || node.machine === null || !node.disk.isHung) return;
@@ -111,11 +115,14 @@ export class DiskNemesis {
   private fail(dice: Dice): void {
     const [node] = this.breaker.pickRunning(1, dice);
     if (node === undefined || node.disk.isFailing) return;
-    node.disk.fail(dice.oneIn(2) ? "write" : "sync");
+    const failing = dice.oneIn(2) ? "write" : "sync";
+    dice.happened(() => `every ${failing} of the disk of ${node.id} fails`);
+    node.disk.fail(failing);
   }
 
   private fill(kind: "fullDisk" | "fullDisks", nodes: readonly NodeProcess[], dice: Dice): void {
     const disks = nodes.map(({ disk }) => disk).filter(({ isFull }) => !isFull);
+    dice.happened(() => `no space is left on ${nodes.map(({ id }) => id).join(" ")}`);
     for (const disk of disks) disk.limit(dice.integer(0, this.plan.freeBytes), kind);
     this.cluster.after(drawDelay(dice, this.plan.fullMs * US_PER_MS), () => {
       for (const disk of disks) disk.unlimit();
@@ -137,6 +144,7 @@ export class DiskNemesis {
     const { node, isMember } = victim;
     this.tally.inject("diskLoss");
     if (isMember) this.tally.effect("diskLoss");
+    dice.happened(() => `${node.id} loses its disk`);
     if (node.machine !== null) this.breaker.crashNode(node, true);
     this.cluster.loseDisk(node);
   }
@@ -166,7 +174,7 @@ export class DiskNemesis {
     const verdict = rules.change(name, offset, offset + 1);
     if (verdict === "never") return false;
     this.tally.inject("bitRot");
-    this.note("bitRot", node, `a bit rots in ${name} at ${offset}`, verdict);
+    this.note("bitRot", node, `a bit rots in ${name} at ${offset}`, verdict, dice);
     file.rot(offset, 1 << dice.integer(0, 7), verdict === "vital");
     return true;
   }
@@ -180,7 +188,7 @@ export class DiskNemesis {
     const verdict = rules.hide(name, sector * SECTOR_SIZE, (sector + count) * SECTOR_SIZE);
     if (verdict === "never") return false;
     this.tally.inject("latentError");
-    this.note("latentError", node, `${count} sectors of ${name} from ${sector} on cannot be read`, verdict);
+    this.note("latentError", node, `${count} sectors of ${name} from ${sector} on cannot be read`, verdict, dice);
     file.spoil(sector, count, verdict === "vital", rules.hasTwins(name));
     return true;
   }
@@ -199,14 +207,14 @@ export class DiskNemesis {
     if (rules.change(target.name, at, reach) === "never") return false;
     this.tally.inject("misdirectedWrite");
     const what = `the write to ${source.name} at ${write.offset} has gone to ${target.name} at ${at}`;
-    this.note("misdirectedWrite", node, what, "vital");
+    this.note("misdirectedWrite", node, what, "vital", dice);
     source.file.misdirect(target.file, at);
     return true;
   }
 
-  private misread(node: NodeProcess): boolean {
+  private misread(node: NodeProcess, dice: Dice): boolean {
     if (node.disk.isMisreading) return true;
-    this.note("misdirectedRead", node, "a read is about to be misdirected", "vital");
+    this.note("misdirectedRead", node, "a read is about to be misdirected", "vital", dice);
     node.disk.misread((name, from, end) => new DamageRules(node.disk).misread(name, from, end));
     return true;
   }
@@ -219,14 +227,20 @@ export class DiskNemesis {
     if (this.cluster.nodes.some((other) => other.isFlipped || this.cluster.membership.isDamaged(other))) return;
     const { life } = node;
     if (node === this.cluster.membership.leader()) return;
-    if (this.cluster.mishaps.flipMemory(node, dice)) return this.tally.inject("memoryFlip");
+    if (this.cluster.mishaps.flipMemory(node, dice)) {
+      dice.happened(() => `a byte flips in the memory of ${node.id}`);
+      return this.tally.inject("memoryFlip");
+    }
     if (tries === 0) return;
     this.cluster.after(dice.integer(1, 5 * US_PER_MS), () => {
       if (this.breaker.isActive && node.life === life) this.flip(tries - 1, dice);
     });
   }
 
-  private note(kind: FaultKind, node: NodeProcess, what: string, verdict: "vital" | "mendable"): void {
+  private note(
+    kind: FaultKind, node: NodeProcess, what: string, verdict: "vital" | "mendable", dice: Dice,
+  ): void {
+    dice.happened(() => `${node.id}: ${what}`);
     this.cluster.tell({ type: "Struck", kind, node: node.id, text: `${what} (${verdict})` });
     if (verdict === "vital") this.cluster.membership.damage(node);
   }

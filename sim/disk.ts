@@ -13,15 +13,10 @@ import type { Chance, Dice, Stream } from "./chance.ts";
 import { Directory } from "./directory.ts";
 import { DONE, type DiskOutcome, ioFailure, missing } from "./disk-outcome.ts";
 import { SimulatedFile } from "./file.ts";
-import { drawDelay } from "./latency.ts";
+import { type DiskSpeed, drawDelay, drawDuration } from "./latency.ts";
 import type { PowerLoss } from "./power-loss.ts";
 import type { FaultKind, Tally } from "./tally.ts";
-
-/** Mean times in microseconds. */
-export interface DiskSpeed {
-  readonly accessUs: number;
-  readonly syncUs: number;
-}
+import { times } from "./words.ts";
 
 /** An operation under way. */
 export interface PendingOperation {
@@ -117,7 +112,7 @@ export class SimulatedDisk {
   /** Takes an order; whoever schedules hands it to `perform` at `doneAt`, unless the process died before. */
   begin(now: number, operation: DiskOperation): PendingOperation {
     const dice = this.operations.next();
-    let doneAt = now + this.drawDuration(operation, dice);
+    let doneAt = now + drawDuration(operation, this.speed, dice);
     if (doneAt < this.slowUntil) {
       this.tally.effect(this.hung ? "hungDisk" : "slowDisk");
       doneAt = this.slowUntil + drawDelay(dice, this.speed.accessUs);
@@ -211,11 +206,14 @@ export class SimulatedDisk {
     this.hasFailed = false;
     this.hasMetDamage = false;
     if (loss === null) return;
-    this.directory.losePower(dice.isLeftOut ? 0 : undonePercent, dice, this.tally);
+    const undone = this.directory.losePower(dice.isLeftOut ? 0 : undonePercent, dice, this.tally);
+    if (undone > 0) dice.happened(() => `${times(undone, "change")} of the directory undone`);
     // A file is settled once, under whichever name.
+    let hurt = 0;
     for (const file of new Set(this.directory.files())) {
-      file.losePower(dice.isLeftOut ? NOTHING_LOST : loss, dice, this.tally);
+      hurt += file.losePower(dice.isLeftOut ? NOTHING_LOST : loss, dice, this.tally);
     }
+    if (hurt > 0) dice.happened(() => `${times(hurt, "write")} lost or torn`);
   }
 
   /** The names that are there now, sorted. */
@@ -253,6 +251,7 @@ export class SimulatedDisk {
 
   /** Left out: nothing of it. */
   private performSomeUnanswered(dice: Dice): void {
+    let performed = 0;
     const stopped = new Set<string>();
     for (const { operation } of this.underWay) {
       this.tally.inject("unansweredOperation");
@@ -261,13 +260,17 @@ export class SimulatedDisk {
       if (dice.oneIn(2) || dice.isLeftOut) {
         for (const file of files) stopped.add(file);
         const isPartial = operation.type === "write" && dice.oneIn(3);
-        if (isPartial && !dice.isLeftOut) this.performInPart(operation, dice);
+        if (!isPartial || dice.isLeftOut) continue;
+        performed++;
+        this.performInPart(operation, dice);
       } else {
+        performed++;
         if (operation.type !== "read" && operation.type !== "list") this.tally.effect("unansweredOperation");
         this.execute(operation, dice);
       }
     }
     this.underWay.clear();
+    if (performed > 0) dice.happened(() => `${times(performed, "operation")} done unheard`);
   }
 
   /** A write has come so far when its process dies. */
@@ -374,12 +377,6 @@ export class SimulatedDisk {
     this.tally.effect(kind);
     this.hasFailed = true;
     return ioFailure(file, message);
-  }
-
-  private drawDuration(operation: DiskOperation, dice: Dice): number {
-    const slow = operation.type === "sync" || operation.type === "syncDirectory" || operation.type === "preallocate";
-    const mean = slow ? this.speed.syncUs : this.speed.accessUs;
-    return dice.isLeftOut ? mean : drawDelay(dice, mean);
   }
 }
 

@@ -87,18 +87,21 @@ export class SimulatedFile {
     this.platter.size = Math.max(this.platter.size, size);
   }
 
-  /** What was not synced meets its fate; the cache is that of the platter. */
-  losePower(loss: PowerLoss, random: Random, tally: Tally): void {
+  /** What was not synced meets its fate; the cache is that of the platter. How many writes are not as they were. */
+  losePower(loss: PowerLoss, random: Random, tally: Tally): number {
+    let hurt = 0;
     const written = this.unsynced;
     this.unsynced = [];
     const fate = this.tearsNever ? { ...loss, tearPercent: 0 } : loss;
     for (const write of written) {
-      settleWrite(write, fate, random, tally, this.platter, (bytes, from, end) => {
+      const isKept = settleWrite(write, fate, random, tally, this.platter, (bytes, from, end) => {
         this.settle(write.offset, bytes, from, end);
       });
+      if (!isKept) hurt++;
     }
     this.damage.uncover();
     this.cache.copyFrom(this.platter);
+    return hurt;
   }
 
   // Damage.

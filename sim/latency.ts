@@ -3,6 +3,15 @@
  * machines.
  */
 import type { Random } from "../core/random.ts";
+import type { DiskOperation } from "../core/storage/disk.ts";
+
+/** Mean times in microseconds. */
+export interface DiskSpeed {
+  readonly accessUs: number;
+  readonly syncUs: number;
+  /** Each operation takes exactly that. */
+  readonly isSteady: boolean;
+}
 
 /** Quantiles of the exponential distribution with mean 1024, at (i + 1/2) / 64. */
 const QUANTILES = [
@@ -15,4 +24,11 @@ const QUANTILES = [
 /** Whole microseconds, at least 1, with about the given mean; at most five times it. */
 export function drawDelay(random: Random, mean: number): number {
   return 1 + Math.floor((mean * QUANTILES[random.u32() >>> 26]!) / 1024);
+}
+
+export function drawDuration({ type }: DiskOperation, speed: DiskSpeed, random: Random): number {
+  const isSlow = type === "sync" || type === "syncDirectory" || type === "preallocate";
+  const mean = isSlow ? speed.syncUs : speed.accessUs;
+  const delay = drawDelay(random, mean);
+  return speed.isSteady ? mean : delay;
 }

@@ -92,6 +92,7 @@ export class Mishaps {
   private castShadow(node: NodeProcess, dice: Dice): void {
     const { cluster } = this;
     this.shadows++;
+    dice.happened(() => `copies of the disk of ${node.id} crash`);
     for (const image of this.shadow.imagesOf(node.id, node.disk, dice)) {
       this.tally.mark("crashImages");
       const found = cluster.judge.imageRecovered(node.id, image, node.disk);

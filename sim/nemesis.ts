@@ -12,6 +12,7 @@ import type { Address } from "./packet.ts";
 import type { Plan } from "./plan.ts";
 import type { NodeProcess } from "./process.ts";
 import type { FaultKind, Tally } from "./tally.ts";
+import { crashInWords } from "./words.ts";
 
 const US_PER_MS = 1000;
 /** A service manager's patience: less than it takes to hand everything over, or more. */
@@ -107,6 +108,7 @@ export class Nemesis implements Breaker {
     const enough = kind === "crashOfAll" ? all : kind === "crashOfSeveral" ? 2 : 1;
     if (victims.length >= enough) this.tally.effect(kind);
     const losePower = dice.chance(this.plan.powerLossPercent);
+    dice.happened(() => crashInWords(victims, losePower));
     for (const victim of victims) this.crashNode(victim, losePower);
   }
 
@@ -142,6 +144,7 @@ export class Nemesis implements Breaker {
     this.cluster.after(dice.integer(1, 10 * (accessUs + syncUs)), () => {
       if (node.life !== life || node.machine === null) return;
       if (node.machine.inspect().raft === null) this.tally.effect("crashInFounding");
+      dice.happened(() => `${node.id} crashes soon after its first start`);
       this.crashNode(node, dice.chance(this.plan.powerLossPercent));
     });
   }
@@ -153,6 +156,7 @@ export class Nemesis implements Breaker {
     this.cluster.after(dice.integer(1, 4 * accessUs + 2 * syncUs), () => {
       if (!this.isActive || node.life !== life || node.machine === null || node.recovered) return;
       this.tally.effect("crashInRecovery");
+      dice.happened(() => `${node.id} crashes while it recovers`);
       this.crashNode(node, dice.chance(this.plan.powerLossPercent));
     });
   }
@@ -167,6 +171,7 @@ export class Nemesis implements Breaker {
     this.cluster.after(dice.integer(1, 2 * (accessUs + 2 * syncUs)), () => {
       if (!this.isActive || node.life !== life || node.machine === null) return;
       this.tally.effect("crashInInstall");
+      dice.happened(() => `${node.id} crashes as a snapshot gets its name`);
       this.crashNode(node, dice.chance(this.plan.powerLossPercent));
     });
   }
@@ -176,6 +181,7 @@ export class Nemesis implements Breaker {
     const [node] = this.pickRunning(1, dice);
     if (node === undefined) return;
     this.tally.inject("orderlyStop");
+    dice.happened(() => `${node.id} is asked to end`);
     const { life } = node;
     this.cluster.closeNode(node);
     this.cluster.after(dice.pick(MAX_CLOSING_US), () => {
@@ -190,6 +196,7 @@ export class Nemesis implements Breaker {
     const kind = dice.oneIn(2) && !node.hidesStops ? "frozenClock" : "pause";
     this.tally.inject(kind);
     const until = this.cluster.now + drawDelay(dice, this.plan.pauseMs * US_PER_MS);
+    dice.happened(() => `${node.id} ${kind === "pause" ? "stands still" : "is frozen"}`);
     const { life } = node;
     const led = leads(node);
     this.cluster.pauseNode(node, until, kind === "frozenClock");
@@ -207,14 +214,20 @@ export class Nemesis implements Breaker {
     const sizeMs = dice.pick(CLOCK_STEPS_MS);
     const byMs = dice.oneIn(2) ? sizeMs : -sizeMs;
     const text = `its wall clock is set by ${byMs} ms`;
+    dice.happened(() => `${node.id}: ${text}`);
     this.cluster.tell({ type: "Struck", kind: "clockSet", node: node.id, text });
     node.setWall(byMs);
   }
 
   /** What an operator's request meets in the middle. */
   strike(victim: NodeProcess, dice: Dice): void {
-    if (dice.oneIn(2)) this.crashNode(victim, dice.chance(this.plan.powerLossPercent));
-    else this.isolate("isolatedNode", victim, dice);
+    if (dice.oneIn(2)) {
+      const losePower = dice.chance(this.plan.powerLossPercent);
+      dice.happened(() => crashInWords([victim], losePower));
+      this.crashNode(victim, losePower);
+    } else {
+      this.isolate("isolatedNode", victim, dice);
+    }
   }
 
   private running(): NodeProcess[] {
@@ -240,6 +253,7 @@ export class Nemesis implements Breaker {
     if (client === null) return;
     this.tally.inject("clientDeath");
     if (client.isInTransaction) this.tally.effect("clientDeath");
+    dice.happened(() => `${client.application?.name} dies`);
     this.cluster.killClient(client, dice.oneIn(3));
     this.cluster.after(drawDelay(dice, CLIENT_PAUSE_US), () => {
       if (client.application === null) this.cluster.startClient(client);
@@ -248,6 +262,7 @@ export class Nemesis implements Breaker {
 
   private resetConnection(dice: Dice): void {
     if (!this.cluster.traffic.reset(dice)) return;
+    dice.happened(() => "a connection is reset");
     this.tally.inject("connectionReset");
     this.tally.effect("connectionReset");
   }
@@ -290,6 +305,7 @@ export class Nemesis implements Breaker {
       if (!this.isActive || node.life !== life || !leads(node)) return;
       this.tally.inject("youngLeader");
       if (holdsAlone(node, this.cluster.nodes)) this.tally.effect("youngLeader");
+      dice.happened(() => `${node.id} is struck, a new leader`);
       if (dice.oneIn(4)) this.crashNode(node, dice.chance(this.plan.powerLossPercent));
       else this.isolateInTurn(node, dice);
     });
@@ -312,8 +328,16 @@ export class Nemesis implements Breaker {
   ): Cut | null {
     if (sources.length === 0 || targets.length === 0) return null;
     const cut = this.cluster.network.cut(kind, sources, targets, oneWay);
+    const inWords = (side: readonly Address[]): string => side.map((address) => this.nameOf(address)).join(" ");
+    const [from, to] = oneWay ? ["from", "to"] : ["between", "and"];
+    dice.happened(() => `no packets ${from} [${inWords(sources)}] ${to} [${inWords(targets)}]`);
     this.cluster.after(drawDelay(dice, this.plan.cutMs * US_PER_MS), () => this.cluster.network.mend(cut));
     return cut;
+  }
+
+  private nameOf(address: Address): string {
+    const { nodes, clients } = this.cluster;
+    return nodes[address]?.id ?? clients[address - nodes.length]!.name;
   }
 
   private addresses(): Address[] {

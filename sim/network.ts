@@ -11,10 +11,13 @@ import type { Connection } from "./connection.ts";
 import type { CutLinks, Happening } from "./happening.ts";
 import type { Address, Packet } from "./packet.ts";
 import type { FaultKind, Tally } from "./tally.ts";
+import { namePacket } from "./trace/describe.ts";
 
 export interface NetworkWeather {
   /** Mean time on the way. */
   readonly latencyUs: number;
+  /** Each packet takes exactly that. */
+  readonly isSteady: boolean;
   /** Of a thousand packets. */
   readonly lossPerMille: number;
   readonly duplicatePerMille: number;
@@ -78,15 +81,17 @@ export class SimulatedNetwork {
     if (happens(dice, this.weather.lossPerMille)) {
       this.tally.inject("loss");
       this.tally.effect("loss");
+      dice.happened(() => `${namePacket(packet)} is lost`);
       this.onHappening?.({ type: "PacketSent", packet, fate: "lost", due: now });
       return;
     }
-    this.dispatch(this.arrival(now, link, dice), packet);
+    this.dispatch(this.arrival(now, link, packet, dice), packet);
     if (happens(dice, this.weather.duplicatePerMille)) {
       this.tally.inject("duplication");
       // Often close upon the first: a copy is most dangerous before what others say has come.
       const detour = dice.oneIn(2) ? 0 : this.detour(dice);
       const late = now + drawDelay(dice, this.weather.latencyUs) + detour;
+      dice.happened(() => `${namePacket(packet)} is doubled`);
       this.dispatch(late, { ...packet, copy: true });
     }
   }
@@ -139,11 +144,13 @@ export class SimulatedNetwork {
     this.weather = { ...this.weather, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0 };
   }
 
-  private arrival(now: number, link: number, dice: Dice): number {
-    const { latencyUs, reorderPerMille } = this.weather;
-    const drawn = now + (dice.isLeftOut ? latencyUs : drawDelay(dice, latencyUs));
+  private arrival(now: number, link: number, packet: Packet, dice: Dice): number {
+    const { latencyUs, reorderPerMille, isSteady } = this.weather;
+    const delay = drawDelay(dice, latencyUs);
+    const drawn = now + (isSteady ? latencyUs : delay);
     if (happens(dice, reorderPerMille)) {
       this.tally.inject("reordering");
+      dice.happened(() => `${namePacket(packet)} is kept back`);
       return drawn + this.detour(dice);
     }
     const inOrder = Math.max(drawn, this.lastArrival[link]!);
@@ -169,6 +176,7 @@ export class SimulatedNetwork {
   }
 }
 
+/** Drawn in either case: what else the dice say must not depend on it. */
 function happens(dice: Dice, perMille: number): boolean {
-  return perMille > 0 && !dice.isLeftOut && dice.integer(0, 999) < perMille;
+  return perMille > 0 && dice.integer(0, 999) < perMille && !dice.isLeftOut;
 }

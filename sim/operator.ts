@@ -116,7 +116,10 @@ export class Operator {
 
   private startJoiner(dice: Dice): void {
     const idle = this.cluster.nodes.filter((node) => !node.isUsed && this.cluster.membership.idOf(node) === null);
-    if (idle.length > 0) this.cluster.startNode(dice.pick(idle));
+    if (idle.length === 0) return;
+    const node = dice.pick(idle);
+    dice.happened(() => `${node.id} is started, of no cluster yet`);
+    this.cluster.startNode(node);
   }
 
   /** Stops a node that is no member for good. */
@@ -124,6 +127,7 @@ export class Operator {
     const removed = this.removed().filter((node) => node.machine !== null);
     if (removed.length === 0) return;
     const node = dice.pick(removed);
+    dice.happened(() => `${node.id} is retired`);
     this.cluster.crashNode(node, false);
     node.isUsed = false;
   }
@@ -133,7 +137,9 @@ export class Operator {
     const retired = this.removed().filter((node) => !node.isUsed);
     if (retired.length === 0) return;
     this.tally.mark("removedNodesRun");
-    this.cluster.startNode(dice.pick(retired));
+    const node = dice.pick(retired);
+    dice.happened(() => `${node.id} is started, though removed`);
+    this.cluster.startNode(node);
   }
 
   /** A retired node's name is given to another disk. */
@@ -141,6 +147,7 @@ export class Operator {
     const retired = this.removed().filter((node) => !node.isUsed);
     if (retired.length === 0) return;
     const node = dice.pick(retired);
+    dice.happened(() => `the name ${node.id} is given to another disk`);
     this.cluster.loseDisk(node);
     this.tally.mark("namesReused");
     this.cluster.startNode(node);
@@ -172,6 +179,7 @@ export class Operator {
     if (leader === null) return;
     const target = dice.oneIn(3) ? null : dice.pick(this.cluster.nodes);
     const input = { type: "TransferRequested", target: target?.id ?? null } as const;
+    dice.happened(() => `${leader.id} is asked to hand over to ${target?.id ?? "anybody"}`);
     this.ask(leader, null, (request) => this.cluster.stepNode(leader, { ...input, request }));
     if (dice.chance(this.cluster.plan.operator.strikePercent)) this.strike(leader, target, dice);
   }
@@ -219,6 +227,7 @@ export class Operator {
     if (dice.oneIn(2)) return [remove(node)];
     const nobody = memberIdOf(node.id, NO_DISK);
     this.cluster.membership.exclude(nobody);
+    dice.happened(() => `a disk of ${node.id} is named that nobody has`);
     return [this.put(node, nobody, dice)];
   }
 
@@ -236,6 +245,7 @@ export class Operator {
     if (leader === null || operations.length === 0) return;
     const current = leader.machine?.inspect().raft?.configuration;
     if (current === undefined || !this.isSurvivable(current, operations)) return;
+    dice.happened(() => `${leader.id} is asked to ${operations.map(inWords).join(", ")}`);
     this.ask(leader, operations, (request) => {
       this.cluster.stepNode(leader, { type: "ChangeRequested", request, operations });
     });
@@ -345,6 +355,12 @@ function remove(node: NodeProcess): MemberOperation {
 
 function nameOf(operation: MemberOperation): NodeId {
   return operation.type === "remove" ? operation.node : operation.member.node;
+}
+
+function inWords(operation: MemberOperation): string {
+  if (operation.type === "remove") return `remove ${operation.node}`;
+  const { node, role, incarnation } = operation.member;
+  return `make ${node}${incarnation === null ? "" : `:${incarnation}`} a ${role}`;
 }
 
 /** Its role may have been adjusted since. */

@@ -11,7 +11,7 @@ import type { RoleTargets } from "../core/raft/roles.ts";
 import { RARE_COURSES, type RareCourse } from "../core/rare-course.ts";
 import { Random } from "../core/random.ts";
 import type { StorageLimits } from "../core/storage/boundary.ts";
-import type { DiskSpeed } from "./disk.ts";
+import type { DiskSpeed } from "./latency.ts";
 import { BLOCK_SIZE, type PowerLoss, SECTOR_SIZE } from "./power-loss.ts";
 import type { NetworkWeather } from "./network.ts";
 
@@ -195,6 +195,7 @@ function drawWeather(random: Random): NetworkWeather {
   const perMille = (values: readonly number[]): number => (random.chance(60) ? random.pick(values) : 0);
   return {
     latencyUs: random.pick([100, 300, 1000, 5000, 15_000]),
+    isSteady: false,
     lossPerMille: perMille([1, 10, 50, 150]),
     duplicatePerMille: perMille([1, 10, 100]),
     reorderPerMille: perMille([1, 20, 200]),
@@ -204,10 +205,10 @@ function drawWeather(random: Random): NetworkWeather {
 
 function drawDiskSpeed(random: Random): DiskSpeed {
   return random.pick([
-    { accessUs: 20, syncUs: 150 },
-    { accessUs: 100, syncUs: 1500 },
-    { accessUs: 500, syncUs: 10_000 },
-    { accessUs: 50, syncUs: 40_000 },
+    { accessUs: 20, syncUs: 150, isSteady: false },
+    { accessUs: 100, syncUs: 1500, isSteady: false },
+    { accessUs: 500, syncUs: 10_000, isSteady: false },
+    { accessUs: 50, syncUs: 40_000, isSteady: false },
   ]);
 }
 

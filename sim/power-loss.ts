@@ -25,11 +25,11 @@ export interface Write {
   readonly bytes: Uint8Array;
 }
 
-/** Puts the write, or what is left of it, on the platter. `put` is told of each piece. */
+/** Puts the write, or what is left of it, on the platter. `put` is told of each piece. Whether it is kept as it was. */
 export function settleWrite(
   write: Write, loss: PowerLoss, random: Random, tally: Tally, platter: Image,
   put: (bytes: Uint8Array, from: number, end: number) => void,
-): void {
+): boolean {
   const fate = random.integer(0, 99);
   if (fate < loss.dropPercent) {
     tally.inject("lostWrite");
@@ -40,7 +40,9 @@ export function settleWrite(
     if (!platter.holds(write.offset, write.bytes)) tally.effect("tornWrite");
   } else {
     put(write.bytes, 0, write.bytes.length);
+    return true;
   }
+  return false;
 }
 
 /** Each unit that the write touches is there or not. */

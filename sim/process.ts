@@ -110,5 +110,7 @@ export class NodeProcess {
 export function drawClock(dice: Dice, maxDriftPpm: number): Clock {
   if (dice.isLeftOut) return new Clock(0, 0, WALL_EPOCH_MS);
   const wallMs = WALL_EPOCH_MS + dice.integer(-MAX_WALL_ERROR_MS, MAX_WALL_ERROR_MS);
-  return new Clock(dice.integer(0, MAX_UPTIME_US), dice.integer(-maxDriftPpm, maxDriftPpm), wallMs);
+  const [uptimeUs, driftPpm] = [dice.integer(0, MAX_UPTIME_US), dice.integer(-maxDriftPpm, maxDriftPpm)];
+  dice.happened(() => `its clock drifts by ${driftPpm} ppm, its wall clock is off by ${wallMs - WALL_EPOCH_MS} ms`);
+  return new Clock(uptimeUs, driftPpm, wallMs);
 }

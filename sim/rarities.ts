@@ -36,8 +36,10 @@ export class Rarities {
       if (stream === undefined || !this.isActive) return false;
       const dice = stream.next();
       const isTaken = dice.integer(0, 999) < PER_MILLE[course] && !dice.isLeftOut;
-      if (isTaken) this.tally.mark(course);
-      return isTaken;
+      if (!isTaken) return false;
+      dice.happened(() => `${process} takes a rare course: ${course}`);
+      this.tally.mark(course);
+      return true;
     };
   }
 }

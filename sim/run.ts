@@ -7,8 +7,9 @@
  * end of the faults on it is also one of liveness: elect, serve new writes, bring all nodes to the same state in time.
  */
 import type { Instant } from "../core/types.ts";
-import { Chance, type LeavesOut } from "./chance.ts";
+import { Chance, type OnHappened } from "./chance.ts";
 import { Cluster, type Failure } from "./cluster.ts";
+import { type Course, NOT_UNTIL_THEN } from "./course.ts";
 import type { Environment } from "./environment.ts";
 import { Nemesis } from "./nemesis.ts";
 import type { Plan } from "./plan.ts";
@@ -17,7 +18,6 @@ import { Operator } from "./operator.ts";
 import type { NodeProcess } from "./process.ts";
 import { beginTrial } from "./space-trial.ts";
 import { Tally, type TallyCounts } from "./tally.ts";
-import type { WorkloadOptions } from "./workload/options.ts";
 import { Workload } from "./workload/workload.ts";
 
 const US_PER_MS = 1000;
@@ -45,18 +45,21 @@ export class Run {
   private readonly nemesis: Nemesis;
   private readonly operator: Operator;
   private readonly chance: Chance;
+  private readonly endsAt: number | null;
 
-  /**
-   * @param leavesOut what takes its most ordinary course this time; null: nothing
-   * @param options undefined: the plan's seed draws the workload, too
-   */
-  constructor(
-    plan: Plan, environment: Environment, leavesOut: LeavesOut | null = null, options?: WorkloadOptions,
-  ) {
+  constructor(plan: Plan, environment: Environment, course: Course = {}) {
+    const { leavesOut = null, onOccurrence, options, endsAt } = course;
     this.plan = plan;
-    this.chance = new Chance(plan.seed, leavesOut);
+    this.endsAt = endsAt ?? null;
+    // Some of it occurs while the world is being made.
+    let timeNow = (): number => 0;
+    const onHappened: OnHappened | null = onOccurrence === undefined ? null : (stream, number, words) => {
+      onOccurrence({ at: timeNow(), stream, number, words });
+    };
+    this.chance = new Chance(plan.seed, leavesOut, onHappened);
     this.workload = new Workload(this.chance.within("workload"), options);
     this.cluster = new Cluster(this.plan, environment, this.workload, this.chance, this.tally);
+    timeNow = () => this.cluster.now;
     this.nemesis = new Nemesis(this.cluster, this.chance.within("nemesis"), this.tally);
     this.operator = new Operator(this.cluster, this.chance.within("operator"), this.tally);
     this.operator.onStrike = (victim, dice) => this.nemesis.strike(victim, dice);
@@ -106,6 +109,8 @@ export class Run {
   }
 
   private begin(): void {
+    const { endsAt, cluster } = this;
+    if (endsAt !== null) cluster.after(endsAt, () => cluster.fail("correctness", NOT_UNTIL_THEN));
     for (const node of this.cluster.nodes.filter(({ isFounder }) => isFounder)) {
       const dice = this.chance.stream(`${node.id} start`).next();
       this.cluster.after(dice.integer(0, MAX_START_DELAY_US), () => this.nemesis.startFirst(node));

@@ -86,7 +86,8 @@ function pause(): Promise<void> {
 /** What is due arrives at a node if it runs, as sim/cluster.ts has it. */
 async function simulatedTwin(): Promise<NetworkTwin> {
   const scheduler = new Scheduler<Packet>();
-  const weather = { latencyUs: 300, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0, maxDetourUs: 1 };
+  const perMille = { lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0 };
+  const weather = { ...perMille, latencyUs: 300, isSteady: false, maxDetourUs: 1 };
   const network = new SimulatedNetwork(["a", "b", "c"], weather, new Chance(1), new Tally(), (at, packet) => {
     scheduler.schedule(at, packet);
   });

@@ -15,7 +15,7 @@ class Bench {
   readonly disk: SimulatedDisk;
 
   constructor(seed = 1) {
-    this.disk = new SimulatedDisk({ accessUs: 100, syncUs: 1000 }, new Chance(seed), this.tally, true);
+    this.disk = new SimulatedDisk({ accessUs: 100, syncUs: 1000, isSteady: false }, new Chance(seed), this.tally, true);
   }
 
   do(operation: DiskOperation): DiskOutcome {

@@ -21,7 +21,7 @@ class Bench {
   readonly disk: SimulatedDisk;
 
   constructor(seed: number) {
-    this.disk = new SimulatedDisk({ accessUs: 100, syncUs: 1000 }, new Chance(seed), this.tally);
+    this.disk = new SimulatedDisk({ accessUs: 100, syncUs: 1000, isSteady: false }, new Chance(seed), this.tally);
   }
 
   /** Orders all, and runs until all are answered; returns the answers in the order in which they came. */

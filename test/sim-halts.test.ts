@@ -22,7 +22,7 @@ interface Past {
 
 function halted(past: Past): HaltedNode {
   const chance = new Chance(1);
-  const disk = new SimulatedDisk({ accessUs: 1, syncUs: 1 }, chance, new Tally());
+  const disk = new SimulatedDisk({ accessUs: 1, syncUs: 1, isSteady: false }, chance, new Tally());
   const node = new NodeProcess("a" as NodeId, 0, disk, drawClock(chance.stream("clock").next(), 0), true, 1);
   disk.hasFailed = past.failed ?? false;
   disk.hasMetDamage = past.metDamage ?? false;

@@ -20,7 +20,7 @@ const THREE = foundingConfiguration(["a", "b", "c"].map(idOf));
 class World {
   readonly nodes = NAMES.map((name, address) => {
     const chance = new Chance(1);
-    const disk = new SimulatedDisk({ accessUs: 1, syncUs: 1 }, chance, new Tally());
+    const disk = new SimulatedDisk({ accessUs: 1, syncUs: 1, isSteady: false }, chance, new Tally());
     const node = new NodeProcess(name, address, disk, drawClock(chance.stream("clock").next(), 0), address < 3, 1);
     const machine: NodeMachine = {
       step: () => [], image: () => new Uint8Array(0), inspect: () => ({ raft: null, database: null }),

@@ -7,7 +7,7 @@ import { Scheduler } from "../sim/scheduler.ts";
 import { Tally } from "../sim/tally.ts";
 
 const FAIR: NetworkWeather = {
-  latencyUs: 1000, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0, maxDetourUs: 50_000,
+  latencyUs: 1000, isSteady: false, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0, maxDetourUs: 50_000,
 };
 
 /** Three addresses; the number of a packet is its only byte. */

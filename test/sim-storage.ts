@@ -18,7 +18,7 @@ export const SMALL: StorageLimits = {
 
 /** A node of a cluster of three. */
 export class StorageBench {
-  readonly disk = new SimulatedDisk({ accessUs: 1, syncUs: 1 }, new Chance(1), new Tally(), true);
+  readonly disk = new SimulatedDisk({ accessUs: 1, syncUs: 1, isSteady: false }, new Chance(1), new Tally(), true);
   readonly storage = new Storage({ node: A, limits: SMALL });
   /** What it said beside its orders. */
   readonly news: StorageEffect[] = [];

@@ -2,6 +2,7 @@
 import type { NodeEffect, NodeInput } from "../../core/node/boundary.ts";
 import { decodeLetter } from "../../core/wire/peer-codec.ts";
 import { decodeClientMessage, decodeNodeMessage } from "../../core/wire/statement-codec.ts";
+import type { Packet } from "../packet.ts";
 
 const MAX_TEXT = 120;
 
@@ -33,6 +34,17 @@ export function describeEffect(effect: NodeEffect): string {
     default:
       return inWords(effect);
   }
+}
+
+/** What a packet is, in a word or two. */
+export function namePacket({ from, connection, bytes }: Packet): string {
+  if (bytes === null) return "a reset";
+  if (connection === null) {
+    const letter = decodeLetter(bytes);
+    return letter.ok ? letter.letter.message.type : "a message";
+  }
+  const message = from === connection.client ? decodeClientMessage(bytes) : decodeNodeMessage(bytes);
+  return message.ok ? message.value.type : "a message";
 }
 
 /** `Name field=value field=value`, nested values in braces. */

@@ -88,7 +88,11 @@ export class ActorApplication implements Application {
 
   private proceed(now: Instant, place: Place): void {
     const { actor } = place;
-    place.task ??= startTask(drawTask(actor.random, this.shared.options.weights), actor);
+    if (place.task === null) {
+      const task = drawTask(actor.random, this.shared.options.weights);
+      actor.random.happened(() => `${this.name} begins ${task}`);
+      place.task = startTask(task, actor);
+    }
     this.advance(now, place, NO_RESULT);
   }
 
