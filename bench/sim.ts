@@ -8,6 +8,7 @@ import { DEFAULT_DATABASE_LIMITS } from "../core/database/boundary.ts";
 import { DEFAULT_LIMITS } from "../core/raft/boundary.ts";
 import type { StorageLimits } from "../core/storage/boundary.ts";
 import type { DatabaseKind, Environment } from "../sim/environment.ts";
+import { FAIR_WEATHER } from "../sim/network.ts";
 import { drawPlan, type FaultIntervals, type Plan } from "../sim/plan.ts";
 import { Run } from "../sim/run.ts";
 import { TASK_NAMES, type TaskName, type WorkloadOptions } from "../sim/workload/options.ts";
@@ -26,9 +27,6 @@ const SWARM_SEEDS = 20;
 const MODERATE_WORKLOAD: WorkloadOptions = {
   actors: 2, maxThinkMs: 1000, maxPauseMs: 5, keys: 4, accounts: 4, maxBodyBytes: 200, sessionReadPercent: 50,
   weights: Object.fromEntries(TASK_NAMES.map((name) => [name, 1])) as Record<TaskName, number>,
-};
-const DECENT_NETWORK = {
-  latencyUs: 300, isSteady: false, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0, maxDetourUs: 0,
 };
 const ORDINARY_FAULTS: Partial<FaultIntervals> = {
   crashOfOne: 5000, isolatedLeader: 15_000, partition: 15_000, connectionReset: 5000, clientDeath: 10_000,
@@ -93,8 +91,9 @@ function moderatePlan(nodes: number, hasFaults: boolean, seed: number): Plan {
   const faults = Object.fromEntries(Object.keys(drawn.faults).map((kind) => [kind, 0])) as unknown as FaultIntervals;
   return {
     ...drawn,
-    nodes, joiners: 0, clients: 2, quietMs: 2000, chaosMs: MODERATE_SECONDS * 1000, outOfSpace: "nowhere",
-    network: { ...DECENT_NETWORK, lossPerMille: hasFaults ? 1 : 0 },
+    nodes, joiners: 0, clients: 2, quietMs: 2000, chaosMs: MODERATE_SECONDS * 1000, hasCorePhase: false,
+    outOfSpace: "nowhere",
+    network: { ...FAIR_WEATHER, lossPerMille: hasFaults ? 1 : 0 },
     disk: { accessUs: 100, syncUs: 1500, isSteady: false },
     powerLossPercent: 50, crashInRecoveryPercent: 0, crashInFoundingPercent: 0, crashInInstallPercent: 0,
     downMs: 1000, cutMs: 1000, stallMs: 300, pauseMs: 300, maxDriftPpm: hasFaults ? 50 : 0,

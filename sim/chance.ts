@@ -126,6 +126,13 @@ export function pickInOrder<Item>(items: readonly Item[], dice: Random, passes: 
   return best;
 }
 
+export function shuffle<Item>(items: readonly Item[], dice: Random): Item[] {
+  const left = [...items];
+  const shuffled: Item[] = [];
+  while (left.length > 0) shuffled.push(...left.splice(dice.integer(0, left.length - 1), 1));
+  return shuffled;
+}
+
 /** A permutation of all 32-bit numbers without visible order (splitmix32's). */
 function scramble(word: number): number {
   let mixed = Math.imul(word ^ (word >>> 16), 0x21f0aaad);

@@ -107,7 +107,12 @@ export class ClientTraffic {
       if (node.powered) this.send(connection, "client", null);
       return;
     }
-    this.world.network.received(packet);
+    this.world.network.received(this.world.now, packet);
+    if (packet.isBroken) {
+      this.send(connection, "client", null);
+      this.closeAtNode(connection);
+      return this.world.stepNode(node, { type: "ClientGone", from: connection.id });
+    }
     const wallMs = node.clock.wallMs(this.world.now);
     this.world.stepNode(node, { type: "ClientReceived", from: connection.id, bytes: packet.bytes, wallMs });
   }
@@ -116,12 +121,13 @@ export class ClientTraffic {
     const client = this.world.clients.find((other) => other.address === connection.client)!;
     if (!connection.clientOpen || connection.clientLife !== client.life) return;
     const endpoint = this.world.nodes[connection.node]!.id;
-    if (packet.bytes === null) {
+    if (packet.bytes !== null) this.world.network.received(this.world.now, packet);
+    if (packet.bytes === null || packet.isBroken) {
+      if (packet.isBroken) this.send(connection, "node", null);
       this.closeAtClient(connection);
       client.connections.delete(endpoint);
       return client.stepClient({ type: "ConnectionLost", endpoint });
     }
-    this.world.network.received(packet);
     client.stepClient({ type: "Received", from: endpoint, bytes: packet.bytes });
   }
 

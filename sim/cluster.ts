@@ -389,7 +389,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   private arriveAtPeer(packet: Packet): void {
     const node = this.nodes[packet.to]!;
     if (node.machine === null || packet.bytes === null) return;
-    this.network.received(packet);
+    if (!this.network.received(this.now, packet)) return;
     this.stepNode(node, { type: "PeerReceived", from: this.nodes[packet.from]!.id, bytes: packet.bytes });
   }
 }

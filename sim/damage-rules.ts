@@ -33,6 +33,12 @@ interface DurableSegment {
 
 const TERM_COPY_DISTANCE = 4096;
 
+interface Place {
+  readonly name: string;
+  readonly from: number;
+  readonly end: number;
+}
+
 export class DamageRules {
   private readonly disk: SimulatedDisk;
   /** By file name: those that are part of the log. */
@@ -70,6 +76,13 @@ export class DamageRules {
   /** Whether what stands in the file stands there twice, and is written at once. */
   hasTwins(name: string): boolean {
     return name === TERM_FILE || name === IDENTITY_FILE || name === MANIFEST_FILE;
+  }
+
+  /** Whether a write may have hit one place instead of the other. It is wrong at both then: that is no twin's twin. */
+  misdirect(missed: Place, hit: Place): boolean {
+    const isSame = missed.name === hit.name;
+    if (isSame && (this.hasTwins(hit.name) || (hit.from < missed.end && missed.from < hit.end))) return false;
+    return [missed, hit].every(({ name, from, end }) => this.change(name, from, end) !== "never");
   }
 
   /** Whether a read may come back with bytes from elsewhere: not of what stands twice, and is read at once. */

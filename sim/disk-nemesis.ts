@@ -70,8 +70,8 @@ export class DiskNemesis {
   }
 
   /** What does not end by itself ends now. Damage stays. */
-  stop(): void {
-    for (const node of this.cluster.nodes) {
+  heal(nodes: readonly NodeProcess[]): void {
+    for (const node of nodes) {
       if (node.disk.isHung && node.machine !== null) this.breaker.crashNode(node, false);
       node.disk.heal();
     }
@@ -202,9 +202,8 @@ export class DiskNemesis {
     const end = write.offset + write.bytes.length;
     const at = target.offset - (target.offset % SECTOR_SIZE);
     const reach = Math.min(target.file.durableSize, at + write.bytes.length);
-    const overlaps = source.file === target.file && at < end && write.offset < reach;
-    if (overlaps || rules.change(source.name, write.offset, end) === "never") return false;
-    if (rules.change(target.name, at, reach) === "never") return false;
+    const isMissed = { name: source.name, from: write.offset, end };
+    if (!rules.misdirect(isMissed, { name: target.name, from: at, end: reach })) return false;
     this.tally.inject("misdirectedWrite");
     const what = `the write to ${source.name} at ${write.offset} has gone to ${target.name} at ${at}`;
     this.note("misdirectedWrite", node, what, "vital", dice);

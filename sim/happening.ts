@@ -18,7 +18,7 @@ export interface CutLinks {
   readonly oneWay: boolean;
 }
 
-/** lost: by chance. cut: no link led there. */
+/** lost: by chance, or as the line had no room, or no connection stood. cut: no link led there. */
 export type PacketFate = "sent" | "lost" | "cut";
 
 export type Happening =

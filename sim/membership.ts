@@ -9,8 +9,15 @@
 import type { Configuration } from "../core/raft/configuration.ts";
 import { majority, type MemberId, type NodeId, nodeOf } from "../core/types.ts";
 import type { RaftObservation } from "./oracles/boundary.ts";
-import { halvesOf } from "./oracles/quorum.ts";
+import { halvesOf, showConfiguration } from "./oracles/quorum.ts";
 import type { NodeProcess } from "./process.ts";
+
+/** A configuration, where its entry stands, and which nodes' logs end with it. */
+export interface PossibleConfiguration {
+  readonly configuration: Configuration;
+  readonly index: number;
+  readonly knownBy: readonly NodeId[];
+}
 
 export interface Settled {
   readonly leader: NodeProcess;
@@ -117,6 +124,34 @@ export class Membership {
     return halvesOf(configuration).every((voters) => {
       return voters.filter((id) => !isBad(id)).length - waiting >= majority(voters.length);
     });
+  }
+
+  /** A member with the disk that it is known by, and nothing on it is damaged, nor in its memory. */
+  isWholeMember(node: NodeProcess): boolean {
+    const id = this.idOf(node);
+    return id !== null && !this.lost.has(id) && !this.damaged.has(id);
+  }
+
+  /** Those that may be in force: the last that somebody knows to be committed, and all behind it in any log. */
+  possibleConfigurations(): readonly PossibleConfiguration[] {
+    const shown = [...this.shown.values()];
+    const committed = shown.filter(({ configurationIndex, commitIndex }) => configurationIndex <= commitIndex);
+    const first = Math.max(0, ...committed.map(({ configurationIndex }) => configurationIndex));
+    const found = new Map<string, PossibleConfiguration & { readonly knownBy: NodeId[] }>();
+    for (const { id, configuration, configurationIndex: index } of shown) {
+      if (index < first) continue;
+      const key = `${index} ${showConfiguration(configuration)}`;
+      const known = found.get(key) ?? { configuration, index, knownBy: [] };
+      known.knownBy.push(nodeOf(id));
+      found.set(key, known);
+    }
+    return [...found.values()];
+  }
+
+  /** Of which voters one more is needed for a quorum, if only these count; empty: they are one. */
+  missingFrom(configuration: Configuration, counts: (id: MemberId) => boolean): readonly MemberId[] {
+    const short = halvesOf(configuration).find((voters) => voters.filter(counts).length < majority(voters.length));
+    return short?.filter((id) => !counts(id)) ?? [];
   }
 
   /** Whether its disk may say that it is the only voter: then nobody could give back what it loses. */

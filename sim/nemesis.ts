@@ -6,11 +6,12 @@ import type { NodeId } from "../core/types.ts";
 import { type Chance, type Dice, pickInOrder } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Breaker, DiskNemesis } from "./disk-nemesis.ts";
+import type { Core } from "./healthy-core.ts";
 import { drawDelay } from "./latency.ts";
-import type { Cut } from "./network.ts";
-import type { Address } from "./packet.ts";
+import { NetworkNemesis } from "./network-nemesis.ts";
+import { PermanentFaults, type Undertaker } from "./permanent-faults.ts";
 import type { Plan } from "./plan.ts";
-import type { NodeProcess } from "./process.ts";
+import { leads, type NodeProcess } from "./process.ts";
 import type { FaultKind, Tally } from "./tally.ts";
 import { crashInWords } from "./words.ts";
 
@@ -22,15 +23,17 @@ const CLOCK_STEPS_MS = [10, 30, 200, 3000, 3_600_000] as const;
 /** A client's place stands empty for so long, on average. */
 const CLIENT_PAUSE_US = 50 * US_PER_MS;
 
-export class Nemesis implements Breaker {
+export class Nemesis implements Breaker, Undertaker {
   private readonly cluster: Cluster;
   private readonly plan: Plan;
   private readonly chance: Chance;
   private readonly tally: Tally;
   private readonly disks: DiskNemesis;
+  private readonly network: NetworkNemesis;
+  private readonly permanent: PermanentFaults;
+  /** Who stays down, as long as faults are permanent. */
+  private readonly keptDown = new Set<NodeProcess>();
   isActive = false;
-  /** What isolates the leader that was struck last; null: none was. */
-  private struck: Cut | null = null;
 
   constructor(cluster: Cluster, chance: Chance, tally: Tally) {
     this.cluster = cluster;
@@ -38,6 +41,8 @@ export class Nemesis implements Breaker {
     this.chance = chance;
     this.tally = tally;
     this.disks = new DiskNemesis(this, cluster, chance, tally);
+    this.network = new NetworkNemesis(this, cluster);
+    this.permanent = new PermanentFaults(this, cluster, chance, tally);
     // What was damaged may be found long after the last fault.
     cluster.mishaps.onHalted = (node, remedy) => this.disks.halted(node, remedy);
     cluster.mishaps.onWrongLeader = (node) => this.deposeWrong(node);
@@ -49,18 +54,13 @@ export class Nemesis implements Breaker {
     this.repeat("crashOfOne", faults.crashOfOne, (dice) => this.crash("crashOfOne", this.pickRunning(1, dice), dice));
     this.repeat("crashOfSeveral", faults.crashOfSeveral, (dice) => this.crashSeveral(dice));
     this.repeat("crashOfAll", faults.crashOfAll, (dice) => this.crash("crashOfAll", this.running(), dice));
-    this.repeat("partition", faults.partition, (dice) => this.partition(dice));
-    this.repeat("oneWayCut", faults.oneWayCut, (dice) => this.cutOneWay(dice));
-    this.repeat("isolatedNode", faults.isolatedNode, (dice) => {
-      this.isolate("isolatedNode", dice.pick(this.cluster.nodes), dice);
-    });
-    this.repeat("isolatedLeader", faults.isolatedLeader, (dice) => this.isolateLeader(dice));
     this.repeat("connectionReset", faults.connectionReset, (dice) => this.resetConnection(dice));
     this.repeat("clientDeath", faults.clientDeath, (dice) => this.killClient(dice));
     this.repeat("orderlyStop", faults.orderlyStop, (dice) => this.stopInOrder(dice));
     this.repeat("pause", faults.pause, (dice) => this.pause(dice));
     this.repeat("clockSet", faults.clockSet, (dice) => this.setClock(dice));
     this.disks.start();
+    this.network.start();
     this.cluster.onClosed = (node) => {
       this.tally.effect("orderlyStop");
       this.crashNode(node, false);
@@ -69,17 +69,40 @@ export class Nemesis implements Breaker {
     this.cluster.marks.onSnapshotNamed = (node) => this.crashInInstall(node);
   }
 
+  /** No new fault from now on. The core and the clients are well; what is wrong with the others is so for good. */
+  retreat(core: Core): void {
+    this.rest();
+    const { clients, network } = this.cluster;
+    network.heal([...core.nodes, ...clients].map(({ address }) => address));
+    this.disks.heal(core.nodes);
+    this.startAll(core.nodes);
+    this.permanent.begin(core);
+  }
+
   /** No fault from now on; everything that is broken is mended, every process runs. */
   stop(): void {
+    this.rest();
+    this.permanent.end();
+    this.keptDown.clear();
+    const { network, nodes } = this.cluster;
+    network.healAll();
+    this.disks.heal(nodes);
+    this.startAll(nodes);
+  }
+
+  keepDown(node: NodeProcess): void {
+    this.keptDown.add(node);
+  }
+
+  private rest(): void {
     this.isActive = false;
     this.cluster.marks.onElection = null;
     this.cluster.marks.onSnapshotNamed = null;
     this.cluster.computers.rarities.isActive = false;
-    this.cluster.network.heal();
-    this.disks.stop();
-    for (const node of this.cluster.nodes) {
-      if (node.machine === null && node.isUsed) this.cluster.startNode(node);
-    }
+  }
+
+  private startAll(nodes: readonly NodeProcess[]): void {
+    for (const node of nodes) if (node.machine === null && node.isUsed) this.cluster.startNode(node);
     for (const client of this.cluster.clients) if (client.application === null) this.cluster.startClient(client);
   }
 
@@ -118,7 +141,7 @@ export class Nemesis implements Breaker {
     const dice = this.chance.stream(`${node.id} down`).next();
     this.cluster.after(drawDelay(dice, this.plan.downMs * US_PER_MS), () => {
       // Somebody else may have started it, as the end of the chaos does; or nobody wants it any more.
-      if (node.machine !== null || node.life !== life || !node.isUsed) return;
+      if (node.machine !== null || node.life !== life || !node.isUsed || this.keptDown.has(node)) return;
       this.cluster.startNode(node);
       const isStruck = this.isActive && dice.chance(this.plan.crashInRecoveryPercent);
       if (isStruck && !dice.isLeftOut) this.crashInRecovery(node, dice);
@@ -226,8 +249,30 @@ export class Nemesis implements Breaker {
       dice.happened(() => crashInWords([victim], losePower));
       this.crashNode(victim, losePower);
     } else {
-      this.isolate("isolatedNode", victim, dice);
+      this.network.isolate("isolatedNode", victim, dice);
     }
+  }
+
+  /**
+   * A new leader is most dangerous before its first entry has reached the others: one struck after the other leaves
+   * logs behind that differ in every way that elections have to sort out (figures 7 and 8 of the paper).
+   */
+  private awaitYoungLeader(leader: NodeId): void {
+    const dice = this.chance.stream("youngLeader").next();
+    if (!dice.chance(this.plan.youngLeaderPercent) || dice.isLeftOut) return;
+    const node = this.cluster.nodes.find(({ id }) => id === leader)!;
+    const { life } = node;
+    const { network, disk } = this.plan;
+    // Before its first messages have arrived, or about when they are answered.
+    const meanUs = dice.pick([network.latencyUs / 2, 2 * network.latencyUs + disk.syncUs]);
+    this.cluster.after(drawDelay(dice, meanUs), () => {
+      if (!this.isActive || node.life !== life || !leads(node)) return;
+      this.tally.inject("youngLeader");
+      if (holdsAlone(node, this.cluster.nodes)) this.tally.effect("youngLeader");
+      dice.happened(() => `${node.id} is struck, a new leader`);
+      if (dice.oneIn(4)) this.crashNode(node, dice.chance(this.plan.powerLossPercent));
+      else this.network.isolateInTurn(node, dice);
+    });
   }
 
   private running(): NodeProcess[] {
@@ -266,84 +311,6 @@ export class Nemesis implements Breaker {
     this.tally.inject("connectionReset");
     this.tally.effect("connectionReset");
   }
-
-  // The network.
-
-  /** Two sides; each client is on one of them. */
-  private partition(dice: Dice): void {
-    const sides: [Address[], Address[]] = [[], []];
-    for (const address of this.addresses()) sides[dice.integer(0, 1)]!.push(address);
-    this.cut("partition", sides[0], sides[1], false, dice);
-  }
-
-  /** Some nodes are heard by all, but hear not all. */
-  private cutOneWay(dice: Dice): void {
-    const nodes = this.cluster.nodes.map((node) => node.address);
-    const deaf = nodes.filter(() => dice.oneIn(2));
-    const mute = nodes.filter((address) => !deaf.includes(address));
-    this.cut("oneWayCut", mute, deaf, true, dice);
-  }
-
-  private isolateLeader(dice: Dice): void {
-    const leader = this.cluster.nodes.find(leads);
-    if (leader !== undefined) this.isolate("isolatedLeader", leader, dice);
-  }
-
-  /**
-   * A new leader is most dangerous before its first entry has reached the others: one struck after the other leaves
-   * logs behind that differ in every way that elections have to sort out (figures 7 and 8 of the paper).
-   */
-  private awaitYoungLeader(leader: NodeId): void {
-    const dice = this.chance.stream("youngLeader").next();
-    if (!dice.chance(this.plan.youngLeaderPercent) || dice.isLeftOut) return;
-    const node = this.cluster.nodes.find(({ id }) => id === leader)!;
-    const { life } = node;
-    const { network, disk } = this.plan;
-    // Before its first messages have arrived, or about when they are answered.
-    const meanUs = dice.pick([network.latencyUs / 2, 2 * network.latencyUs + disk.syncUs]);
-    this.cluster.after(drawDelay(dice, meanUs), () => {
-      if (!this.isActive || node.life !== life || !leads(node)) return;
-      this.tally.inject("youngLeader");
-      if (holdsAlone(node, this.cluster.nodes)) this.tally.effect("youngLeader");
-      dice.happened(() => `${node.id} is struck, a new leader`);
-      if (dice.oneIn(4)) this.crashNode(node, dice.chance(this.plan.powerLossPercent));
-      else this.isolateInTurn(node, dice);
-    });
-  }
-
-  /** One struck leader at a time, so that the others are enough to elect the next; then the one before comes back. */
-  private isolateInTurn(node: NodeProcess, dice: Dice): void {
-    if (this.struck !== null) this.cluster.network.mend(this.struck);
-    this.struck = this.isolate("isolatedLeader", node, dice);
-  }
-
-  /** From the other nodes, and sometimes from clients: one that they still reach can do more harm. */
-  private isolate(kind: FaultKind, node: NodeProcess, dice: Dice): Cut | null {
-    const others = dice.chance(30) ? this.addresses() : this.cluster.nodes.map((other) => other.address);
-    return this.cut(kind, [node.address], others.filter((address) => address !== node.address), false, dice);
-  }
-
-  private cut(
-    kind: FaultKind, sources: readonly Address[], targets: readonly Address[], oneWay: boolean, dice: Dice,
-  ): Cut | null {
-    if (sources.length === 0 || targets.length === 0) return null;
-    const cut = this.cluster.network.cut(kind, sources, targets, oneWay);
-    const inWords = (side: readonly Address[]): string => side.map((address) => this.nameOf(address)).join(" ");
-    const [from, to] = oneWay ? ["from", "to"] : ["between", "and"];
-    dice.happened(() => `no packets ${from} [${inWords(sources)}] ${to} [${inWords(targets)}]`);
-    this.cluster.after(drawDelay(dice, this.plan.cutMs * US_PER_MS), () => this.cluster.network.mend(cut));
-    return cut;
-  }
-
-  private nameOf(address: Address): string {
-    const { nodes, clients } = this.cluster;
-    return nodes[address]?.id ?? clients[address - nodes.length]!.name;
-  }
-
-  private addresses(): Address[] {
-    const { nodes, clients } = this.cluster;
-    return Array.from({ length: nodes.length + clients.length }, (_, address) => address);
-  }
 }
 
 /** Whether its log ends in what no other running node has. */
@@ -354,8 +321,4 @@ function holdsAlone(node: NodeProcess, nodes: readonly NodeProcess[]): boolean {
     const last = other.machine?.inspect().raft?.last;
     return other === node || last === undefined || last.term < own.term || last.index < own.index;
   });
-}
-
-function leads(node: NodeProcess): boolean {
-  return node.machine?.inspect().raft?.role === "leader";
 }

@@ -10,7 +10,7 @@ import type { MemberOperation } from "../core/replica/boundary.ts";
 import {
   type Incarnation, incarnationOf, type MemberId, memberIdOf, type NodeId, nodeOf, type RequestNumber,
 } from "../core/types.ts";
-import type { Chance, Dice } from "./chance.ts";
+import { type Chance, type Dice, shuffle } from "./chance.ts";
 import type { Cluster, Resolution } from "./cluster.ts";
 import { drawDelay } from "./latency.ts";
 import type { RaftObservation } from "./oracles/boundary.ts";
@@ -367,11 +367,4 @@ function inWords(operation: MemberOperation): string {
 function isDone(operation: MemberOperation, { members, outgoing }: Configuration): boolean {
   const isThere = members.some(({ id }) => nodeOf(id) === nameOf(operation));
   return outgoing.length === 0 && isThere === (operation.type === "put");
-}
-
-function shuffle<Item>(items: readonly Item[], random: Dice): Item[] {
-  const left = [...items];
-  const shuffled: Item[] = [];
-  while (left.length > 0) shuffled.push(...left.splice(random.integer(0, left.length - 1), 1));
-  return shuffled;
 }

@@ -14,5 +14,9 @@ export interface Packet {
   readonly bytes: Uint8Array | null;
   /** Rises with each packet of the link. */
   readonly sequence: number;
-  readonly copy: boolean;
+  readonly sentAt: number;
+  /** It was changed on its way, and the receiver finds that. */
+  readonly isBroken: boolean;
+  /** Why it comes once more; null: it is the first. */
+  readonly copy: "duplication" | "replay" | null;
 }

@@ -25,7 +25,7 @@ export const NEVER: readonly string[] = [
   "fail a disk operation but by EIO on write, sync and read, and ENOSPC where files grow",
   "leave a disk operation without an end in a process that is not killed",
   "change a byte in memory that a reader meets before it is found, at more than one member at a time, or at a leader",
-  "change a packet, or deliver it to another than its receiver",
+  "change a packet so that no checksum of its frame finds it, or deliver it to another than its receiver",
   "set a monotonic clock, or let a clock drift by more than 500 ppm",
   "stop a monotonic clock whose wall clock is set back before its process looks at both",
   "drift by more than what leases are told, where they are on",
@@ -43,6 +43,10 @@ export interface FaultIntervals {
   readonly oneWayCut: number;
   readonly isolatedNode: number;
   readonly isolatedLeader: number;
+  readonly bridge: number;
+  readonly majoritiesRing: number;
+  readonly clog: number;
+  readonly replay: number;
   readonly connectionReset: number;
   readonly clientDeath: number;
   readonly slowDisk: number;
@@ -78,6 +82,8 @@ export interface Plan {
   /** How long before the first fault, and how long faults last. */
   readonly quietMs: number;
   readonly chaosMs: number;
+  /** Whether a healthy core has to go on alone, with all others broken for good, before everything is healed. */
+  readonly hasCorePhase: boolean;
   /** How long applications go on afterwards, and within which time one of their writes must be acknowledged. */
   readonly serveMs: number;
   readonly serveBoundMs: number;
@@ -148,6 +154,7 @@ export function drawPlan(seed: number): Plan {
     clients: random.integer(1, 5),
     quietMs: random.pick([0, 500, 2000]),
     chaosMs: 20_000,
+    hasCorePhase: random.chance(70),
     serveMs: 4_000,
     serveBoundMs: 15_000,
     convergeMs: 20_000,
@@ -199,7 +206,11 @@ function drawWeather(random: Random): NetworkWeather {
     lossPerMille: perMille([1, 10, 50, 150]),
     duplicatePerMille: perMille([1, 10, 100]),
     reorderPerMille: perMille([1, 20, 200]),
+    corruptPerMille: random.chance(30) ? random.pick([1, 5, 20]) : 0,
     maxDetourUs: random.pick([2000, 50_000, 700_000, 1_500_000]),
+    // Enough for what a cluster says when nobody writes; what it copies has to wait, or is dropped.
+    bytesPerMs: random.pick([0, 0, 0, 300, 3000]),
+    queueBytes: random.pick([16 * KIB, 256 * KIB]),
   };
 }
 
@@ -234,6 +245,10 @@ function drawFaults(random: Random): FaultIntervals {
     oneWayCut: interval(25, [1500, 5000]),
     isolatedNode: interval(25, [1500, 5000]),
     isolatedLeader: interval(35, [1500, 5000]),
+    bridge: interval(20, [1500, 5000]),
+    majoritiesRing: interval(20, [1500, 5000]),
+    clog: interval(25, [700, 3000]),
+    replay: interval(35, [20, 200, 1000]),
     connectionReset: interval(40, [500, 3000]),
     clientDeath: interval(60, [1000, 4000]),
     slowDisk: interval(40, [1000, 4000]),

@@ -107,6 +107,11 @@ export class NodeProcess {
 }
 
 /** Left out: a clock that is right. */
+/** Whether it runs, and leads. */
+export function leads(node: NodeProcess): boolean {
+  return node.machine?.inspect().raft?.role === "leader";
+}
+
 export function drawClock(dice: Dice, maxDriftPpm: number): Clock {
   if (dice.isLeftOut) return new Clock(0, 0, WALL_EPOCH_MS);
   const wallMs = WALL_EPOCH_MS + dice.integer(-MAX_WALL_ERROR_MS, MAX_WALL_ERROR_MS);

@@ -1,16 +1,19 @@
 /**
  * One run of one seed, in phases:
  *
- *     quiet ─▶ chaos ─▶ faults stop: serve ─▶ applications stop: converge ─▶ all power fails: converge ─▶ verdict
+ *     quiet ─▶ chaos ─▶ a core alone: serve, converge ─▶ faults stop: serve
+ *           ─▶ disks full: serve ─▶ applications stop: converge ─▶ all power fails: converge ─▶ verdict
  *
- * What is wrong during chaos is a matter of correctness only: a cluster without a majority may stand still. From the
- * end of the faults on it is also one of liveness: elect, serve new writes, bring all nodes to the same state in time.
+ * What is wrong during chaos is a matter of correctness only: a cluster without a majority may stand still. From then
+ * on it is also one of liveness: elect, serve new writes, bring all nodes to the same state in time. Whoever stands
+ * still then has to have a reason: a quorum that it needs and does not have (healthy-core.ts).
  */
 import type { Instant } from "../core/types.ts";
 import { Chance, type OnHappened } from "./chance.ts";
 import { Cluster, type Failure } from "./cluster.ts";
 import { type Course, NOT_UNTIL_THEN } from "./course.ts";
 import type { Environment } from "./environment.ts";
+import { chooseCore, whatIsMissing } from "./healthy-core.ts";
 import { Nemesis } from "./nemesis.ts";
 import type { Plan } from "./plan.ts";
 import { showConfiguration } from "./oracles/quorum.ts";
@@ -74,6 +77,7 @@ export class Run {
     this.operator.start();
     this.pass(this.plan.chaosMs);
     this.operator.stop();
+    if (this.isWell() && this.plan.hasCorePhase) this.goOnAlone();
     if (this.isWell()) this.nemesis.stop();
     if (this.isWell()) this.serve("all faults stop");
     if (this.isWell()) this.runOutOfSpace();
@@ -130,16 +134,49 @@ export class Run {
     this.cluster.runUntil(this.cluster.now + LOOK_EVERY_US);
   }
 
-  /** @param since what has happened before */
-  private serve(since: string): void {
+  /** @param since what has happened before; `mayStandStill`: there is nothing wrong with it if nobody serves */
+  private serve(since: string, mayStandStill: () => boolean = () => false): void {
     this.cluster.tell({ type: "Phase", name: since });
     const { counts } = this.workload;
     const before = counts.committed;
     const end = this.cluster.now + this.plan.serveBoundMs * US_PER_MS;
     this.pass(this.plan.serveMs);
     while (this.isWell() && counts.committed === before && this.cluster.now < end) this.look();
-    if (counts.committed > before) return;
+    if (counts.committed > before || mayStandStill()) return;
     this.notLive("serve", `no write was acknowledged within ${this.plan.serveBoundMs} ms (${since})`);
+  }
+
+  /** A healthy core has all that it needs, and owes all that a cluster owes; the others are broken for good. */
+  private goOnAlone(): void {
+    const { cluster, operator } = this;
+    const core = chooseCore(cluster.nodes, cluster.membership, this.chance.stream("core").next());
+    if (core === null || core.outside.length === 0) return;
+    this.tally.mark("coresAlone");
+    const who = `core [${core.nodes.map(({ id }) => id).join(" ")}]`;
+    this.nemesis.retreat(core);
+    // What an operator has asked for may yet need others: that is no fault of the cluster.
+    const isAsked = operator.unanswered().length > 0;
+    const missing = (): string | null => whatIsMissing(new Set(core.nodes), cluster.membership);
+    const mayStandStill = (): boolean => {
+      if (!isAsked || missing() === null) return false;
+      cluster.tell({ type: "Phase", name: `the core may stand still: ${missing()}` });
+      return true;
+    };
+    this.serve(`a healthy ${who} goes on alone`, mayStandStill);
+    const goal = Math.max(...core.nodes.map(appliedIndexOf));
+    const end = cluster.now + this.plan.convergeMs * US_PER_MS;
+    while (this.isWell() && cluster.now < end && !this.haveApplied(core.nodes, goal)) this.look();
+    if (!this.isWell() || this.haveApplied(core.nodes, goal) || mayStandStill()) return;
+    this.notLive("core", `not all of ${who} applied ${goal} within ${this.plan.convergeMs} ms`);
+  }
+
+  /** Those of them that have the data, as whoever leads has it. */
+  private haveApplied(nodes: readonly NodeProcess[], goal: number): boolean {
+    const { membership } = this.cluster;
+    const members = membership.leader()?.machine?.inspect().raft?.configuration.members ?? [];
+    const nodesOfData = members.filter(({ role }) => role !== "spare").map(({ id }) => membership.nodeOf(id));
+    const expected = nodes.filter((node) => nodesOfData.includes(node));
+    return expected.length > 0 && expected.every((node) => appliedIndexOf(node) >= goal);
   }
 
   /** Once more something is wrong, and nothing else: the disks of some, or of all, are full. */
@@ -206,7 +243,10 @@ export class Run {
   }
 
   private notLive(oracle: string, what: string): void {
-    const message = `${what}; ${this.cluster.nodes.map(describeNode).join("; ")}`;
+    const { membership, nodes } = this.cluster;
+    const whole = nodes.filter((node) => node.machine !== null && membership.isWholeMember(node));
+    const reason = whatIsMissing(new Set(whole), membership) ?? "no quorum is missing";
+    const message = `${what}; ${reason}; ${nodes.map(describeNode).join("; ")}`;
     this.cluster.fail("liveness", { oracle, message, nodes: this.cluster.nodes.map((node) => node.id), index: null });
   }
 
@@ -219,6 +259,9 @@ export class Run {
   }
 }
 
+function appliedIndexOf(node: NodeProcess): number {
+  return node.machine?.inspect().database?.appliedIndex ?? 0;
+}
 
 function describeNode(node: NodeProcess): string {
   const seen = node.machine?.inspect();

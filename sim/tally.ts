@@ -6,7 +6,10 @@ import { RARE_COURSES } from "../core/rare-course.ts";
 
 export const FAULT_KINDS = [
   // The network. Effect: a packet is gone / arrived twice / arrived after a later one / was stopped by the cut.
-  "loss", "duplication", "reordering", "partition", "oneWayCut", "isolatedNode", "isolatedLeader",
+  "loss", "duplication", "reordering", "partition", "oneWayCut", "bridge", "majoritiesRing", "isolatedNode",
+  "isolatedLeader",
+  // Effect: the connection was dropped / it came from another time / it had to wait / too much was waiting.
+  "corruption", "replay", "clog", "congestion",
   // Connections of clients. Effect: the connection carried something before / the news never came.
   "connectionReset", "newsLost",
   // A leader, as soon as it is elected, crashed or isolated. Effect: it had entries that nobody else held.
@@ -19,6 +22,8 @@ export const FAULT_KINDS = [
   "pause", "frozenClock",
   // Leaders that hand over, crashed or cut off, or whoever is to follow. Effect: it was still at it.
   "struckTransfer",
+  // A node outside the healthy core, for good. Effect: it ran.
+  "permanentFault",
   // Whole disks. Effect: there was something on it that counted.
   "diskLoss",
   // Disks. Effect: bytes differ from what was written / a change of the directory is gone / an operation took longer.
@@ -52,6 +57,8 @@ export const MARKS = [
   "membersHealed", "logsReadInVain",
   // Space, as nodes show it; and disks that failed for good.
   "diskFull", "spaceReturned", "reservesGivenUp", "disksFailed", "writesRefusedFull",
+  // Healthy cores that went on alone.
+  "coresAlone",
   // Clocks that stood still, or a wall clock that was set as if one had.
   "clockStopsNoticed",
   // Crash images that were recovered, and judged.

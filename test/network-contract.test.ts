@@ -4,7 +4,7 @@ import type { Address } from "../io/address.ts";
 import { Listener } from "../io/listener.ts";
 import { PeerLink } from "../io/peer-link.ts";
 import { Chance } from "../sim/chance.ts";
-import { SimulatedNetwork } from "../sim/network.ts";
+import { FAIR_WEATHER, SimulatedNetwork } from "../sim/network.ts";
 import type { Packet } from "../sim/packet.ts";
 import { Scheduler } from "../sim/scheduler.ts";
 import { Tally } from "../sim/tally.ts";
@@ -86,9 +86,7 @@ function pause(): Promise<void> {
 /** What is due arrives at a node if it runs, as sim/cluster.ts has it. */
 async function simulatedTwin(): Promise<NetworkTwin> {
   const scheduler = new Scheduler<Packet>();
-  const perMille = { lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0 };
-  const weather = { ...perMille, latencyUs: 300, isSteady: false, maxDetourUs: 1 };
-  const network = new SimulatedNetwork(["a", "b", "c"], weather, new Chance(1), new Tally(), (at, packet) => {
+  const network = new SimulatedNetwork(["a", "b", "c"], FAIR_WEATHER, new Chance(1), new Tally(), (at, packet) => {
     scheduler.schedule(at, packet);
   });
   const heard: (Heard | null)[] = NODES.map(() => []);

@@ -71,3 +71,15 @@ test("a read comes back wrong only where what it reads may be wrong", () => {
   expect(rulesOf(bench).misread(LOG, 0, at(1))).toBe(false);
   expect(rulesOf(bench).misread(TERM_FILE, 0, 512)).toBe(false);
 });
+
+test("a write goes astray where both places may be damaged, and never from one copy to the other (seed 330026)", () => {
+  const rules = rulesOf(new StorageBench().appends(1).appends(1));
+  const place = (name: string, from: number, end: number) => ({ name, from, end });
+  const second = IDENTITY_SIZE / 2;
+  const copies = [place(IDENTITY_FILE, 0, 512), place(IDENTITY_FILE, second, second + 512)] as const;
+  expect(rules.misdirect(place(LOG, at(0), at(1)), copies[0])).toBe(true);
+  expect(rules.misdirect(copies[0], place(TERM_FILE, 0, 512))).toBe(true);
+  expect(rules.misdirect(...copies)).toBe(false);
+  expect(rules.misdirect(place(LOG, at(0), at(1)), place(LOG, at(0) + 8, at(1)))).toBe(false);
+  expect(rules.misdirect(place(LOG, at(1), at(2)), copies[0])).toBe(false);
+});

@@ -6,6 +6,7 @@ import { memberIdOf, NO_ENTRY } from "../core/types.ts";
 import { Chance } from "../sim/chance.ts";
 import { SimulatedDisk } from "../sim/disk.ts";
 import type { NodeMachine } from "../sim/environment.ts";
+import { chooseCore, whatIsMissing } from "../sim/healthy-core.ts";
 import { Membership } from "../sim/membership.ts";
 import type { RaftObservation } from "../sim/oracles/boundary.ts";
 import { drawClock, NodeProcess } from "../sim/process.ts";
@@ -86,4 +87,39 @@ test("an empty node is told to ask those that are members now", () => {
   world.shows("a", { last: entry(1, 1), role: "leader", configuration: two });
   expect(world.membership.toAsk(world.node("b"))).toEqual(["a", "d"]);
   expect(world.membership.toAsk(world.node("d"))).toEqual(["a"]);
+});
+
+test("a healthy core has a quorum of every configuration that may be in force, and no damaged disk", () => {
+  const world = new World();
+  for (const name of ["a", "b", "c"]) world.shows(name, { last: entry(1, 1) });
+  const { nodes, membership } = world;
+  const core = (run: number): string => {
+    const chosen = chooseCore(nodes, membership, new Chance(run).stream("core").next());
+    return chosen === null ? "" : chosen.nodes.map(({ id }) => id).join("");
+  };
+  const cores = (): string[] => [...new Set(Array.from({ length: 60 }, (_, run) => core(run)))].sort();
+  expect(cores()).toEqual(["ab", "abc", "ac", "bc"]);
+  membership.damage(world.node("b"));
+  expect(cores()).toEqual(["ac"]);
+  // Somebody has appended another configuration: whether that is committed nobody knows.
+  const other = { ...foundingConfiguration(["a", "b", "d"].map(idOf)), outgoing: THREE.members };
+  world.node("d").isUsed = true;
+  const appended = { configuration: other, configurationIndex: 5 as LogIndex };
+  world.shows("a", { last: entry(2, 5), commitIndex: 1 as LogIndex, ...appended });
+  expect(cores()).toEqual([""]);
+  world.shows("d", { last: entry(2, 5), commitIndex: 1 as LogIndex });
+  expect(cores()).toEqual(["acd"]);
+  // It is committed: those who only know the one before do not count.
+  const left = { configuration: foundingConfiguration(["a", "d"].map(idOf)), configurationIndex: 6 as LogIndex };
+  world.shows("a", { last: entry(2, 6), ...left });
+  expect(cores()).toEqual(["acd", "ad"]);
+});
+
+test("who stands still says which quorum is missing", () => {
+  const world = new World().shows("a", { last: entry(1, 1) }).shows("b", { last: entry(1, 1) });
+  const among = (...names: string[]): string | null => {
+    return whatIsMissing(new Set(names.map((name) => world.node(name))), world.membership);
+  };
+  expect(among("a", "b")).toBeNull();
+  expect(among("b")).toMatch(/^configuration 0 .* which a b has, needs one more of a@0123456789abcdef c@/);
 });

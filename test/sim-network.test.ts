@@ -1,14 +1,13 @@
 /** The simulated network: what becomes of packets, and what of it counts as an effect. */
 import { expect, test } from "vitest";
 import { Chance } from "../sim/chance.ts";
-import { SimulatedNetwork, type NetworkWeather } from "../sim/network.ts";
+import { corrupt } from "../sim/corruption.ts";
+import { FAIR_WEATHER, SimulatedNetwork, type NetworkWeather } from "../sim/network.ts";
 import type { Packet } from "../sim/packet.ts";
 import { Scheduler } from "../sim/scheduler.ts";
 import { Tally } from "../sim/tally.ts";
 
-const FAIR: NetworkWeather = {
-  latencyUs: 1000, isSteady: false, lossPerMille: 0, duplicatePerMille: 0, reorderPerMille: 0, maxDetourUs: 50_000,
-};
+const FAIR: NetworkWeather = { ...FAIR_WEATHER, latencyUs: 1000, maxDetourUs: 50_000 };
 
 /** Three addresses; the number of a packet is its only byte. */
 class Bench {
@@ -34,8 +33,7 @@ class Bench {
     const numbers: number[] = [];
     while (this.scheduler.size > 0) {
       const packet = this.scheduler.take();
-      this.network.received(packet);
-      numbers.push(packet.bytes![0]!);
+      if (this.network.received(this.scheduler.now, packet)) numbers.push(packet.bytes![0]!);
     }
     return numbers;
   }
@@ -109,7 +107,76 @@ test("overlapping cuts are mended one by one, and a cut that stops nothing has n
   expect(bench.arrivals()).toEqual([]);
   expect([bench.tally.injected.isolatedNode, bench.tally.effects.isolatedNode]).toEqual([1, 0]);
   expect([bench.tally.injected.partition, bench.tally.effects.partition]).toEqual([1, 1]);
-  bench.network.heal();
+  bench.network.healAll();
   bench.send(0, 1);
   expect(bench.arrivals().length).toBe(1);
+});
+
+test("a packet that is changed on its way is found, and what was sent with it on that connection is lost", () => {
+  const bench = new Bench({ corruptPerMille: 30, latencyUs: 5000 });
+  bench.sendMany(200);
+  const { injected, effects } = bench.tally;
+  const arrived = bench.arrivals();
+  expect(injected.corruption).toBeGreaterThan(0);
+  // All were under way when the first arrived broken.
+  expect(effects.corruption).toBe(1);
+  expect(arrived).toEqual(upTo(arrived.length));
+  expect(arrived.length).toBeLessThan(200);
+  // The link is called again a little later.
+  bench.send(0, 1, 1);
+  expect(bench.arrivals()).toEqual([]);
+  bench.scheduler.now += 20_000;
+  bench.send(0, 1, 2);
+  expect(bench.arrivals()).toEqual([2]);
+});
+
+test("the reader of frames finds every change of a packet", () => {
+  const stream = new Chance(3).stream("bits");
+  for (let run = 0; run < 500; run++) corrupt(new Uint8Array(run % 90), stream.next());
+});
+
+test("any packet of the past may come once more, and counts when it comes from another time", () => {
+  const bench = new Bench({});
+  bench.sendMany(200);
+  expect(bench.arrivals().length).toBe(200);
+  const stream = new Chance(3).stream("replay");
+  for (let run = 0; run < 10; run++) bench.network.replay(bench.scheduler.now, stream.next());
+  expect(bench.arrivals().length).toBe(10);
+  expect([bench.tally.injected.replay, bench.tally.effects.replay]).toEqual([10, 0]);
+  bench.scheduler.now += 2_000_000;
+  bench.network.replay(bench.scheduler.now, stream.next());
+  expect(bench.arrivals()[0]).toBeLessThan(200);
+  expect(bench.tally.effects.replay).toBe(1);
+});
+
+test("a slow line carries what it can, in turn, and drops what has too much before it", () => {
+  const bench = new Bench({ bytesPerMs: 10, queueBytes: 100, latencyUs: 1 });
+  for (let number = 0; number < 30; number++) {
+    bench.network.send(bench.scheduler.now, 0, 1, null, new Uint8Array(10).fill(number));
+  }
+  // Ten wait, and those that find no more than ten before them.
+  expect(bench.arrivals()).toEqual(upTo(11));
+  expect(bench.tally.effects.congestion).toBe(19);
+  expect(bench.scheduler.now).toBeGreaterThanOrEqual(11_000);
+});
+
+test("what stands still on a clogged link comes late, all of it, in order", () => {
+  const bench = new Bench({});
+  bench.network.clog([0], [1, 2], 1_000_000);
+  bench.sendMany(10);
+  bench.send(1, 0, 100);
+  expect(bench.arrivals()).toEqual([100, ...upTo(10)]);
+  expect(bench.scheduler.now).toBe(1_000_000);
+  expect([bench.tally.injected.clog, bench.tally.effects.clog]).toEqual([1, 10]);
+});
+
+test("among those that are healed nothing is wrong, whatever the weather; to the others it is as it was", () => {
+  const bench = new Bench({ lossPerMille: 1000 });
+  bench.network.cut("partition", [0], [1, 2], false);
+  bench.network.heal([0, 1]);
+  bench.send(0, 1, 1);
+  bench.send(1, 0, 2);
+  bench.send(0, 2, 3);
+  bench.send(1, 2, 4);
+  expect(bench.arrivals().sort()).toEqual([1, 2]);
 });
