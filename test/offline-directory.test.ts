@@ -12,7 +12,7 @@ import { type OfflineState, readState } from "../core/storage/offline-state.ts";
 import { decidesAlone, judgeQuorumLoss, recoverQuorum } from "../core/storage/quorum-recovery.ts";
 import { recover } from "../core/storage/recovery.ts";
 import { pageFileName, pageOffset } from "../core/storage/page-file.ts";
-import { SEGMENT_HEADER_SIZE } from "../core/storage/segment-file.ts";
+import { SEGMENT_HEADER_SIZE, isSegmentFile, sequenceOf } from "../core/storage/segment-file.ts";
 import { checksumOfPages } from "../core/storage/whole-database.ts";
 import type { ClusterId, Identity, Incarnation } from "../core/types.ts";
 import { type Trouble, runOn, runUpTo } from "./disk-procedure.ts";
@@ -194,6 +194,25 @@ test("a place that cannot be read is damage of that place", () => {
   });
   const fault = expect.objectContaining({ file, offset: at });
   expect(found!.faults).toEqual([{ page: 6, index: null, fault }]);
+});
+
+test("a file that stands ready to be a segment is read as well: it has to be readable, whatever is in it", () => {
+  const fresh = new OfflineFixture().write(40).close();
+  const used = new OfflineFixture().write(60).checkpoint().compact(60).write(2).close();
+  for (const disk of [fresh, used]) {
+    const { log } = memberOn(disk);
+    const file = disk.names.findLast((name) => isSegmentFile(name) && sequenceOf(name)! > log.current.sequence)!;
+    const at = SEGMENT_HEADER_SIZE + 4096;
+    const isBlank = disk.bytesOf(file)!.every((byte) => byte === 0);
+    expect(isBlank).toBe(disk === fresh);
+    expect(runOn(disk, verifyFiles())).toMatchObject({ isSound: true, remarks: [] });
+    const hidden = disk.killed().makeUnreadable(file, at);
+    const fault = { type: "corrupt", file, offset: at, detail: "cannot be read" };
+    const found = runOn(hidden, verifyFiles(), (operation) => hidden.failureOf(operation))!;
+    expect(found).toMatchObject({ isSound: false, faults: [{ fault, index: null, page: null }] });
+    const { isSound, remarks } = runOn(withFlippedBit(disk, file, at), verifyFiles())!;
+    expect({ isSound, remarks: remarks.length }).toEqual({ isSound: true, remarks: isBlank ? 1 : 0 });
+  }
 });
 
 const NEW_IDENTITY: Identity = {

@@ -24,7 +24,9 @@ import { isPageFile, pageFileName } from "./page-file.ts";
 import { readManifest, readPageFile } from "./page-recovery.ts";
 import { readRun } from "./page-run.ts";
 import { SEGMENT_HEADER_SIZE, isSegmentFile, sequenceOf } from "./segment-file.ts";
-import { type VerificationFault, readSegmentFiles, verifySegments } from "./segment-verification.ts";
+import {
+  type SegmentFile, type VerificationFault, readSegmentFiles, verifySegments, verifySpace,
+} from "./segment-verification.ts";
 import { TERM_FILE, type TermSlot, readTerm } from "./term-file.ts";
 
 export interface DirectoryVerification {
@@ -159,6 +161,7 @@ class Verification {
     for (const { file, use } of files.value) {
       if (use === "void") this.remarks.push(`${file} is void: the log starts anew behind it`);
     }
+    yield* this.verifyAhead(files.value.filter(({ use }) => use === "ahead"));
     const judged = term === null ? null : yield* judgeLog({ owner, term, names, snapshot: this.entry, chunkBytes });
     const verified = yield* verifySegments(files.value, chunkBytes);
     this.records += verified.records;
@@ -174,6 +177,14 @@ class Verification {
     }
     const unfit = judgeFit(log.log.entries.base, this.entry);
     if (unfit !== null) this.report(unfit.fault);
+  }
+
+  private *verifyAhead(files: readonly SegmentFile[]): DiskProcedure<void> {
+    for (const file of files) {
+      const { faults, isTorn } = yield* verifySpace(file, this.chunkBytes);
+      this.faults.push(...faults);
+      if (isTorn) this.remarks.push(`${file.file} stands ready, and a torn write is in it: the log overwrites it`);
+    }
   }
 
   /** The same place is not named twice. */

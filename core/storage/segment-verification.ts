@@ -73,6 +73,35 @@ export function* verifySegments(files: readonly SegmentFile[], chunkBytes: numbe
   return { records, faults };
 }
 
+export interface VerifiedSpace {
+  readonly faults: readonly VerificationFault[];
+  /** The header is blank, and not all behind it: what was to be a segment was torn. */
+  readonly isTorn: boolean;
+}
+
+/**
+ * Reads a file that stands ready to be a segment. What is in it counts for nothing, be it zeros or an older segment;
+ * but it has to be read back once it is one.
+ */
+export function* verifySpace({ file, size }: SegmentFile, chunkBytes: number): DiskProcedure<VerifiedSpace> {
+  const window = new FileWindow(file, size, chunkBytes);
+  const faults: VerificationFault[] = [];
+  const isBlank = isZero(yield* window.take(0, SEGMENT_HEADER_SIZE));
+  let isTorn = false;
+  for (let at = SEGMENT_HEADER_SIZE; at < size; at += chunkBytes) {
+    if (!isZero(yield* window.take(at, chunkBytes))) isTorn = isBlank;
+  }
+  for (const block of window.unreadable) {
+    const fault: StorageFault = { type: "corrupt", file, offset: block * BLOCK_SIZE, detail: "cannot be read" };
+    faults.push({ fault, index: null, page: null });
+  }
+  return { faults, isTorn };
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
 function blank(file: string, offset: number): StorageFault {
   return { type: "corrupt", file, offset, detail: "a copy of the segment's header is missing" };
 }
