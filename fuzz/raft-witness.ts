@@ -111,6 +111,7 @@ class Witness {
         reference.receive(id, input.from, input.message);
         return this.tellReceived(input.from, input.message);
       case "SnapshotStored":
+      case "SnapshotRewritten":
         if (input.snapshot.entry.index >= this.server.memory.snapshot) reference.storeSnapshot(id, input.snapshot);
         return;
       case "ChunkStored":

@@ -29,6 +29,7 @@
  *   space a full                   a's disk has no room for proposals            space a free
  *   snapshot a size=10             the snapshot that a has ordered is stored, as of what it has applied
  *   abandon a                      it is not, there was no room for it           want a 3 (a's disk wants one)
+ *   cut a                          the snapshot that a has ordered is being stored: `abandon` is to follow
  *   merge a size=9 checksum=2      a's stored snapshot is written down in another way
  *   chunk b                        the oldest piece of a snapshot is written     chunk b end=9 (jumps)    chunk b full
  *   piece a                        it is read, to be sent                        piece a gone (it cannot be read)
@@ -116,6 +117,9 @@ export class Interaction implements StoryTeller {
         return this.step(host, { type: "SpaceChanged", hasSpace: detail === "free" });
       case "want":
         return this.step(host, { type: "SnapshotWanted", through: Number(detail) as LogIndex });
+      case "cut":
+        host.wantsSnapshot = false;
+        return void raft?.snapshotAt(raft.inspect().lastApplied);
       case "abandon":
         host.wantsSnapshot = false;
         return this.step(host, { type: "SnapshotAbandoned" });

@@ -45,7 +45,7 @@ export class Driver {
   merge(host: Host, size: number, checksum: number): void {
     invariant(host.snapshot !== null, "what is merged is stored");
     host.store({ ...host.snapshot, size, checksum });
-    this.step(host, { type: "SnapshotStored", snapshot: host.snapshot });
+    this.step(host, { type: "SnapshotRewritten", snapshot: host.snapshot });
   }
 
   /** @param end where to go on, if that is farther than the chunk reaches; null: there was no room for it */

@@ -50,11 +50,10 @@ export type RaftInput =
   | { readonly type: "TransferRequested"; readonly request: RequestNumber; readonly target: MemberId | null }
   /** This process is about to stop: hand over leadership and the vote, as far as possible. Answered by Leave. */
   | { readonly type: "LeaveRequested" }
-  /**
-   * This snapshot is durable in the place of any older one. It answers TakeSnapshot; and it comes unasked when the
-   * stored one has been written down in another way: the same entry, another size and checksum.
-   */
+  /** Answers TakeSnapshot: this snapshot is durable in the place of any older one. */
   | { readonly type: "SnapshotStored"; readonly snapshot: SnapshotId }
+  /** The stored snapshot has been written down in another way: the same entry, another size and checksum. */
+  | { readonly type: "SnapshotRewritten"; readonly snapshot: SnapshotId }
   /** Answers TakeSnapshot, too: it did not come about (no space, or a newer one came). It may be tried again later. */
   | { readonly type: "SnapshotAbandoned" }
   /** Answers ReadSnapshot. `bytes` null: that snapshot is no longer there. */

@@ -79,6 +79,11 @@ export class Compaction {
     if (isAnswer) this.compact(snapshot.entry.index, leader);
   }
 
+  /** No answer, though one may be taken of the same entry: what is wrong with that may be in this one, too. */
+  rewritten(snapshot: SnapshotId): void {
+    if (snapshot.entry.index >= (this.node.snapshot?.entry.index ?? 0)) this.node.snapshot = snapshot;
+  }
+
   /** It did not come about: what was to be in it is still to be stored. */
   abandoned(): void {
     const { node, taking } = this;

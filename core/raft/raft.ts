@@ -141,6 +141,8 @@ export class Raft {
         return;
       case "SnapshotStored":
         return this.compaction.stored(input.snapshot, this.leader);
+      case "SnapshotRewritten":
+        return this.compaction.rewritten(input.snapshot);
       case "SnapshotAbandoned":
         return this.compaction.abandoned();
       case "SnapshotWanted":

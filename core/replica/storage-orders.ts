@@ -6,7 +6,8 @@ import type { Storage } from "../storage/storage.ts";
 
 /** What storage says to Raft alone. */
 const FOR_RAFT = [
-  "Persisted", "EntriesRead", "SnapshotStored", "SnapshotAbandoned", "ChunkStored", "SnapshotRead", "SnapshotWanted",
+  "Persisted", "EntriesRead", "SnapshotStored", "SnapshotRewritten", "SnapshotAbandoned", "ChunkStored", "SnapshotRead",
+  "SnapshotWanted",
 ] as const;
 /** What it says while Raft runs. */
 const NEWS = [

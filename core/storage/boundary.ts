@@ -72,11 +72,10 @@ export type StorageEffect =
   | { readonly type: "Persisted"; readonly ticket: Ticket }
   /** Answers `requestRead`: at least one entry, consecutive from the index asked for. */
   | { readonly type: "EntriesRead"; readonly purpose: ReadPurpose; readonly entries: readonly Entry[] }
-  /**
-   * Answers `checkpoint`: it is durable, in the place of any older one. Comes unasked when files have been merged: the
-   * same entry, another stream.
-   */
+  /** Answers `checkpoint`: it is durable, in the place of any older one. */
   | { readonly type: "SnapshotStored"; readonly snapshot: SnapshotId }
+  /** Files of the stored snapshot have been merged: the same entry, another stream. */
+  | { readonly type: "SnapshotRewritten"; readonly snapshot: SnapshotId }
   /** Answers `checkpoint`, too: there was no space for it, or a newer snapshot has been installed meanwhile. */
   | { readonly type: "SnapshotAbandoned" }
   /** Comes with either of the two: the cut's pages are not read any more. Not stored: the next cut has to have them. */

@@ -326,7 +326,8 @@ export class Storage {
 
   private written(effects: readonly WriteEffect[]): void {
     for (const effect of effects) {
-      if (effect.type === "SnapshotStored") this.ofMember().upkeep.snapshotChanged();
+      const isAnother = effect.type === "SnapshotStored" || effect.type === "SnapshotRewritten";
+      if (isAnother) this.ofMember().upkeep.snapshotChanged();
       if (effect.type === "Perform") this.order(effect.operation, { type: "write", awaited: effect.awaited });
       else if (effect.type === "Failed") this.fail(effect.fault);
       else this.effects.push(effect);

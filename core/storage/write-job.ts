@@ -41,7 +41,9 @@ export type Job =
 /** What a job came to: of a chunk, where the stream goes on. */
 export type Outcome = Refused | { readonly end: number | null } | null;
 
-type NewsType = "SnapshotStored" | "SnapshotAbandoned" | "SnapshotWanted" | "CutEnded" | "ChunkStored" | "Quarantined";
+type NewsType =
+  | "SnapshotStored" | "SnapshotRewritten" | "SnapshotAbandoned" | "SnapshotWanted" | "CutEnded" | "ChunkStored"
+  | "Quarantined";
 export type JobNews = Extract<StorageEffect, { readonly type: NewsType }>;
 
 /** What jobs work on. */
@@ -110,7 +112,7 @@ export function newsOf(
     case "cut":
       return newsOfCut(job.written.point.entry, snapshot);
     case "merge":
-      return snapshot === null ? [] : [{ type: "SnapshotStored", snapshot }];
+      return snapshot === null ? [] : [{ type: "SnapshotRewritten", snapshot }];
     case "chunk":
       return [{ type: "ChunkStored", snapshot: job.chunk.snapshot, end }];
     case "quarantine":
