@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
+import { pausesFor } from "./pauses.ts";
 
 const fdatasync = promisify(fs.fdatasync);
 export const PROBE_BYTES = 4096;
@@ -21,19 +22,11 @@ export class DiskProbe {
     fs.fsyncSync(this.descriptor);
   }
 
-  /** As often as it can. The milliseconds that each time took. */
-  async run(seconds: number): Promise<number[]> {
-    const latencies: number[] = [];
-    const end = performance.now() + seconds * 1000;
-    for (let from = performance.now(); from < end; ) {
-      fs.writeSync(this.descriptor, this.block, 0, PROBE_BYTES, (this.count++ * PROBE_BYTES) % FILE_SIZE);
-      await fdatasync(this.descriptor);
-      const now = performance.now();
-      latencies.push(now - from);
-      from = now;
-    }
-    return latencies;
-  }
+  /** Once. */
+  readonly write = async (): Promise<void> => {
+    fs.writeSync(this.descriptor, this.block, 0, PROBE_BYTES, (this.count++ * PROBE_BYTES) % FILE_SIZE);
+    await fdatasync(this.descriptor);
+  };
 
   close(): void {
     fs.closeSync(this.descriptor);
@@ -45,7 +38,7 @@ export class DiskProbe {
 export async function probeDisk(directory: string, seconds: number): Promise<number> {
   const probe = new DiskProbe(directory);
   const from = performance.now();
-  const { length } = await probe.run(seconds);
+  const { length } = await pausesFor(probe.write, seconds);
   const rate = length / ((performance.now() - from) / 1000);
   probe.close();
   return rate;

@@ -7,6 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { Random } from "../core/random.ts";
 import { DiskProbe, PROBE_BYTES, bytesWritten } from "./disk-probe.ts";
+import { pausesFor } from "./pauses.ts";
 import { PAGE_SIZE, PageSource } from "./page-source.ts";
 import { median, quantile } from "./quantile.ts";
 import { StorageHost } from "./storage-host.ts";
@@ -51,7 +52,7 @@ export async function measureAppends(directory: string, turns: number): Promise<
     const own: Turn[] = [];
     const bare: Turn[] = [];
     for (let turn = 0; turn < turns; turn++) {
-      bare.push(await measure(directory, () => probe.run(TURN_SECONDS)));
+      bare.push(await measure(directory, () => pausesFor(probe.write, TURN_SECONDS)));
       own.push(await measure(directory, () => appendFor(append, waiting)));
       // So that the log does not grow without bound.
       host.compact((await host.checkpoint(source.cut())).entry);
@@ -74,18 +75,8 @@ async function measure(directory: string, run: () => Promise<number[]>): Promise
 }
 
 async function appendFor(append: () => Promise<void>, waiting: number): Promise<number[]> {
-  const latencies: number[] = [];
-  const end = performance.now() + TURN_SECONDS * 1000;
-  const write = async (): Promise<void> => {
-    for (let from = performance.now(); from < end; ) {
-      await append();
-      const now = performance.now();
-      latencies.push(now - from);
-      from = now;
-    }
-  };
-  await Promise.all(Array.from({ length: waiting }, write));
-  return latencies;
+  const all = await Promise.all(Array.from({ length: waiting }, () => pausesFor(append, TURN_SECONDS)));
+  return all.flat();
 }
 
 function figuresOf(waiting: number, own: readonly Turn[], bare: readonly Turn[]): AppendFigures {

@@ -54,7 +54,8 @@ export class SimulatedFile {
 
   write(offset: number, bytes: Uint8Array): void {
     this.cache.write(offset, bytes);
-    this.unsynced.push({ offset, bytes });
+    // Copied: it may yet turn out to have gone elsewhere, when its writer has the bytes back.
+    this.unsynced.push({ offset, bytes: bytes.slice() });
     this.forgetSynced(offset, offset + bytes.length);
     if (!this.damage.isNone) this.damage.cover(offset, offset + bytes.length);
   }

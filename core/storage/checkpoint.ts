@@ -69,15 +69,14 @@ class CutPages implements PagesToWrite {
     return { numbers: numbers.subarray(from, end), crcs: crcs.subarray(from, end) };
   }
 
-  read(from: number, end: number): Uint8Array {
+  readInto(piece: Uint8Array, from: number): boolean {
     const { pageSize, pageAt } = this.cut;
-    const bytes = new Uint8Array((end - from) * pageSize);
-    for (let place = from; place < end; place++) {
+    for (let place = from, at = 0; at < piece.length; place++, at += pageSize) {
       const page = pageAt(place);
       invariant(page.length === pageSize, "a page has the size of a page");
-      bytes.set(page, (place - from) * pageSize);
+      piece.set(page, at);
     }
-    return bytes;
+    return true;
   }
 }
 

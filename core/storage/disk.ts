@@ -14,7 +14,10 @@ import type { Ticket } from "../types.ts";
 export type DiskOperation =
   /** Creates the file if it is missing and `create` is set. Result: size in bytes, or null where it is missing. */
   | { readonly type: "open"; readonly file: string; readonly create: boolean }
-  /** Writes all bytes at the offset, extending the file where needed. The core never writes into `bytes` afterwards. */
+  /**
+   * Writes all bytes at the offset, extending the file where needed. The core writes into `bytes` again, if ever, only
+   * after a later sync of the file has been answered.
+   */
   | { readonly type: "write"; readonly file: string; readonly offset: number; readonly bytes: Uint8Array }
   /** Reads up to `length` bytes: fewer only at the end of the file. */
   | { readonly type: "read"; readonly file: string; readonly offset: number; readonly length: number }

@@ -182,10 +182,10 @@ class MergedPages implements PagesToWrite {
     this.places[at] = place;
   }
 
-  /** null: some of them are damaged. */
-  *read(from: number, end: number): DiskProcedure<Uint8Array | null> {
+  /** False: some of them are damaged. */
+  *readInto(piece: Uint8Array, from: number): DiskProcedure<boolean> {
     const { pageSize } = this.inputs[0]!;
-    const bytes = new Uint8Array((end - from) * pageSize);
+    const end = from + piece.length / pageSize;
     for (const [holder, input] of this.inputs.entries()) {
       for (let at = this.next(holder, from, end); at < end; at = this.next(holder, at, end)) {
         const targets = this.neighbours(holder, at, end);
@@ -196,12 +196,12 @@ class MergedPages implements PagesToWrite {
         this.damage.push(...run.damage);
         for (const [i, target] of targets.entries()) {
           const offset = (wanted[i]! - first) * pageSize;
-          bytes.set(run.bytes.subarray(offset, offset + pageSize), (target - from) * pageSize);
+          piece.set(run.bytes.subarray(offset, offset + pageSize), (target - from) * pageSize);
         }
         at = targets.at(-1)! + 1;
       }
     }
-    return this.damage.length === 0 ? bytes : null;
+    return this.damage.length === 0;
   }
 
   /** The first place from `at` on whose page this input has. */

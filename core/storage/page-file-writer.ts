@@ -33,11 +33,8 @@ export interface PagesToWrite {
   list(maxCount: number): PageDirectory | null;
   /** All that have been listed. */
   readonly listed: PageDirectory;
-  /**
-   * The pages at the places [from, end) of `listed`, one behind the other, at hand or from a disk; null: they are not
-   * to be had.
-   */
-  read(from: number, end: number): Uint8Array | DiskProcedure<Uint8Array | null>;
+  /** Fills `piece` with the pages from a place of `listed` on, at hand or from a disk. False: one is not to be had. */
+  readInto(piece: Uint8Array, from: number): boolean | DiskProcedure<boolean>;
 }
 
 /** So many entries of a directory are a piece: to merge them takes as long as to write a mebibyte of pages. */
@@ -109,11 +106,14 @@ function* writePages(
   const { numbers, crcs } = pages.listed;
   const pagesAt = pagesAtOf(numbers.length);
   const step = Math.max(1, Math.floor(maxWriteBytes / pageSize));
+  // One buffer for all pieces, as each is synced before the next: V8 counts what is allocated outside of its heap, and
+  // walks all of that, with every page of the database, once for some dozens of mebibytes.
+  const buffer = new Uint8Array(Math.min(step, numbers.length) * pageSize);
   for (let from = 0; from < numbers.length; from += step) {
     const end = Math.min(from + step, numbers.length);
-    const read = pages.read(from, end);
-    const bytes = read instanceof Uint8Array ? read : yield* read;
-    if (bytes === null) return "refused";
+    const bytes = buffer.subarray(0, (end - from) * pageSize);
+    const read = pages.readInto(bytes, from);
+    if (!(typeof read === "boolean" ? read : yield* read)) return "refused";
     for (let place = from, at = 0; place < end; place++, at += pageSize) {
       if (crc32c(bytes, at, at + pageSize) !== crcs[place]) return { damagedPage: numbers[place]! };
     }
