@@ -135,7 +135,7 @@ export class Disk {
       case "write":
         return this.write(operation.file, operation.bytes, operation.offset);
       case "read":
-        return this.read(operation.file, operation.offset, operation.length);
+        return this.read(operation.file, operation.offset, operation.length, operation.into);
       case "sync":
         return this.sync(operation.file);
       case "preallocate":
@@ -171,8 +171,8 @@ export class Disk {
     return DONE;
   }
 
-  private async read(file: string, offset: number, length: number): Promise<DiskResult> {
-    return { type: "read", bytes: await readUpTo(this.descriptors.of(file), offset, length) };
+  private async read(file: string, offset: number, length: number, into?: Uint8Array): Promise<DiskResult> {
+    return { type: "read", bytes: await readUpTo(this.descriptors.of(file), offset, length, into) };
   }
 
   private async sync(file: string): Promise<DiskResult> {

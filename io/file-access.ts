@@ -28,10 +28,13 @@ export async function writeInThread(descriptor: number, bytes: Uint8Array, offse
   }
 }
 
-/** Fewer bytes than asked for only at the end of the file. */
-export async function readUpTo(descriptor: number, offset: number, length: number): Promise<Uint8Array> {
+/** Fewer bytes than asked for only at the end of the file. `into`: room for them all. */
+export async function readUpTo(
+  descriptor: number, offset: number, length: number, into?: Uint8Array,
+): Promise<Uint8Array> {
   // The length may exceed what is there by far; the file's size bounds what is allocated.
-  const bytes = new Uint8Array(Math.max(0, Math.min(length, fs.fstatSync(descriptor).size - offset)));
+  const size = Math.max(0, Math.min(length, fs.fstatSync(descriptor).size - offset));
+  const bytes = into?.subarray(0, size) ?? new Uint8Array(size);
   let count = 0;
   while (count < bytes.length) {
     const { bytesRead } = await read(descriptor, bytes, count, bytes.length - count, offset + count);

@@ -70,6 +70,7 @@ class Looks {
   perform(operation: DiskOperation): DiskNews {
     if (operation.type !== "write" && operation.type !== "open") this.endStep();
     if (operation.type === "open") return { type: "open", size: 0 };
+    if (operation.type === "read") expect(operation.length).toBeLessThanOrEqual(LIMITS.maxWriteBytes);
     return operation.type === "read" ? { type: "read", bytes: new Uint8Array(operation.length) } : { type: "done" };
   }
 }

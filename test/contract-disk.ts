@@ -57,6 +57,14 @@ function testContents(contract: Contract): void {
     ]);
   });
 
+  contract("a read that is given room reads the same", async (disk) => {
+    const room = Uint8Array.of(9, 9, 9, 9);
+    const reading = (offset: number): DiskOperation => ({ type: "read", file: "log", offset, length: 4, into: room });
+    await disk.results(open("log", true), write("log", 0, [1, 2, 3, 4, 5, 6]));
+    expect(await disk.results(reading(1))).toEqual([bytes([2, 3, 4, 5])]);
+    expect(await disk.results(reading(4))).toEqual([bytes([5, 6])]);
+  });
+
   contract("operations on one file take effect and are answered in the order given", async (disk) => {
     const operations: DiskOperation[] = [open("log", true)];
     for (let round = 0; round < 20; round++) {

@@ -19,8 +19,11 @@ export type DiskOperation =
    * after a later sync of the file has been answered.
    */
   | { readonly type: "write"; readonly file: string; readonly offset: number; readonly bytes: Uint8Array }
-  /** Reads up to `length` bytes: fewer only at the end of the file. */
-  | { readonly type: "read"; readonly file: string; readonly offset: number; readonly length: number }
+  /** Reads up to `length` bytes: fewer only at the end of the file. `into`: room, which the result may lie in. */
+  | {
+    readonly type: "read"; readonly file: string; readonly offset: number; readonly length: number;
+    readonly into?: Uint8Array | undefined;
+  }
   /** All earlier writes to this file become durable (fdatasync). */
   | { readonly type: "sync"; readonly file: string }
   /** Extends the file with zeros to `size`, durably reserving the space. Never shrinks. May fail for want of space. */

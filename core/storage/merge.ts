@@ -120,6 +120,8 @@ class MergedPages implements PagesToWrite {
   /** By place here: which input has the page, and at which place there. */
   private readonly holders: Uint16Array;
   private readonly places: Uint32Array;
+  /** For what is read, one run after the other: as large as a piece. */
+  private room: Uint8Array = new Uint8Array(0);
 
   constructor(inputs: readonly PageFile[], pageCount: number) {
     invariant(inputs.length <= MAX_FILES, "a snapshot has few files");
@@ -186,13 +188,16 @@ class MergedPages implements PagesToWrite {
   *readInto(piece: Uint8Array, from: number): DiskProcedure<boolean> {
     const { pageSize } = this.inputs[0]!;
     const end = from + piece.length / pageSize;
+    if (this.room.length < piece.length) this.room = new Uint8Array(piece.length);
     for (const [holder, input] of this.inputs.entries()) {
       for (let at = this.next(holder, from, end); at < end; at = this.next(holder, at, end)) {
         const targets = this.neighbours(holder, at, end);
         const wanted = targets.map((target) => this.places[target]!);
         const [first, last] = [wanted[0]!, wanted.at(-1)!];
         const isWanted = wanted.length === last - first + 1 ? undefined : isAmong(wanted);
-        const run = yield* readRun(input, first, last + 1, isWanted);
+        // What an input has in between is in the piece as well, from a newer one.
+        invariant(last - first < end - from, "a run is no longer than its piece");
+        const run = yield* readRun(input, first, last + 1, isWanted, this.room);
         this.damage.push(...run.damage);
         for (const [i, target] of targets.entries()) {
           const offset = (wanted[i]! - first) * pageSize;

@@ -27,14 +27,15 @@ export interface PageRun {
  * Reads the pages at the places [from, end) of a file's directory.
  *
  * @param isWanted what is of no interest is not judged, and its bytes have no meaning
+ * @param into room for them, which the run may lie in
  */
 export function* readRun(
-  file: PageFile, from: number, end: number, isWanted: (place: number) => boolean = isAny,
+  file: PageFile, from: number, end: number, isWanted: (place: number) => boolean = isAny, into?: Uint8Array,
 ): DiskProcedure<PageRun> {
   const { pageSize } = file;
   const offset = pageOffset(file, from);
   const length = (end - from) * pageSize;
-  const read = bytesOf(yield { type: "read", file: pageFileName(file.sequence), offset, length });
+  const read = bytesOf(yield { type: "read", file: pageFileName(file.sequence), offset, length, into });
   if (read === null) return yield* readSingly(file, from, end, isWanted);
   const damage: PageDamage[] = [];
   for (let place = from, at = 0; place < end; place++, at += pageSize) {
