@@ -90,7 +90,9 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
     });
     this.membership = new Membership(this.nodes, this.computers.founders);
     const { timing, digestEvery } = plan;
-    this.judge = new Oracles({ timing, digestEvery, history: workload.history, reader: environment.reader });
+    const hasLeases = plan.leaseDriftPpm !== null;
+    const { history } = workload;
+    this.judge = new Oracles({ timing, digestEvery, hasLeases, history, reader: environment.reader });
     const names = [...this.nodes.map(({ id }) => id), ...this.clients.map(({ name }) => name)];
     this.network = new SimulatedNetwork(names, plan.network, chance.within("network"), tally, (at, packet) => {
       this.scheduler.schedule(at, packet);

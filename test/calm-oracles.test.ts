@@ -11,6 +11,7 @@ import type { ClientMessage, NodeMessage } from "../core/wire/statement.ts";
 import { encodeClientMessage, encodeNodeMessage } from "../core/wire/statement-codec.ts";
 import type { RaftObservation, Violation } from "../sim/oracles/boundary.ts";
 import { LeadershipOracle } from "../sim/oracles/leadership-oracle.ts";
+import { ConfirmedRounds } from "../sim/oracles/confirmed-rounds.ts";
 import { ReadOracle } from "../sim/oracles/read-oracle.ts";
 
 const [A, B, C] = ["a" as NodeId, "b" as NodeId, "c" as NodeId];
@@ -27,31 +28,36 @@ function from(node: NodeId, message: Message): NodeInput {
   return { type: "PeerReceived", from: node, bytes: letter(message) };
 }
 
-const heartbeat = (term: number): Message => {
+const heartbeat = (term: number, round = 1): Message => {
   const leaderCommit = 0 as LogIndex;
-  return { type: "AppendEntries", term: term as Term, prevLog: NO_ENTRY, entries: [], leaderCommit, round: 1 };
+  return { type: "AppendEntries", term: term as Term, prevLog: NO_ENTRY, entries: [], leaderCommit, round };
 };
-const acknowledgement = (term: number): Message => {
+const acknowledgement = (term: number, round = 1): Message => {
   const result = { accepted: true, matchIndex: 0 as LogIndex } as const;
-  const said = { round: 1, version: 1, hasSpace: true, hasLost: false };
+  const said = { round, version: 1, hasSpace: true, hasLost: false };
   return { type: "AppendEntriesReply", term: term as Term, ...said, result };
 };
 const vote = (term: number, isTransfer: boolean): Message => {
   return { type: "RequestVote", term: term as Term, lastLog: NO_ENTRY, isTransfer };
 };
 
+function shown(role: RaftObservation["role"], term: number): RaftObservation {
+  return {
+    id: memberIdOf(A, DISK), role, currentTerm: term as Term, votedFor: null, base: NO_ENTRY, snapshot: NO_ENTRY,
+    last: NO_ENTRY, commitIndex: 0 as LogIndex, lastApplied: 0 as LogIndex, terms: [],
+    configuration: CONFIGURATION, configurationIndex: 0 as LogIndex, isTransferring: false, lost: null,
+    hasSpace: true,
+  };
+}
+
 /** One node `a` of three, at times in milliseconds. */
 class World {
-  readonly oracle = new LeadershipOracle(DEFAULT_TIMING);
+  readonly rounds = new ConfirmedRounds();
+  readonly oracle = new LeadershipOracle(DEFAULT_TIMING, this.rounds);
   found: Violation | null = null;
 
   step(ms: number, input: NodeInput, role: RaftObservation["role"], term: number, effects = NOTHING): this {
-    const after: RaftObservation = {
-      id: memberIdOf(A, DISK), role, currentTerm: term as Term, votedFor: null, base: NO_ENTRY, snapshot: NO_ENTRY,
-      last: NO_ENTRY, commitIndex: 0 as LogIndex, lastApplied: 0 as LogIndex, terms: [],
-      configuration: CONFIGURATION, configurationIndex: 0 as LogIndex, isTransferring: false, lost: null,
-      hasSpace: true,
-    };
+    const after = shown(role, term);
     this.found ??= this.oracle.stepped((ms * 1000) as Instant, A, input, after, effects);
     return this;
   }
@@ -110,15 +116,63 @@ function answer(number: number, index: number): readonly NodeEffect[] {
 }
 
 test("a read is answered as of everything that was committed when it came in", () => {
+  const now = 0 as Instant;
   const asked = (committed: number): ReadOracle => {
-    const oracle = new ReadOracle();
-    expect(oracle.stepped(A, query(1), NOTHING, committed as LogIndex)).toBeNull();
+    const oracle = new ReadOracle(null);
+    expect(oracle.stepped(now, A, query(1), NOTHING, committed as LogIndex)).toBeNull();
     return oracle;
   };
   const later = 9 as LogIndex;
-  expect(asked(5).stepped(A, timer, answer(1, 5), later)).toBeNull();
-  expect(asked(5).stepped(A, timer, answer(1, 4), later)?.oracle).toBe("stale-read");
+  expect(asked(5).stepped(now, A, timer, answer(1, 5), later)).toBeNull();
+  expect(asked(5).stepped(now, A, timer, answer(1, 4), later)?.oracle).toBe("stale-read");
   // Of another node, or another question.
-  expect(asked(5).stepped(B, timer, answer(1, 4), later)).toBeNull();
-  expect(asked(5).stepped(A, timer, answer(2, 4), later)).toBeNull();
+  expect(asked(5).stepped(now, B, timer, answer(1, 4), later)).toBeNull();
+  expect(asked(5).stepped(now, A, timer, answer(2, 4), later)).toBeNull();
+});
+
+test("a read is answered when a quorum has answered a round that began after it came in", () => {
+  const at = (ms: number): Instant => (ms * 1000) as Instant;
+  const index = 5 as LogIndex;
+  // It comes in at 100 ms; its answer leaves at 300.
+  const judged = (begun: number, roundOfAnswer: number): string | undefined => {
+    const world = new World().step(0, timer, "leader", 1);
+    world.rounds.heard(at(begun), A, heartbeat(1, 2), shown("follower", 1), shown("follower", 1));
+    const oracle = new ReadOracle(world.rounds);
+    expect(oracle.stepped(at(100), A, query(1), NOTHING, index)).toBeNull();
+    world.step(200, from(B, acknowledgement(1, roundOfAnswer)), "leader", 1);
+    return oracle.stepped(at(300), A, timer, answer(1, 5), index)?.oracle;
+  };
+  expect(judged(150, 2)).toBeUndefined();
+  // An answer to the round before; a round that had begun already.
+  expect(judged(150, 1)).toBe("unconfirmed-read");
+  expect(judged(50, 2)).toBe("unconfirmed-read");
+});
+
+test("rounds of a leader that has been deposed, or that only a minority has answered, confirm nothing", () => {
+  const since = (role: RaftObservation["role"], term: number, acknowledged: number): number => {
+    const world = new World().step(0, timer, role, term);
+    world.rounds.heard(1 as Instant, A, heartbeat(acknowledged, 1), shown("follower", 1), shown("follower", 1));
+    return world.step(1, from(B, acknowledgement(acknowledged)), role, term).rounds.since;
+  };
+  expect(since("leader", 2, 2)).toBe(1);
+  expect(since("leader", 3, 2)).toBe(-1);
+  expect(since("follower", 2, 2)).toBe(-1);
+  const five = foundingConfiguration(["a", "b", "c", "d", "e"].map((node) => memberIdOf(node as NodeId, DISK)));
+  const rounds = new ConfirmedRounds();
+  const leader = { ...shown("leader", 1), configuration: five };
+  rounds.heard(1 as Instant, A, heartbeat(1, 1), shown("follower", 1), shown("follower", 1));
+  rounds.heard(2 as Instant, B, acknowledgement(1), leader, leader);
+  rounds.heard(3 as Instant, B, acknowledgement(1), leader, leader);
+  expect(rounds.since).toBe(-1);
+  rounds.heard(4 as Instant, C, acknowledgement(1), leader, leader);
+  expect(rounds.since).toBe(1);
+});
+
+test("a leader alone needs nobody", () => {
+  const rounds = new ConfirmedRounds();
+  const alone = foundingConfiguration([memberIdOf(A, DISK)]);
+  rounds.shown(7 as Instant, { ...shown("follower", 1), configuration: alone });
+  expect(rounds.since).toBe(-1);
+  rounds.shown(7 as Instant, { ...shown("leader", 1), configuration: alone });
+  expect(rounds.since).toBe(7);
 });

@@ -15,6 +15,7 @@ import { type Instant, type MemberId, type NodeId, nodeOf, type Term } from "../
 import { decodeLetter } from "../../core/wire/peer-codec.ts";
 import type { PeerMessage } from "../../core/wire/peer.ts";
 import type { RaftObservation, Violation } from "./boundary.ts";
+import type { ConfirmedRounds } from "./confirmed-rounds.ts";
 import { isQuorum } from "./quorum.ts";
 import { violation } from "./violation.ts";
 
@@ -33,12 +34,15 @@ interface Course {
 
 export class LeadershipOracle {
   private readonly courses = new Map<NodeId, Course>();
+  /** Is told of everything that is heard. */
+  private readonly rounds: ConfirmedRounds;
   /** Shorter than any election timeout, on whatever clock. */
   private readonly stickyUs: number;
   /** Longer than any leader may go on alone. */
   private readonly alonePatienceUs: number;
 
-  constructor({ electionTimeoutMs, heartbeatMs }: RaftTiming) {
+  constructor({ electionTimeoutMs, heartbeatMs }: RaftTiming, rounds: ConfirmedRounds) {
+    this.rounds = rounds;
     this.stickyUs = electionTimeoutMs * US_PER_MS * 0.99;
     this.alonePatienceUs = (2 * electionTimeoutMs + 2 * heartbeatMs + MAX_UNNOTICED_MS) * US_PER_MS * 1.01;
   }
@@ -56,6 +60,7 @@ export class LeadershipOracle {
       course = { before: after, contact: null, leadsSince: now, heard: new Map() };
       this.courses.set(node, course);
     }
+    this.rounds.shown(now, after);
     const found = this.judge(now, node, input, course, after, effects);
     if (!isSameReign(course.before, after)) {
       course.leadsSince = now;
@@ -77,6 +82,7 @@ export class LeadershipOracle {
     if (!decoded.ok) return null;
     const { message } = decoded.letter;
     this.note(now, input.from, message, course, after);
+    this.rounds.heard(now, input.from, message, course.before, after);
     return this.judgeSticky(now, node, input.from, message, course, after, effects);
   }
 

@@ -10,6 +10,7 @@ import type {
   DurableDisk, FinalNode, ImageReader, Judge, JudgeCounts, NodeObservation, RecoveredImage, Violation,
 } from "./boundary.ts";
 import { ClientOracle } from "./client-oracle.ts";
+import { ConfirmedRounds } from "./confirmed-rounds.ts";
 import { DatabaseOracle } from "./database-oracle.ts";
 import { LeadershipOracle } from "./leadership-oracle.ts";
 import { RaftOracle } from "./raft-oracle.ts";
@@ -18,6 +19,8 @@ import { ReadOracle } from "./read-oracle.ts";
 export interface OraclesOptions {
   readonly timing: RaftTiming;
   readonly digestEvery: number;
+  /** Whether a leader may answer reads by itself. */
+  readonly hasLeases: boolean;
   readonly history: History;
   readonly reader: ImageReader;
 }
@@ -27,14 +30,16 @@ export class Oracles implements Judge {
   private readonly reader: ImageReader;
   private readonly raft: RaftOracle;
   private readonly leadership: LeadershipOracle;
-  private readonly reads = new ReadOracle();
+  private readonly reads: ReadOracle;
   private readonly databases: DatabaseOracle;
   private readonly clients: ClientOracle;
 
-  constructor({ timing, digestEvery, history, reader }: OraclesOptions) {
+  constructor({ timing, digestEvery, hasLeases, history, reader }: OraclesOptions) {
     this.reader = reader;
     this.raft = new RaftOracle(this.counts);
-    this.leadership = new LeadershipOracle(timing);
+    const rounds = new ConfirmedRounds();
+    this.leadership = new LeadershipOracle(timing, rounds);
+    this.reads = new ReadOracle(hasLeases ? null : rounds);
     this.databases = new DatabaseOracle(this.counts, digestEvery);
     this.clients = new ClientOracle(history, this.counts);
   }
@@ -50,7 +55,7 @@ export class Oracles implements Judge {
     const committed = this.raft.committedIndex;
     const found = this.raft.stepped(node, seen.raft, effects)
       ?? this.leadership.stepped(now, node, input, seen.raft, effects)
-      ?? this.reads.stepped(node, input, effects, committed);
+      ?? this.reads.stepped(now, node, input, effects, committed);
     if (found !== null || seen.database === null || seen.raft === null) return found;
     return this.databases.stepped(node, seen.database, seen.raft.lastApplied, seen.raft.snapshot.index);
   }

@@ -32,6 +32,7 @@ export type OracleName =
   | "list-order"
   | "serial-order"
   | "stale-read"
+  | "unconfirmed-read"
   | "phantom-read"
   | "bank-total"
   | "answer";
