@@ -149,19 +149,31 @@ export class DiskNemesis {
     this.cluster.loseDisk(node);
   }
 
-  /** Whose disk may be damaged: never so many that no quorum has its disks. `act`: whether it has been damaged. */
+  /** A disk that lies still is damaged: what its process said when it was last up, it may not find any more. */
+  harm(node: NodeProcess, dice: Dice): void {
+    this.damageOf(this.victimAt(node), (one) => (dice.oneIn(2) ? this.rot(one, dice) : this.spoil(one, dice)));
+  }
+
   private damage(act: (node: NodeProcess) => boolean, dice: Dice): void {
-    const victim = this.pickVictim(dice);
+    this.damageOf(this.pickVictim(dice), act);
+  }
+
+  /** Never so many that no quorum has its disks. `act`: whether it has been damaged. */
+  private damageOf(victim: Victim | null, act: (node: NodeProcess) => boolean): void {
     // Where there was none, there is none: an empty disk has nothing that can be damaged.
     if (victim === null || victim.node.life === 0) return;
     for (let tries = 0; tries < TRIES; tries++) if (act(victim.node)) return;
   }
 
-  private pickVictim(dice: Dice): { node: NodeProcess; isMember: boolean } | null {
+  private pickVictim(dice: Dice): Victim | null {
+    return this.victimAt(dice.pick(this.cluster.nodes));
+  }
+
+  /** null: its disk may not be damaged. */
+  private victimAt(node: NodeProcess): Victim | null {
     const { membership } = this.cluster;
     const settled = membership.settled();
     if (settled === null) return null;
-    const node = dice.pick(this.cluster.nodes);
     const id = membership.idOf(node);
     if (id === null || !node.isUsed || !membership.lives(settled.configuration, id)) return null;
     return { node, isMember: settled.configuration.members.some((member) => member.id === id) };
@@ -254,6 +266,11 @@ export class DiskNemesis {
     const file = disk.durableFile(name)!;
     return { name, file, offset: dice.integer(0, file.durableSize - 1), rules: new DamageRules(disk) };
   }
+}
+
+interface Victim {
+  readonly node: NodeProcess;
+  readonly isMember: boolean;
 }
 
 interface DrawnByte {

@@ -20,6 +20,9 @@ const US_PER_MS = 1000;
 const MAX_CLOSING_US = [500 * US_PER_MS, 4000 * US_PER_MS] as const;
 /** Less than anybody notices, a little more, and as after a flat battery. */
 const CLOCK_STEPS_MS = [10, 30, 200, 3000, 3_600_000] as const;
+/** Of a hundred starts from a disk that was just damaged: how many are crashed; and how much longer they may take. */
+const HARMED_CRASH_PERCENT = 40;
+const HARMED_RECOVERY = 6;
 /** A client's place stands empty for so long, on average. */
 const CLIENT_PAUSE_US = 50 * US_PER_MS;
 
@@ -142,9 +145,14 @@ export class Nemesis implements Breaker, Undertaker {
     this.cluster.after(drawDelay(dice, this.plan.downMs * US_PER_MS), () => {
       // Somebody else may have started it, as the end of the chaos does; or nobody wants it any more.
       if (node.machine !== null || node.life !== life || !node.isUsed || this.keptDown.has(node)) return;
+      const { damageAtRestPercent, crashInRecoveryPercent } = this.plan;
+      const isHarmed = this.isActive && !dice.isLeftOut && dice.chance(damageAtRestPercent);
+      if (isHarmed) this.disks.harm(node, dice);
       this.cluster.startNode(node);
-      const isStruck = this.isActive && dice.chance(this.plan.crashInRecoveryPercent);
-      if (isStruck && !dice.isLeftOut) this.crashInRecovery(node, dice);
+      // What has to be mended takes longer, and every step of it may be the last.
+      const percent = isHarmed ? Math.max(crashInRecoveryPercent, HARMED_CRASH_PERCENT) : crashInRecoveryPercent;
+      const isStruck = this.isActive && dice.chance(percent);
+      if (isStruck && !dice.isLeftOut) this.crashInRecovery(node, isHarmed ? HARMED_RECOVERY : 1, dice);
     });
   }
 
@@ -172,11 +180,12 @@ export class Nemesis implements Breaker, Undertaker {
     });
   }
 
-  private crashInRecovery(node: NodeProcess, dice: Dice): void {
+  /** @param length how many times as long as an ordinary recovery */
+  private crashInRecovery(node: NodeProcess, length: number, dice: Dice): void {
     this.tally.inject("crashInRecovery");
     const life = node.life;
     const { accessUs, syncUs } = this.plan.disk;
-    this.cluster.after(dice.integer(1, 4 * accessUs + 2 * syncUs), () => {
+    this.cluster.after(dice.integer(1, length * (4 * accessUs + 2 * syncUs)), () => {
       if (!this.isActive || node.life !== life || node.machine === null || node.recovered) return;
       this.tally.effect("crashInRecovery");
       dice.happened(() => `${node.id} crashes while it recovers`);

@@ -249,6 +249,24 @@ export class Operator {
     this.ask(leader, operations, (request) => {
       this.cluster.stepNode(leader, { type: "ChangeRequested", request, operations });
     });
+    if (dice.chance(this.cluster.plan.operator.strikePercent)) this.strikeChange(leader, dice);
+  }
+
+  /** A change that only its leader has, or almost, is in force there, and may have to be taken back. */
+  private strikeChange(leader: NodeProcess, dice: Dice): void {
+    const { life } = leader;
+    this.cluster.after(drawDelay(dice, this.cluster.plan.network.latencyUs / 2), () => {
+      if (!this.isActive || leader.life !== life || leader.machine === null) return;
+      const own = leader.machine.inspect().raft;
+      if (own === null || own.configurationIndex <= own.commitIndex) return;
+      this.tally.inject("struckChange");
+      const isAlone = this.cluster.nodes.every((node) => {
+        const raft = node.machine?.inspect().raft ?? null;
+        return node === leader || raft === null || raft.configurationIndex < own.configurationIndex;
+      });
+      if (isAlone) this.tally.effect("struckChange");
+      this.onStrike?.(leader, dice);
+    });
   }
 
   private ask(

@@ -69,7 +69,10 @@ export interface FaultIntervals {
 export interface OperatorPlan {
   readonly change: number;
   readonly transfer: number;
-  /** Of a hundred transfers: how many have their leader, or the one who is to follow, crashed before they are over. */
+  /**
+   * Of a hundred transfers, and changes: how many have their leader, or the one who is to follow, crashed or cut off
+   * before they are over.
+   */
   readonly strikePercent: number;
 }
 
@@ -100,6 +103,8 @@ export interface Plan {
   readonly crashInFoundingPercent: number;
   /** Of a hundred snapshots that get their name: how many have their node crashed at about that time. */
   readonly crashInInstallPercent: number;
+  /** Of a hundred crashes: how many have the disk damaged before the process starts again. */
+  readonly damageAtRestPercent: number;
   /** Mean times: down after a crash; cut, or stalled. */
   readonly downMs: number;
   readonly cutMs: number;
@@ -165,7 +170,8 @@ export function drawPlan(seed: number): Plan {
     crashInRecoveryPercent: random.pick([0, 10, 30]),
     crashInFoundingPercent: random.pick([0, 0, 30, 70]),
     crashInInstallPercent: random.pick([0, 5, 20]),
-    downMs: random.pick([50, 300, 1000]),
+    damageAtRestPercent: random.pick([0, 0, 20, 60]),
+    downMs: random.pick([50, 300, 1000, 4000]),
     cutMs: hasLeases ? 1000 : random.pick([200, 700, 2000]),
     stallMs: random.pick([50, 300, 1000]),
     pauseMs: random.pick([20, 300, 1500]),
@@ -299,6 +305,8 @@ function drawStorageLimits(random: Random): StorageLimits {
 function drawRaftLimits(random: Random): RaftLimits {
   const { maxInFlightMessages, maxInFlightBytes, snapshotBytes, snapshotEntries } = DEFAULT_LIMITS;
   const { maxTrailingEntries, maxTrailingBytes } = DEFAULT_LIMITS;
+  // Whoever was away for a moment needs a snapshot.
+  const forgetsSoon = random.chance(40);
   return {
     ...DEFAULT_LIMITS,
     maxMessageBytes: random.pick([1, 16 * KIB, MIB]),
@@ -308,8 +316,8 @@ function drawRaftLimits(random: Random): RaftLimits {
     maxInFlightMessages: random.pick([1, 4, maxInFlightMessages]),
     maxInFlightBytes: random.pick([1, 64 * KIB, maxInFlightBytes]),
     snapshotBytes: random.pick([8 * KIB, 256 * KIB, snapshotBytes]),
-    snapshotEntries: random.pick([10, 40, 200, snapshotEntries]),
-    maxTrailingEntries: random.pick([0, 5, 50, maxTrailingEntries]),
+    snapshotEntries: random.pick(forgetsSoon ? [3, 10, 30] : [10, 40, 200, snapshotEntries]),
+    maxTrailingEntries: random.pick(forgetsSoon ? [0, 0, 3] : [0, 5, 50, maxTrailingEntries]),
     maxTrailingBytes,
     snapshotChunkBytes: random.pick([8 * KIB, 64 * KIB, MIB]),
     maxSnapshotTransfers: random.pick([1, 2, 4]),

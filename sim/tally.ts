@@ -20,10 +20,11 @@ export const FAULT_KINDS = [
   "clientDeath",
   // A process that stands still. Effect: its leadership was lost meanwhile, or its cluster went on without it.
   "pause", "frozenClock",
-  // Leaders that hand over, crashed or cut off, or whoever is to follow. Effect: it was still at it.
-  "struckTransfer",
   // A node outside the healthy core, for good. Effect: it ran.
   "permanentFault",
+  // Leaders that hand over, or change who is a member, crashed or cut off, or whoever is to follow. Effect: it was
+  // still at it; nobody else had the change.
+  "struckTransfer", "struckChange",
   // Whole disks. Effect: there was something on it that counted.
   "diskLoss",
   // Disks. Effect: bytes differ from what was written / a change of the directory is gone / an operation took longer.

@@ -41,7 +41,7 @@ export function drawWorkloadOptions(random: Random): WorkloadOptions {
     keys: random.integer(1, 6),
     accounts: random.integer(2, ACCOUNT_COUNT),
     maxBodyBytes: random.pick([16, 200, 5000, 20_000]),
-    sessionReadPercent: random.pick([0, 20, 50, 100]),
+    sessionReadPercent: random.pick([0, 0, 20, 50, 80]),
     weights,
   };
 }
