@@ -8,6 +8,7 @@ import { modelImageReader } from "../sim/model/image.ts";
 import { bootNode } from "../sim/node-machine.ts";
 import { loadImageReader } from "./image-reader.ts";
 import { loadSqlJs } from "./sqljs.ts";
+import { pooled } from "./sqljs-pool.ts";
 
 export async function makeEnvironment(
   database: DatabaseKind,
@@ -17,7 +18,7 @@ export async function makeEnvironment(
   return {
     boot: bootNode,
     connect: (options) => new Client(options),
-    engine: isReal ? sqliteEngineFactory(loadSqlJs()) : modelEngineFactory,
+    engine: isReal ? sqliteEngineFactory(pooled(loadSqlJs())) : modelEngineFactory,
     reader: isReal ? await loadImageReader() : modelImageReader,
     witness,
   };

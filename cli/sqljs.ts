@@ -53,7 +53,7 @@ export function loadSqlJs(): SqlJsModule {
     };
   };
 
-  return { version, instantiate, compile, isTrap };
+  return { version, instantiate, release: () => {}, compile, isTrap };
 }
 
 function compile(bytes: Uint8Array): WasmLinker {

@@ -19,6 +19,8 @@ export interface NodeMachine {
    * Changes a byte of the applied state, where no reader looks, and nobody is told. False: not now. `seed`: 44 bytes.
    */
   flip(seed: Uint8Array): boolean;
+  /** The process is gone: what it held may be used by another. */
+  end(): void;
 }
 
 /** core/client's Client. */

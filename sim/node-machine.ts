@@ -19,5 +19,6 @@ export function bootNode(options: NodeOptions): NodeMachine {
     },
     image: () => node.database.engine.image(),
     flip: (seed) => engines.flip(seed),
+    end: () => node.database.engine.close(),
   };
 }

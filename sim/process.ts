@@ -98,6 +98,7 @@ export class NodeProcess {
   }
 
   end(powered: boolean): void {
+    this.machine?.end();
     this.machine = null;
     this.watch = null;
     this.pausedUntil = 0;

@@ -84,6 +84,7 @@ export class Run {
     if (this.isWell()) this.stopApplications();
     if (this.isWell()) this.loseAllPower();
     if (this.isWell()) this.finish();
+    for (const node of this.cluster.nodes) node.end(false);
     return this.result();
   }
 

@@ -25,7 +25,7 @@ class World {
     const node = new NodeProcess(name, address, disk, drawClock(chance.stream("clock").next(), 0), address < 3, 1);
     const machine: NodeMachine = {
       step: () => [], image: () => new Uint8Array(0), inspect: () => ({ raft: null, database: null }),
-      flip: () => false,
+      flip: () => false, end: () => {},
     };
     node.begin(machine, drawClock(chance.stream("clock").next(), 0), 0);
     return node;

@@ -30,6 +30,7 @@ const inert: Omit<NodeMachine, "step"> = {
   inspect: () => ({ raft: null, database: null }),
   image: () => new Uint8Array(0),
   flip: () => false,
+  end: () => {},
 };
 
 test("a seed has one course, in one process and in another", async () => {

@@ -230,7 +230,10 @@ export class SqliteEngine implements Engine {
 
   /** Nothing of the instance is used afterwards: its memory goes with it. */
   close(): void {
-    if (this.living !== null) this.store.detach();
+    if (this.living !== null) {
+      this.store.detach();
+      this.living.runtime.release();
+    }
     this.living = null;
     this.transaction = false;
   }

@@ -12,7 +12,7 @@ import { EngineMemory } from "./memory.ts";
 import { Notices } from "./notices.ts";
 import { OK, resultCodeName } from "./result-code.ts";
 import { SqlJsMismatchError } from "./sql-js.ts";
-import type { SqliteFunctions, SqlJsModule, WasmLinker } from "./sql-js.ts";
+import type { SqliteFunctions, SqlJsInstance, SqlJsModule, WasmLinker } from "./sql-js.ts";
 import { DATABASE_NAME, Vfs } from "./vfs.ts";
 import { exportDifferences, sqliteFunctions, vfsDifferences } from "./vfs-layout.ts";
 
@@ -41,6 +41,7 @@ export class Runtime {
   readonly vfs: Vfs;
   readonly notices = new Notices();
   private readonly options: RuntimeOptions;
+  private readonly instance: SqlJsInstance;
 
   constructor(options: RuntimeOptions) {
     const { module, store } = options;
@@ -48,6 +49,7 @@ export class Runtime {
     const instance = module.instantiate();
     const differences = exportDifferences(instance);
     if (differences.length > 0) throw new SqlJsMismatchError(module.version, differences);
+    this.instance = instance;
     this.sqlite = sqliteFunctions(instance);
     this.memory = new EngineMemory(instance.memories[0]!, this.sqlite.malloc);
     const table = instance.tables[0]!;
@@ -79,6 +81,11 @@ export class Runtime {
     this.sqlite.free(sql);
     if (settings !== OK) return `the settings of a connection end in ${resultCodeName(settings)}`;
     return new Connection(handle, this.sqlite, this.memory, capabilities, limits.maxResultBytes);
+  }
+
+  /** Nothing of it is used afterwards. */
+  release(): void {
+    this.options.module.release(this.instance);
   }
 
   /** A connection outside the page store, for looking at SQLite itself. */

@@ -37,6 +37,8 @@ export interface SqlJsModule {
   readonly version: string;
   /** A fresh instance, synchronously. */
   instantiate(): SqlJsInstance;
+  /** Nobody uses the instance any more, and nothing was cut off in it. */
+  release(instance: SqlJsInstance): void;
   /** Compiles a small wasm module of ours. */
   compile(binary: Uint8Array): WasmLinker;
   /** Whether an exception means that wasm code was cut off in the middle: a trap, an abort or an exhausted stack. */
