@@ -72,7 +72,7 @@ export class Run {
     this.cluster.tell({ type: "Phase", name: "all is well" });
     this.begin();
     this.pass(this.plan.quietMs);
-    this.cluster.tell({ type: "Phase", name: "faults begin" });
+    if (this.isWell()) this.cluster.tell({ type: "Phase", name: "faults begin" });
     this.nemesis.start();
     this.operator.start();
     this.pass(this.plan.chaosMs);

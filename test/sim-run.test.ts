@@ -134,6 +134,8 @@ const WRONG: readonly (readonly [string[], string])[] = [
   [["--jobs", "1000"], '--jobs "1000"'],
   [["--database", "paper"], '--database "paper"'],
   [["--runs", "2", "--trace"], "--trace prints one seed"],
+  [["--runs", "2", "--report", "run.html"], "--report shows one seed"],
+  [["--report", ""], '--report ""'],
   [["--fast"], "--fast"],
 ];
 
@@ -143,7 +145,7 @@ test.each(WRONG)("the options %j are refused with a reason", (args, reason) => {
 
 test("options have defaults, and no more jobs than seeds", () => {
   expect(parseSimOptions([], 17)).toEqual({
-    seed: 17, runs: 1, jobs: 1, database: "sqlite", json: false, trace: false,
+    seed: 17, runs: 1, jobs: 1, database: "sqlite", json: false, trace: false, report: null,
   });
   expect(parseSimOptions(["--seed", "4", "--runs", "2", "--jobs", "8"], 0)).toMatchObject({ seed: 4, jobs: 2 });
 });

@@ -1,5 +1,5 @@
 /**
- * Compiles all projects into dist/. `--clean` starts from nothing.
+ * Compiles all projects into dist/, and makes one page of the diagram's. `--clean` starts from nothing.
  *
  * The compiler never removes what it once wrote: a renamed source leaves its old output behind, which would still run
  * and still be published. So outputs whose source is gone are removed first.
@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { makePage } from "./page.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
@@ -25,4 +26,5 @@ else if (existsSync(dist)) removeStale();
 
 const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
 const { status } = spawnSync(process.execPath, [compiler, "-b"], { cwd: root, stdio: "inherit" });
+if (status === 0) makePage(root);
 process.exit(status ?? 1);

@@ -9,6 +9,7 @@ import type { Complaint, Rule } from "./source.ts";
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   sim: ["core"],
+  diagram: ["sim"],
   io: ["core"],
   cli: ["core", "sim", "io"],
   test: ["core", "sim", "io", "cli"],
@@ -21,6 +22,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   core: [],
   sim: [],
+  diagram: [],
   io: ["node:"],
   cli: ["node:", "sql.js"],
   test: ["node:", "sql.js", "vitest", "fast-check", "seedrandom"],
