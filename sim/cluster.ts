@@ -24,6 +24,7 @@ import type { Judge, Violation } from "./oracles/boundary.ts";
 import { Oracles } from "./oracles/oracles.ts";
 import type { Packet } from "./packet.ts";
 import type { Plan } from "./plan.ts";
+import { type Order, orderOf } from "./priorities.ts";
 import type { NodeProcess } from "./process.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Tally } from "./tally.ts";
@@ -73,6 +74,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   private readonly environment: Environment;
   private readonly workload: Workload;
   private readonly scheduler = new Scheduler<WorldEvent>();
+  private readonly order: Order;
   readonly marks: MarkWatcher;
 
   constructor(plan: Plan, environment: Environment, workload: Workload, chance: Chance, tally: Tally) {
@@ -95,8 +97,9 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
     this.judge = new Oracles({ timing, digestEvery, hasLeases, history, reader: environment.reader });
     const names = [...this.nodes.map(({ id }) => id), ...this.clients.map(({ name }) => name)];
     this.network = new SimulatedNetwork(names, plan.network, chance.within("network"), tally, (at, packet) => {
-      this.scheduler.schedule(at, packet);
+      this.scheduler.schedule(this.order.due(at, packet.to), packet);
     });
+    this.order = orderOf(plan, names.length, chance, tally);
     this.traffic = new ClientTraffic(this, tally);
     if (this.isWatched) watch(this);
   }
@@ -233,7 +236,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
       case "Respond":
         return this.traffic.respond(effect.to, effect.bytes);
       case "SetTimer": {
-        const at = node.timer.set(Math.max(this.now, node.clock.worldTimeOf(effect.at)));
+        const at = node.timer.set(this.order.due(Math.max(this.now, node.clock.worldTimeOf(effect.at)), node.address));
         if (at !== null) this.scheduler.schedule(at, { type: "nodeTimer", node });
         return;
       }
@@ -272,7 +275,8 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
 
   private orderDisk(node: NodeProcess, { operation, ticket }: DiskOrder): void {
     const pending = node.disk.begin(this.now, operation);
-    this.scheduler.schedule(pending.doneAt, { type: "disk", node, life: node.life, ticket, pending });
+    const at = this.order.due(pending.doneAt, node.address);
+    this.scheduler.schedule(at, { type: "disk", node, life: node.life, ticket, pending });
   }
 
   // Clients.
@@ -306,7 +310,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   }
 
   armClient(client: ClientProcess, timer: Timer, at: number): void {
-    const due = timer.set(Math.max(this.now, at));
+    const due = timer.set(this.order.due(Math.max(this.now, at), client.address));
     if (due !== null) this.scheduler.schedule(due, { type: "clientTimer", client, timer });
   }
 

@@ -47,6 +47,8 @@ export class SimulatedDisk {
   /** When the last operation of each file ends. */
   private readonly busyUntil = new Map<string, number>();
   private slowUntil = 0;
+  /** How many times longer everything takes. */
+  slowness = 1;
   private hung = false;
   /** How many bytes fit. */
   private quota = Infinity;
@@ -112,7 +114,8 @@ export class SimulatedDisk {
   /** Takes an order; whoever schedules hands it to `perform` at `doneAt`, unless the process died before. */
   begin(now: number, operation: DiskOperation): PendingOperation {
     const dice = this.operations.next();
-    let doneAt = now + drawDuration(operation, this.speed, dice);
+    let doneAt = now + this.slowness * drawDuration(operation, this.speed, dice);
+    if (this.slowness > 1) this.tally.effect("starvedDisk");
     if (doneAt < this.slowUntil) {
       this.tally.effect(this.hung ? "hungDisk" : "slowDisk");
       doneAt = this.slowUntil + drawDelay(dice, this.speed.accessUs);

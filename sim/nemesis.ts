@@ -12,6 +12,7 @@ import { NetworkNemesis } from "./network-nemesis.ts";
 import { PermanentFaults, type Undertaker } from "./permanent-faults.ts";
 import type { Plan } from "./plan.ts";
 import { leads, type NodeProcess } from "./process.ts";
+import { Strategist, type Striker } from "./strategist.ts";
 import type { FaultKind, Tally } from "./tally.ts";
 import { crashInWords } from "./words.ts";
 
@@ -26,7 +27,7 @@ const HARMED_RECOVERY = 6;
 /** A client's place stands empty for so long, on average. */
 const CLIENT_PAUSE_US = 50 * US_PER_MS;
 
-export class Nemesis implements Breaker, Undertaker {
+export class Nemesis implements Breaker, Undertaker, Striker {
   private readonly cluster: Cluster;
   private readonly plan: Plan;
   private readonly chance: Chance;
@@ -34,6 +35,7 @@ export class Nemesis implements Breaker, Undertaker {
   private readonly disks: DiskNemesis;
   private readonly network: NetworkNemesis;
   private readonly permanent: PermanentFaults;
+  private readonly strategist: Strategist;
   /** Who stays down, as long as faults are permanent. */
   private readonly keptDown = new Set<NodeProcess>();
   isActive = false;
@@ -46,6 +48,7 @@ export class Nemesis implements Breaker, Undertaker {
     this.disks = new DiskNemesis(this, cluster, chance, tally);
     this.network = new NetworkNemesis(this, cluster);
     this.permanent = new PermanentFaults(this, cluster, chance, tally);
+    this.strategist = new Strategist(this, cluster, chance, tally);
     // What was damaged may be found long after the last fault.
     cluster.mishaps.onHalted = (node, remedy) => this.disks.halted(node, remedy);
     cluster.mishaps.onWrongLeader = (node) => this.deposeWrong(node);
@@ -68,7 +71,11 @@ export class Nemesis implements Breaker, Undertaker {
       this.tally.effect("orderlyStop");
       this.crashNode(node, false);
     };
-    this.cluster.marks.onElection = (leader) => this.awaitYoungLeader(leader);
+    this.strategist.start();
+    this.cluster.marks.onElection = (leader) => {
+      this.awaitYoungLeader(leader);
+      this.strategist.elected(leader);
+    };
     this.cluster.marks.onSnapshotNamed = (node) => this.crashInInstall(node);
   }
 
@@ -99,6 +106,7 @@ export class Nemesis implements Breaker, Undertaker {
 
   private rest(): void {
     this.isActive = false;
+    this.strategist.stop();
     this.cluster.marks.onElection = null;
     this.cluster.marks.onSnapshotNamed = null;
     this.cluster.computers.rarities.isActive = false;
@@ -224,7 +232,11 @@ export class Nemesis implements Breaker, Undertaker {
   /** A process stands still, as for a long collection of garbage; or the whole machine does, with its clock. */
   private pause(dice: Dice): void {
     const [node] = this.pickRunning(1, dice);
-    if (node === undefined || node.pausedUntil > this.cluster.now) return;
+    if (node !== undefined) this.standStill(node, dice);
+  }
+
+  standStill(node: NodeProcess, dice: Dice): void {
+    if (node.pausedUntil > this.cluster.now) return;
     const kind = dice.oneIn(2) && !node.hidesStops ? "frozenClock" : "pause";
     this.tally.inject(kind);
     const until = this.cluster.now + drawDelay(dice, this.plan.pauseMs * US_PER_MS);
@@ -236,6 +248,10 @@ export class Nemesis implements Breaker, Undertaker {
       const leader = this.cluster.membership.leader();
       if (node.life === life && led && leader !== null && leader !== node) this.tally.effect(kind);
     });
+  }
+
+  cutOff(node: NodeProcess, dice: Dice): void {
+    this.network.isolate("isolatedNode", node, dice);
   }
 
   /** By hand, or by a service that puts the wall clock right at once. */

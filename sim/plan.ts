@@ -14,6 +14,7 @@ import type { StorageLimits } from "../core/storage/boundary.ts";
 import type { DiskSpeed } from "./latency.ts";
 import { BLOCK_SIZE, type PowerLoss, SECTOR_SIZE } from "./power-loss.ts";
 import type { NetworkWeather } from "./network.ts";
+import { drawStrategy, type Strategy } from "./strategy.ts";
 
 /** What no plan does. What the product promises is under exactly these limits. */
 export const NEVER: readonly string[] = [
@@ -135,6 +136,7 @@ export interface Plan {
   readonly callTimeoutMs: number;
   /** Of a hundred new leaders: how many are struck within the time that it takes to replicate an entry. */
   readonly youngLeaderPercent: number;
+  readonly strategy: Strategy;
   /** What the product does seldom by itself, and now often. */
   readonly rareCourses: readonly RareCourse[];
 }
@@ -201,6 +203,7 @@ export function drawPlan(seed: number): Plan {
     callTimeoutMs: random.pick([1000, 5000]),
     youngLeaderPercent: hasLeases ? 0 : random.pick([0, 40, 60, 70]),
     rareCourses: RARE_COURSES.filter(() => random.oneIn(4)),
+    strategy: drawStrategy(random),
   };
 }
 

@@ -12,6 +12,8 @@ export const FAULT_KINDS = [
   "corruption", "replay", "clog", "congestion",
   // Connections of clients. Effect: the connection carried something before / the news never came.
   "connectionReset", "newsLost",
+  // Strategies. Effect: an operation of that disk took longer / the victim ran / priorities other than those before.
+  "starvedDisk", "killedWinner", "ambush", "priorities",
   // A leader, as soon as it is elected, crashed or isolated. Effect: it had entries that nobody else held.
   "youngLeader",
   // Processes. Effect: a running node died (of several: at least two; of all: every one) / before it had recovered /
@@ -81,8 +83,8 @@ export class Tally implements TallyCounts {
   readonly injected = zeros(FAULT_KINDS);
   readonly effects = zeros(FAULT_KINDS);
   readonly marks = zeros(MARKS);
-  /** Who hears of each; null: nobody does. */
-  onMark: ((mark: Mark) => void) | null = null;
+  /** Who hears of each. */
+  readonly onMark: ((mark: Mark) => void)[] = [];
 
   inject(kind: FaultKind): void {
     this.injected[kind]++;
@@ -94,7 +96,7 @@ export class Tally implements TallyCounts {
 
   mark(mark: Mark, count = 1): void {
     this.marks[mark] += count;
-    this.onMark?.(mark);
+    for (const hear of this.onMark) hear(mark);
   }
 
   add(other: TallyCounts): void {

@@ -20,7 +20,7 @@ export function watch(world: WatchedWorld): void {
   const { nodes, clients, network, tally } = world;
   world.tell({ type: "Opened", nodes: nodes.map(({ id }) => id), clients: clients.map(({ name }) => name) });
   network.onHappening = (happening) => world.tell(happening);
-  tally.onMark = (mark) => world.tell({ type: "Marked", mark, node: world.stepping });
+  tally.onMark.push((mark) => world.tell({ type: "Marked", mark, node: world.stepping }));
   for (const { id, disk } of nodes) {
     disk.onTrouble = (kind, until) => world.tell({ type: "DiskTroubled", node: id, kind, until });
   }
