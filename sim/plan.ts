@@ -31,6 +31,8 @@ export const NEVER: readonly string[] = [
   "stop a monotonic clock whose wall clock is set back before its process looks at both",
   "drift by more than what leases are told, where they are on",
   "stop for good, or wipe, a member; or ask for a configuration whose voters with their disks are no quorum",
+  "ask for progress where those that are well, with undamaged disks, lack a quorum of a configuration that may be in "
+    + "force",
   "start an older version of the program where a newer one has run",
   "found a second cluster by hand: a replaced disk is started with the list of those who are members",
 ];
