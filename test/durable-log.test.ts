@@ -49,3 +49,17 @@ test("a log that was cut below its first segment's base is the same beside damag
   log.directorySynced(disk);
   expect([log.entries?.base, log.entries?.last]).toEqual([entry(1, 2), entry(2, 3)]);
 });
+
+test("a record whose last bytes are zeros is there, whether or not these were ever written (seed 340049)", () => {
+  const bench = new StorageBench().appends(1, 6000).appends(1, 6000, 0);
+  const files = new Map(bench.disk.listDurable().map((name) => [name, trimmed(bench.disk.durable(name)!)]));
+  const log = new DurableLog();
+  log.reread({
+    durable: (name) => files.get(name) ?? null, listDurable: () => [...files.keys()], isDamaged: false,
+  });
+  expect(log.entries?.last).toEqual(entry(1, 2));
+});
+
+function trimmed(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(0, bytes.findLastIndex((byte) => byte !== 0) + 1);
+}

@@ -34,11 +34,11 @@ export class StorageBench {
     this.settle(this.storage.writeIdentity({ node: A, incarnation: INCARNATION, cluster }));
   }
 
-  /** One group of entries of term 1. */
-  appends(count: number, payloadSize = 100): this {
+  /** One group of entries of term 1, each of one byte over and over; null: of its index. */
+  appends(count: number, payloadSize = 100, payload: number | null = null): this {
     const entries = Array.from({ length: count }, (): Entry => {
       const index = ++this.last as LogIndex;
-      return { term: 1 as Term, index, kind: "payload", payload: new Uint8Array(payloadSize).fill(index) };
+      return { term: 1 as Term, index, kind: "payload", payload: new Uint8Array(payloadSize).fill(payload ?? index) };
     });
     const hardState: HardState = { currentTerm: 1 as Term, votedFor: null };
     const ticket = ++this.ticket as Ticket;

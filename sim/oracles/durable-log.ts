@@ -123,13 +123,13 @@ export class DurableLog {
   /** The record that goes on at the log's end, if it is whole; null: the durable log ends here. */
   private recordAt(bytes: Uint8Array, { start, seed }: FoundHeader): RecordHeader | null {
     const at = SEGMENT_HEADER_SIZE + this.end - start;
-    const decoded = decodeRecordHeader(bytes.subarray(at, at + RECORD_HEADER_SIZE), this.end, seed);
+    const payloadAt = at + RECORD_HEADER_SIZE;
+    if (at >= bytes.length) return null;
+    const decoded = decodeRecordHeader(cut(bytes, at, payloadAt), this.end, seed);
     if (!decoded.ok || decoded.value.previous !== this.checksum) return null;
     const record = decoded.value;
-    const payloadAt = at + RECORD_HEADER_SIZE;
-    const payloadEnd = payloadAt + paddedSize(record.payloadSize);
-    if (payloadEnd > bytes.length) return null;
-    return crc32c(bytes, payloadAt, payloadEnd) === record.payloadChecksum ? record : null;
+    const payload = cut(bytes, payloadAt, payloadAt + paddedSize(record.payloadSize));
+    return crc32c(payload) === record.payloadChecksum ? record : null;
   }
 
   /** False: it cannot be what comes next. */
@@ -153,9 +153,17 @@ export class DurableLog {
     if (kind === "truncation") this.configurations = this.configurations.filter((one) => one.index <= index);
     if (kind !== "configuration") return;
     const from = SEGMENT_HEADER_SIZE + record.position - start + RECORD_HEADER_SIZE;
-    const decoded = decodeConfiguration(bytes.slice(from, from + payloadSize));
+    const decoded = decodeConfiguration(cut(bytes, from, from + payloadSize));
     if (decoded.ok) this.configurations.push({ index, configuration: decoded.value });
   }
+}
+
+/** A disk does not show the zeros at the end of a file, be they written or only preallocated. */
+function cut(bytes: Uint8Array, from: number, end: number): Uint8Array {
+  if (end <= bytes.length) return bytes.subarray(from, end);
+  const filled = new Uint8Array(end - from);
+  filled.set(bytes.subarray(from));
+  return filled;
 }
 
 /** What either copy says; null: it is no segment, or what it says is of a life of the file that is over. */
