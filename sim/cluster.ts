@@ -243,9 +243,6 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
       case "Recovered":
         node.recovered = true;
         return;
-      case "DamageFound":
-      case "SpaceChanged":
-        return;
       case "Disconnect":
         return this.failNode(node, "protocol", `${node.id} closed the connection of a client: ${effect.detail}`);
       case "Reject":
@@ -261,6 +258,8 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
       case "ChangeResolved":
       case "TransferResolved":
         return this.onResolved?.(node, effect);
+      case "DamageFound":
+      case "SpaceChanged":
       case "LeadershipChanged":
       case "ConfigurationChanged":
         return;

@@ -1,4 +1,4 @@
-/** Instances of sql.js that are used again: nothing of their former lives is left, and no course of a seed is another. */
+/** Instances of sql.js that are used again: nothing of their former lives is left, and a seed has one course. */
 import { expect, test } from "vitest";
 import { makeEnvironment } from "../cli/sim-environment.ts";
 import { loadSqlJs } from "../cli/sqljs.ts";
