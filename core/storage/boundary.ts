@@ -132,9 +132,12 @@ export interface StorageLimits {
   readonly segmentBytes: number;
   /** One write of the group commit carries at most about so many bytes; so does one of a snapshot's files. */
   readonly maxWriteBytes: number;
-  /** The log keeps at most about so many bytes; beyond it SpaceChanged says that there is no room for payloads. */
+  /** The log keeps at most about so many bytes, or two segments; beyond it SpaceChanged says that there is no room. */
   readonly maxLogBytes: number;
-  /** Kept free in a file of its own, so that a checkpoint fits when the disk is full. */
+  /**
+   * So much more is kept free, in the file `reserve`, than the next checkpoint needs by what the log holds: for what
+   * files and filesystems take besides, and, to a half, for segments in which no-ops and configurations find room.
+   */
   readonly reserveBytes: number;
   /** Each `tick` scrubs about so many bytes. */
   readonly scrubBytes: number;
@@ -149,7 +152,7 @@ export const DEFAULT_STORAGE_LIMITS: StorageLimits = {
   segmentBytes: 4 * MIB,
   maxWriteBytes: MIB,
   maxLogBytes: 512 * MIB,
-  reserveBytes: 8 * MIB,
+  reserveBytes: MIB,
   scrubBytes: MIB,
   tickMs: 1000,
 };

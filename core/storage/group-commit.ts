@@ -8,16 +8,19 @@
  * of torn writes. When nothing follows for a while, a mark in the file of the hard state says the same of the last one.
  *
  * A group lies in one segment. If it does not fit into this one, it begins the next, header and records in one write:
- * the file stands ready, so that a roll costs no more than any other group. Where none stands ready, nothing begins.
+ * the file stands ready, so that a roll costs no more than any other group. Where none stands ready, nothing begins;
+ * nor does a payload that the reserve does not cover (reserve.ts).
  */
 import { invariant } from "../invariant.ts";
 import { NEVER, type Rarely } from "../rare-course.ts";
 import type { HardState, Ticket } from "../types.ts";
-import type { PersistOrder } from "./boundary.ts";
+import type { PersistOrder, StorageLimits } from "./boundary.ts";
 import type { DiskOperation } from "./disk.ts";
 import { recordsSize } from "./log.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { Mark } from "./record.ts";
+import type { Lack } from "./log-space.ts";
+import { reserveFor } from "./reserve.ts";
 import { SEGMENT_HEADER_SIZE } from "./segment-file.ts";
 import { becomesAlone } from "./sole-voter.ts";
 import { TERM_FILE, type TermSlot, encodeSlot, slotOffset } from "./term-file.ts";
@@ -50,38 +53,51 @@ export interface GroupProgress {
 }
 
 export class GroupCommit {
-  private readonly files: Pick<OpenFiles, "owner" | "log" | "term">;
+  private readonly files: OpenFiles;
+  private readonly limits: StorageLimits;
   private readonly rarely: Rarely;
   private underWay: Group | null = null;
 
-  constructor(files: Pick<OpenFiles, "owner" | "log" | "term">, rarely: Rarely = NEVER) {
+  constructor(files: OpenFiles, limits: StorageLimits, rarely: Rarely = NEVER) {
     this.files = files;
+    this.limits = limits;
     this.rarely = rarely;
   }
 
-  /** How large a segment has to be for these parts alone. */
-  sizeOf(parts: readonly GroupPart[]): number {
-    return SEGMENT_HEADER_SIZE + recordsSize(parts);
+  /** What these parts have to wait for. */
+  lackOf(parts: readonly GroupPart[]): Lack {
+    return { segmentBytes: SEGMENT_HEADER_SIZE + recordsSize(parts), hasPayload: parts.some(hasPayload) };
   }
 
-  /** Whether there is room for them, in this segment or in one that stands ready. */
+  /** Whether there is room for them, in this segment or in one that stands ready, and for what they change. */
   canBegin(parts: readonly GroupPart[]): boolean {
     const size = recordsSize(parts);
     const { log } = this.files;
-    return size === 0 || log.hasRoom(size) || log.canRoll(size);
+    if (size === 0) return true;
+    if (!log.hasRoom(size) && !log.canRoll(size)) return false;
+    return !parts.some(hasPayload) || this.files.reserve.size >= reserveFor(this.files, log.end + size, this.limits);
   }
 
-  /** As many of the parts, in their order, as this segment has room for; all of them if it has none for the first. */
+  /** As many of the parts, in their order, as can begin in one segment, this or the next; where none can, the first. */
   fitting(parts: readonly GroupPart[]): readonly GroupPart[] {
     const { log } = this.files;
     if (parts.length > 1 && this.rarely("commitsAlone")) return parts.slice(0, 1);
-    if (log.hasRoom(recordsSize(parts))) return parts;
+    const here = this.countOf(parts, (size) => log.hasRoom(size));
+    if (here > 0) return parts.slice(0, here);
+    return parts.slice(0, Math.max(1, this.countOf(parts, (size) => log.canRoll(size))));
+  }
+
+  /** How many of the parts can begin together. */
+  private countOf(parts: readonly GroupPart[], fits: (size: number) => boolean): number {
+    const coveredBytes = this.files.reserve.size - reserveFor(this.files, this.files.log.end, this.limits);
     let size = 0;
-    const first = parts.findIndex((part) => {
+    let carriesPayload = false;
+    const count = parts.findIndex((part) => {
       size += recordsSize([part]);
-      return !log.hasRoom(size);
+      carriesPayload ||= hasPayload(part);
+      return size > 0 && !(fits(size) && (!carriesPayload || size <= coveredBytes));
     });
-    return first > 0 ? parts.slice(0, first) : parts;
+    return count === -1 ? parts.length : count;
   }
 
   begin(parts: readonly GroupPart[]): readonly GroupOperation[] {
@@ -160,6 +176,11 @@ export class GroupCommit {
 
 export function writesLog({ truncateTo, entries }: Pick<PersistOrder, "truncateTo" | "entries">): boolean {
   return truncateTo !== null || entries.length > 0;
+}
+
+/** Whether it may change the database: then a checkpoint may become larger by it. */
+function hasPayload({ entries }: Pick<PersistOrder, "entries">): boolean {
+  return entries.some(({ kind }) => kind === "payload");
 }
 
 function newestHardState(parts: readonly GroupPart[]): HardState | null {

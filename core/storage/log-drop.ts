@@ -13,22 +13,23 @@ import { type Judged, type Owner, type Refused, checksumOf } from "./block.ts";
 import type { StorageLimits } from "./boundary.ts";
 import { hadSpace } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { Log, MARK_SIZE, type Segment, segmentOf } from "./log.ts";
-import { giveUpReserve, makeFile, prepareSegment } from "./log-space.ts";
+import { Log, type Segment, segmentOf } from "./log.ts";
+import { giveUpReserve, makeFile, prepareSegment, segmentSize } from "./log-space.ts";
 import type { OpenFiles } from "./open-files.ts";
-import { SEGMENT_HEADER_SIZE, type SegmentHeader, encodeSegmentHeader, segmentFile } from "./segment-file.ts";
+import { type SegmentHeader, encodeSegmentHeader, segmentFile } from "./segment-file.ts";
 
-/** Lets go of the segments that hold only entries up to `through`, which the stored snapshot has. */
-export function* dropSegments(
+/** Lets go of the first segment, if it holds only entries up to `through`, which the stored snapshot has. */
+export function* dropSegment(
   files: OpenFiles, through: EntryId, { segmentBytes }: StorageLimits,
 ): DiskProcedure<null> {
-  for (const segment of files.log.dropThrough(through.index)) yield* remove(files.log, segment, segmentBytes);
+  const segment = files.log.dropThrough(through.index);
+  if (segment !== null) yield* remove(files.log, segment, segmentBytes);
   return null;
 }
 
 /** The log consists of nothing but what comes behind `base` from now on. */
 export function* resetLog(
-  files: Pick<OpenFiles, "owner" | "log" | "term">, base: EntryId, limits: StorageLimits,
+  files: Pick<OpenFiles, "owner" | "log" | "term" | "reserve">, base: EntryId, limits: StorageLimits,
 ): DiskProcedure<Refused | null> {
   const older = files.log;
   const refused = yield* startAnew(files, base, limits);
@@ -39,7 +40,7 @@ export function* resetLog(
 
 /** Makes all segments that there are void. */
 export function* startAnew(
-  files: Pick<OpenFiles, "owner" | "log" | "term">, base: EntryId, limits: StorageLimits,
+  files: Pick<OpenFiles, "owner" | "log" | "term" | "reserve">, base: EntryId, limits: StorageLimits,
 ): DiskProcedure<Refused | null> {
   const refused = yield* havePrepared(files, limits);
   if (refused !== null) return refused;
@@ -63,7 +64,7 @@ export function firstHeader(size: number): SegmentHeader {
 
 /** The log of a new member. Leftovers of an unfinished founding are replaced. */
 export function* createLog(owner: Owner, limits: StorageLimits): DiskProcedure<Judged<Log>> {
-  const size = Math.max(limits.segmentBytes, SEGMENT_HEADER_SIZE + MARK_SIZE);
+  const size = segmentSize(limits);
   const file = segmentFile(1);
   const unfinished = `${file}.new`;
   if (!(yield* makeFile(unfinished, size))) return noSpace(file);
@@ -71,7 +72,7 @@ export function* createLog(owner: Owner, limits: StorageLimits): DiskProcedure<J
   if (log === null) return noSpace(file);
   yield { type: "rename", from: unfinished, to: file };
   yield { type: "syncDirectory" };
-  yield* prepareSegment({ log }, 0, limits);
+  yield* prepareSegment({ log }, size);
   return { ok: true, value: log };
 }
 
@@ -93,7 +94,7 @@ function* writeFirst(
 
 /** The log goes on in another segment, whatever follows in the file of this one, which is damaged. */
 export function* leaveSegment(
-  files: Pick<OpenFiles, "owner" | "log">, limits: StorageLimits,
+  files: Pick<OpenFiles, "owner" | "log" | "reserve">, limits: StorageLimits,
 ): DiskProcedure<Refused | null> {
   const { owner, log } = files;
   log.current.isDamaged = true;
@@ -108,12 +109,13 @@ export function* leaveSegment(
 
 /** null: a segment is prepared, at the cost of the reserve if need be. */
 export function* havePrepared(
-  files: Pick<OpenFiles, "log">, limits: StorageLimits, minimumBytes = 0,
+  files: Pick<OpenFiles, "log" | "reserve">, limits: StorageLimits,
 ): DiskProcedure<Refused | null> {
   if (files.log.prepared !== null) return null;
-  if (yield* prepareSegment(files, minimumBytes, limits)) return null;
-  yield* giveUpReserve();
-  if (yield* prepareSegment(files, minimumBytes, limits)) return null;
+  const size = segmentSize(limits);
+  if (yield* prepareSegment(files, size)) return null;
+  yield* giveUpReserve(files.reserve);
+  if (yield* prepareSegment(files, size)) return null;
   return noSpace(segmentFile(files.log.current.sequence + 1));
 }
 

@@ -21,6 +21,7 @@ import { leaveSegment, startAnew } from "./log-drop.ts";
 import { type FileRange, type Replay, replay } from "./log-replay.ts";
 import { inspectTail } from "./log-tail.ts";
 import { paddedSize } from "./record.ts";
+import type { Reserve } from "./reserve.ts";
 import { HEADER_COPY_SIZE, SEGMENT_HEADER_SIZE, encodeSegmentHeader, segmentFile } from "./segment-file.ts";
 import { type TermSlot, lostWith, writeSlot } from "./term-file.ts";
 
@@ -228,10 +229,11 @@ function sizeOf(ranges: readonly FileRange[]): number {
 
 /** Makes the log durable as it was judged, and vouches for it. Refused: there is no space for a segment. */
 export function* settleLog(
-  judged: JudgedLog, member: { readonly owner: Owner; term: TermSlot }, limits: StorageLimits,
+  judged: JudgedLog, member: { readonly owner: Owner; term: TermSlot; readonly reserve: Reserve },
+  limits: StorageLimits,
 ): DiskProcedure<Judged<Log>> {
   const { repairs, log } = judged;
-  const files = { owner: member.owner, term: member.term, log };
+  const files = { owner: member.owner, term: member.term, reserve: member.reserve, log };
   if (repairs.goesOn === "anew") {
     const refused = yield* startAnew(files, log.entries.base, limits);
     if (refused !== null) return refused;

@@ -79,7 +79,7 @@ export class Log {
   /** The highest sequence number that a file has durably, or is about to have. */
   private lastSequence: number;
   /** Whether a file is about to get its name. */
-  private isNaming = false;
+  private naming = false;
 
   constructor(first: Segment) {
     this.entries = new EntryTable(first.base);
@@ -108,9 +108,21 @@ export class Log {
     return endOf(this.current);
   }
 
+  /** Whether a file is about to be ready for use. */
+  get isNaming(): boolean {
+    return this.naming;
+  }
+
   /** Whether a file that is not needed any more should be kept. */
   get wantsAhead(): boolean {
-    return !this.isNaming && this.lastSequence - this.current.sequence < MAX_AHEAD;
+    return !this.naming && this.lastSequence - this.current.sequence < MAX_AHEAD;
+  }
+
+  /** Where the records begin that come after the entry of this index, be it in the log or before it. */
+  positionBehind(index: number): number {
+    const { base, last } = this.entries;
+    if (index >= last.index) return this.end;
+    return this.entries.offsetOf((Math.max(index, base.index) + 1) as LogIndex);
   }
 
   /** The segment that holds a position, where in its file that is, and at which position the segment ends. */
@@ -130,8 +142,8 @@ export class Log {
    * yet. One after the other, so that no crash leaves a gap: that would be a segment that is missing.
    */
   claimSequence(): number | null {
-    if (this.isNaming) return null;
-    this.isNaming = true;
+    if (this.naming) return null;
+    this.naming = true;
     return ++this.lastSequence;
   }
 
@@ -139,7 +151,17 @@ export class Log {
     const others = this.ahead.filter(({ sequence }) => sequence !== prepared.sequence);
     this.ahead = [...others, prepared].sort((a, b) => a.sequence - b.sequence);
     this.lastSequence = Math.max(this.lastSequence, prepared.sequence);
-    this.isNaming = false;
+    this.naming = false;
+  }
+
+  /** The last of the files that stand ready, unless it is the next one: it is none any more. null: there is none. */
+  takeSurplus(): PreparedSegment | null {
+    const surplus = this.ahead.at(-1);
+    if (this.naming || surplus === undefined || surplus.sequence <= this.current.sequence + 1) return null;
+    invariant(surplus.sequence === this.lastSequence, "the last file that stands ready has the highest number");
+    this.ahead = this.ahead.slice(0, -1);
+    this.lastSequence--;
+    return surplus;
   }
 
   /** Whether so many bytes of records fit behind the last one. */
@@ -182,7 +204,7 @@ export class Log {
   /** What stands ready for `older` is there for the log that takes its place. */
   inherit(older: Log): void {
     this.ahead = older.ahead;
-    this.isNaming = older.isNaming;
+    this.naming = older.naming;
     this.lastSequence = Math.max(this.lastSequence, older.lastSequence);
   }
 
@@ -193,15 +215,19 @@ export class Log {
     return prepared;
   }
 
-  /** Lets go of the segments all of whose entries lie at or below `through`: those that are the log's no more. */
-  dropThrough(through: LogIndex): readonly Segment[] {
-    let count = 0;
-    while ((this.segments[count + 1]?.base.index ?? Infinity) <= through) count++;
-    const dropped = this.segments.slice(0, count);
-    this.segments = this.segments.slice(count);
-    for (const { size } of dropped) this.keptBytes -= size;
-    if (count > 0) this.entries.dropBefore((this.segments[0] as Segment).start);
-    return dropped;
+  /** Lets go of the first segment, if all its entries lie at or below `through`: it is the log's no more. */
+  dropThrough(through: LogIndex): Segment | null {
+    if (!this.isDroppable(through)) return null;
+    const [first, second] = this.segments as readonly [Segment, Segment];
+    this.segments = this.segments.slice(1);
+    this.keptBytes -= first.size;
+    this.entries.dropBefore(second.start);
+    return first;
+  }
+
+  /** Whether there is a segment, but for the one that is written, all of whose entries lie at or below `through`. */
+  isDroppable(through: LogIndex): boolean {
+    return (this.segments[1]?.base.index ?? Infinity) <= through;
   }
 
   // Records

@@ -77,6 +77,14 @@ export function manifestSize(configuration: Configuration, fileCount: number): n
   return 2 * Math.ceil(size / BLOCK_SIZE) * BLOCK_SIZE;
 }
 
+/** Room for what may come into force between preparation and use. */
+const SPARE_ROWS = 64;
+
+/** How large the file is made that is to be a manifest of about so many files. */
+export function preparedManifestSize(configuration: Configuration, fileCount: number): number {
+  return manifestSize(configuration, fileCount + SPARE_ROWS);
+}
+
 /** Both halves. `size`: that of the file, where it is larger than it has to be. */
 export function encodeManifest(owner: Owner, { state, files }: Manifest, size = 0): Uint8Array {
   invariant(files.length <= MAX_FILES, "a snapshot consists of few files");

@@ -76,25 +76,30 @@ function isSuperfluous(pages: PageSet, { state }: StoredSnapshot, file: PageFile
   return pages.isDamaged(file) || file.count > MAX_GARBAGE_RATIO * state.pageCount;
 }
 
-/** Writes the merged file, durably. null: there is no space. Nothing is left of one that was not written. */
+/**
+ * Writes the merged file, durably. null: there is no space, or somebody else wants it. Nothing is left of one that was
+ * not written.
+ *
+ * @param mayGoOn asked before each piece
+ */
 export function* writeMerge(
-  files: OwnedFiles, merge: Merge, limits: Pick<StorageLimits, "maxWriteBytes">,
+  files: OwnedFiles, merge: Merge, limits: Pick<StorageLimits, "maxWriteBytes">, mayGoOn = (): boolean => true,
 ): DiskProcedure<WrittenMerge | FailedMerge | MemoryDamage | null> {
   const { pages } = files;
   pages.hold(merge.stored);
-  const written = yield* writeHeld(files, merge, limits.maxWriteBytes);
+  const written = yield* writeHeld(files, merge, limits.maxWriteBytes, mayGoOn);
   pages.letGo(merge.stored);
   return written;
 }
 
 function* writeHeld(
-  files: OwnedFiles, merge: Merge, maxWriteBytes: number,
+  files: OwnedFiles, merge: Merge, maxWriteBytes: number, mayGoOn: () => boolean,
 ): DiskProcedure<WrittenMerge | FailedMerge | MemoryDamage | null> {
   const { stored: { state, files: { length } }, inputs } = merge;
   const manifest = yield* prepareManifest(files, state.configuration, length);
   if (manifest === null) return null;
   if (inputs.every(({ numbers }) => numbers[0]! > state.pageCount)) return { inputs, output: null, manifest };
-  const merged = new MergedPages(inputs, state.pageCount);
+  const merged = new MergedPages(inputs, state.pageCount, mayGoOn);
   const plan = {
     cluster: files.owner.cluster, through: inputs.at(-1)!.through, pageSize: state.pageSize, pages: merged,
   };
@@ -111,6 +116,7 @@ class MergedPages implements PagesToWrite {
   readonly damage: PageDamage[] = [];
   private readonly inputs: readonly PageFile[];
   private readonly pageCount: number;
+  private readonly mayGoOn: () => boolean;
   /** Of each input: how many of its entries have been looked at. */
   private readonly cursors: number[];
   private listedCount = 0;
@@ -123,10 +129,11 @@ class MergedPages implements PagesToWrite {
   /** For what is read, one run after the other: as large as a piece. */
   private room: Uint8Array = new Uint8Array(0);
 
-  constructor(inputs: readonly PageFile[], pageCount: number) {
+  constructor(inputs: readonly PageFile[], pageCount: number, mayGoOn: () => boolean) {
     invariant(inputs.length <= MAX_FILES, "a snapshot has few files");
     this.inputs = inputs;
     this.pageCount = pageCount;
+    this.mayGoOn = mayGoOn;
     this.cursors = inputs.map(() => 0);
     const room = Math.min(pageCount, inputs.reduce((sum, { count }) => sum + count, 0));
     this.numbers = new Uint32Array(room);
@@ -186,6 +193,7 @@ class MergedPages implements PagesToWrite {
 
   /** False: some of them are damaged. */
   *readInto(piece: Uint8Array, from: number): DiskProcedure<boolean> {
+    if (!this.mayGoOn()) return false;
     const { pageSize } = this.inputs[0]!;
     const end = from + piece.length / pageSize;
     if (this.room.length < piece.length) this.room = new Uint8Array(piece.length);

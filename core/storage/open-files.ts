@@ -4,6 +4,7 @@
 import type { Owner } from "./block.ts";
 import type { Log } from "./log.ts";
 import type { PageSet } from "./page-set.ts";
+import type { Reserve } from "./reserve.ts";
 import type { TermSlot } from "./term-file.ts";
 
 export interface OpenFiles {
@@ -14,4 +15,5 @@ export interface OpenFiles {
   term: TermSlot;
   /** The stored snapshot, and the files that it consists of. */
   readonly pages: PageSet;
+  readonly reserve: Reserve;
 }

@@ -8,8 +8,8 @@ import type { SnapshotId } from "../raft/message.ts";
 import { type EntryId, sameEntry } from "../types.ts";
 import type { StorageFault } from "./boundary.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import type { SnapshotState } from "./manifest.ts";
-import { type PageFile, pageFileName, placeOf } from "./page-file.ts";
+import { type SnapshotState, preparedManifestSize } from "./manifest.ts";
+import { DIRECTORY_ENTRY_SIZE, type PageFile, pageFileName, placeOf } from "./page-file.ts";
 import type { PageDamage } from "./page-run.ts";
 import { encodeStreamHead, snapshotIdOf } from "./snapshot-stream.ts";
 
@@ -21,12 +21,15 @@ export class StoredSnapshot {
   /** Of its stream. */
   readonly head: Uint8Array;
   readonly id: SnapshotId;
+  /** Of a manifest with one file more. */
+  readonly nextManifestSize: number;
 
   constructor(state: SnapshotState, files: readonly PageFile[]) {
     this.state = state;
     this.files = files;
     this.head = encodeStreamHead(this);
     this.id = snapshotIdOf(this, this.head);
+    this.nextManifestSize = preparedManifestSize(state.configuration, files.length + 1);
   }
 
   /** Whether the page of this number, which the file at a place of `files` has, is the one that counts: the newest. */
@@ -201,6 +204,17 @@ export class PageSet {
   /** Whether something in the file is damaged, so that it should not be kept. */
   isDamaged({ sequence }: PageFile): boolean {
     return this.damagedHeads.has(sequence) || this.damaged.has(sequence);
+  }
+
+  /** Of the pages that have to be written again: the next checkpoint is larger by so much. */
+  get damagedBytes(): number {
+    const { stored } = this;
+    if (stored === null || this.damaged.size === 0) return 0;
+    let count = 0;
+    for (const file of stored.files) {
+      for (const number of this.damaged.get(file.sequence) ?? []) if (this.counts(file, number)) count++;
+    }
+    return count * (stored.state.pageSize + DIRECTORY_ENTRY_SIZE);
   }
 
   private counts(file: PageFile, number: number): boolean {

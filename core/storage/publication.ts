@@ -9,7 +9,7 @@ import type { Configuration } from "../raft/configuration.ts";
 import type { Owner, Refused } from "./block.ts";
 import { hadSpace, refusedBy } from "./disk-result.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { MANIFEST_FILE, encodeManifest, manifestSize } from "./manifest.ts";
+import { MANIFEST_FILE, encodeManifest, preparedManifestSize } from "./manifest.ts";
 import type { PageFiles, StoredSnapshot } from "./page-set.ts";
 
 /** The space for a manifest. */
@@ -18,15 +18,12 @@ export interface PreparedManifest {
   readonly size: number;
 }
 
-/** Room for what may come into force between preparation and use. */
-const SPARE_ROWS = 64;
-
 /** null: there is no space; nothing is left of the attempt. */
 export function* prepareManifest(
   { pages }: PageFiles, configuration: Configuration, fileCount: number,
 ): DiskProcedure<PreparedManifest | null> {
   const file = `${MANIFEST_FILE}-${pages.takeSequence()}.new`;
-  const size = manifestSize(configuration, fileCount + SPARE_ROWS);
+  const size = preparedManifestSize(configuration, fileCount);
   if (!hadSpace(yield { type: "open", file, create: true })) return null;
   if (hadSpace(yield { type: "preallocate", file, size })) return { file, size };
   yield { type: "unlink", file };

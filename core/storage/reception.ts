@@ -196,7 +196,8 @@ export class Reception {
     for (const { sequence } of this.leftovers.splice(0)) yield { type: "unlink", file: partName(sequence) };
   }
 
-  private *abandon(files: OwnedFiles): DiskProcedure<void> {
+  /** Nothing is left of what is being received. */
+  *abandon(files: OwnedFiles): DiskProcedure<void> {
     const plan = this.part?.plan ?? null;
     this.part = null;
     if (plan !== null) {

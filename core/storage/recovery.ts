@@ -34,12 +34,13 @@ import type { DiskProcedure } from "./file-window.ts";
 import { IDENTITY_FILE, encodeIdentity, recoverIdentity } from "./identity-file.ts";
 import { createLog, resetLog } from "./log-drop.ts";
 import { type JudgedLog, judgeLog, settleLog } from "./log-recovery.ts";
-import { isReserveThere } from "./log-space.ts";
+import { growReserve, reserveSize } from "./log-space.ts";
 import { MANIFEST_FILE } from "./manifest.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { isPageFile } from "./page-file.ts";
 import { readManifest, recoverPages } from "./page-recovery.ts";
 import { PageSet, removeUnused } from "./page-set.ts";
+import { Reserve, reserveFor } from "./reserve.ts";
 import { isSegmentFile } from "./segment-file.ts";
 import { judgeFit } from "./snapshot-fit.ts";
 import { isFoundedAlone } from "./sole-voter.ts";
@@ -51,8 +52,6 @@ export interface Recovery {
   readonly recovered: Recovered;
   /** null: this node belongs to no cluster yet. */
   readonly files: OpenFiles | null;
-  /** Whether the reserve of space is there. */
-  readonly hasReserve: boolean;
 }
 
 /** How much recovery reads at once. */
@@ -104,7 +103,7 @@ function fresh(identity: Identity | null, damage: readonly StorageFault[]): Judg
   const recovered: Recovered = {
     identity, hardState: INITIAL_HARD_STATE, log, snapshot: null, lost: null, tornBytes: 0, damage,
   };
-  return { ok: true, value: { recovered, files: null, hasReserve: false } };
+  return { ok: true, value: { recovered, files: null } };
 }
 
 /** Only reads, but for what is mended from its own second copy. */
@@ -161,7 +160,9 @@ function judgeAlone(findings: Findings): Judged<Findings> {
 
 function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judged<Recovery>> {
   const { identity, owner, names, term, lost, damage } = findings;
-  const marked: { readonly owner: Owner; term: TermSlot } = { owner, term };
+  // What is mended may take its place.
+  const reserve = new Reserve(yield* reserveSize());
+  const marked: Marked = { owner, term, reserve };
   const isDiscarded = findings.pages === null || findings.log === null;
   if (isDiscarded) yield* writeSlot(marked, { lost, isQuarantined: true });
   else if (lost !== term.lost) yield* writeSlot(marked, { lost });
@@ -169,15 +170,14 @@ function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judge
     const files = yield* discard(marked, names, limits);
     if (!files.ok) return files;
     yield* writeSlot(files.value, { isQuarantined: false });
-    const hasReserve = yield* isReserveThere();
     const recovered = recoveredOf(identity, files.value, [], 0, damage);
-    return { ok: true, value: { recovered, files: files.value, hasReserve } };
+    return { ok: true, value: { recovered, files: files.value } };
   }
 
   const settled = yield* settleLog(findings.log, marked, limits);
   if (!settled.ok) return settled;
   const log = settled.value;
-  const files: OpenFiles = { owner, log, term: marked.term, pages: findings.pages };
+  const files: OpenFiles = { owner, log, term: marked.term, pages: findings.pages, reserve };
   const entry = files.pages.snapshot?.entry ?? NO_ENTRY;
   // A snapshot whose entry the log does not hold was being installed: the log, which is behind it or contradicts it, is
   // durably discarded, as it was about to be.
@@ -188,16 +188,21 @@ function* settle(findings: Findings, limits: StorageLimits): DiskProcedure<Judge
   }
   // The manifest is durable: what it does not name nobody will ask for.
   yield* removeUnused(files);
-  // What was mended may have taken its place.
-  const hasReserve = yield* isReserveThere();
   const configurations = isHeld ? findings.log.configurations : [];
   const recovered = recoveredOf(identity, files, configurations, findings.log.tornBytes, damage);
-  return { ok: true, value: { recovered, files, hasReserve } };
+  return { ok: true, value: { recovered, files } };
+}
+
+/** What stays, whatever becomes of log and snapshot. */
+interface Marked {
+  readonly owner: Owner;
+  term: TermSlot;
+  readonly reserve: Reserve;
 }
 
 /** Log and snapshot are of no use: the directory becomes one that knows nothing but its term, its vote and its loss. */
 function* discard(
-  marked: { readonly owner: Owner; readonly term: TermSlot }, names: readonly string[], limits: StorageLimits,
+  marked: Marked, names: readonly string[], limits: StorageLimits,
 ): DiskProcedure<Judged<OpenFiles>> {
   for (const file of names) {
     if (file === MANIFEST_FILE || isPageFile(file) || isSegmentFile(file)) yield { type: "unlink", file };
@@ -205,7 +210,7 @@ function* discard(
   yield { type: "syncDirectory" };
   const log = yield* createLog(marked.owner, limits);
   if (!log.ok) return log;
-  return { ok: true, value: { owner: marked.owner, log: log.value, term: marked.term, pages: PageSet.empty() } };
+  return { ok: true, value: { ...marked, log: log.value, pages: PageSet.empty() } };
 }
 
 function recoveredOf(
@@ -239,7 +244,11 @@ function* createFiles(identity: Identity, limits: StorageLimits): DiskProcedure<
   const term: TermSlot = { ...FIRST_SLOT, mayVoteAlone: isFoundedAlone(identity) };
   const refused = yield* replaceFile(TERM_FILE, encodeNewTermFile(owner, term));
   if (refused !== null) return refused;
-  return { ok: true, value: { owner, log: log.value, term, pages: PageSet.empty() } };
+  const reserve = new Reserve(yield* reserveSize());
+  const files: OpenFiles = { owner, log: log.value, term, pages: PageSet.empty(), reserve };
+  const end = log.value.allocated + (log.value.prepared?.size ?? 0);
+  yield* growReserve(reserve, Math.max(reserve.size, reserveFor(files, end, limits)));
+  return { ok: true, value: files };
 }
 
 /** Puts a file of these bytes in the place of any before it: all of it or nothing. */

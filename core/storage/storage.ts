@@ -250,7 +250,7 @@ export class Storage {
   private look(): void {
     if (this.phase === "ended" || this.member === null) return;
     const { upkeep, writes } = this.member;
-    this.keptUp(upkeep.look(writes.lackingBytes));
+    this.keptUp(upkeep.look(writes.lack));
   }
 
   private done(purpose: Purpose, news: DiskNews): void {
@@ -295,9 +295,9 @@ export class Storage {
   private finishRecovery(judged: Judged<Recovery>): void {
     this.task = null;
     if (!judged.ok) return this.fail(judged.fault);
-    const { recovered, files, hasReserve } = judged.value;
+    const { recovered, files } = judged.value;
     this.isKnown = recovered.identity !== null;
-    this.openFiles(files, hasReserve);
+    this.openFiles(files);
     this.effects.push({ type: "Recovered", recovered });
   }
 
@@ -305,15 +305,15 @@ export class Storage {
     this.task = null;
     if (!files.ok) return this.fail(files.fault);
     this.isKnown = true;
-    this.openFiles(files.value, false);
+    this.openFiles(files.value);
     this.effects.push({ type: "IdentityWritten", identity });
   }
 
-  private openFiles(files: OpenFiles | null, hasReserve: boolean): void {
+  private openFiles(files: OpenFiles | null): void {
     if (files === null) return;
     const { limits, rarely } = this.options;
     const writes = new WriteQueue(files, limits, rarely);
-    const upkeep = new Upkeep(files, limits, hasReserve);
+    const upkeep = new Upkeep(files, limits);
     this.member = { files, writes, upkeep, snapshotReads: new SnapshotReads(files) };
   }
 
@@ -326,8 +326,7 @@ export class Storage {
 
   private written(effects: readonly WriteEffect[]): void {
     for (const effect of effects) {
-      const isAnother = effect.type === "SnapshotStored" || effect.type === "SnapshotRewritten";
-      if (isAnother) this.ofMember().upkeep.snapshotChanged();
+      this.ofMember().upkeep.heard(effect.type);
       if (effect.type === "Perform") this.order(effect.operation, { type: "write", awaited: effect.awaited });
       else if (effect.type === "Failed") this.fail(effect.fault);
       else this.effects.push(effect);
@@ -343,7 +342,7 @@ export class Storage {
         case "Order":
           this.written(this.ofMember().writes.upkeep(effect.job));
           break;
-        case "SegmentReady":
+        case "SpaceTaken":
           this.written(this.ofMember().writes.goOn());
           break;
         default:

@@ -4,10 +4,13 @@
  * search of damage. What has been written becomes part of the state by the write queue only (Publication).
  *
  * The one hard idea is want of space, which is no failure here. The cases:
- * 1. No segment can be prepared, or a cut or a merge finds no room: there is no space. The reserve is given up, so that
- *    the log goes on for a while and a checkpoint fits, which is asked for; each tick tries again.
+ * 1. What is to be held (log-space.ts) cannot be taken: there is no space. Each tick tries again.
  * 2. The log keeps more than it may: there is no space either, until a checkpoint has let segments go.
- * 3. There is space again only when a segment is at hand, the reserve has been made anew, and the log is short enough.
+ * 3. A cut finds no room: there is none, and the cut is written once more in the room of the reserve, which is given up
+ *    for it as soon as nobody else is taking space. The cut does not fail for want of space: reserve.ts says why.
+ * 4. A merge finds no room: it is put off, longer each time. Nothing depends on it.
+ * Where there is no space a checkpoint is asked for, so that the log can let segments go. There is space again once all
+ * that is to be held is.
  */
 import { invariant, unreachable } from "../invariant.ts";
 import type { PageCut } from "../pages/page-cut.ts";
@@ -18,21 +21,22 @@ import { type WrittenCut, writeCut } from "./checkpoint.ts";
 import type { DiskNews, DiskOperation } from "./disk.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { LogScrub, type LogScrubStep } from "./log-scrub.ts";
-import { giveUpReserve, makeReserve, prepareSegment } from "./log-space.ts";
+import { type Lack, type SpaceNeed, giveUpReserve, spaceNeeded, takeSpace } from "./log-space.ts";
 import type { Segment } from "./log.ts";
 import { type FailedMerge, type WrittenMerge, planMerge, writeMerge } from "./merge.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { MemoryDamage } from "./page-file-writer.ts";
 import { PageScrub, type PageScrubStep } from "./page-scrub.ts";
+import { checkpointSize } from "./reserve.ts";
 import type { UpkeepJob } from "./write-job.ts";
+import type { WriteEffect } from "./write-queue.ts";
 
 /** One of each at a time. */
 export type TaskType = Task["type"];
 
 type Task =
   /** Whether there was space. */
-  | { readonly type: "segment" | "reserve"; readonly steps: DiskProcedure<boolean> }
-  | { readonly type: "relief"; readonly steps: DiskProcedure<void> }
+  | { readonly type: "space"; readonly steps: DiskProcedure<boolean> }
   /** null: there was no space. */
   | { readonly type: "cut"; readonly steps: DiskProcedure<WrittenCut | MemoryDamage | null> }
   | { readonly type: "merge"; readonly steps: DiskProcedure<WrittenMerge | FailedMerge | MemoryDamage | null> }
@@ -48,9 +52,17 @@ export type UpkeepEffect =
   /** To be performed; its answer goes to `answered`. */
   | { readonly type: "Perform"; readonly operation: DiskOperation; readonly task: TaskType }
   | { readonly type: "Order"; readonly job: UpkeepJob }
-  /** A segment is at hand: what waited for one may go on. */
-  | { readonly type: "SegmentReady" }
+  /** What waited for space may go on. */
+  | { readonly type: "SpaceTaken" }
   | News;
+
+/** For at most so many ticks a merge that found no room is put off. */
+const MAX_MERGE_PAUSE = 256;
+
+interface OrderedCut {
+  readonly point: SnapshotPoint;
+  readonly cut: PageCut;
+}
 
 export class Upkeep {
   private readonly files: OpenFiles;
@@ -58,46 +70,57 @@ export class Upkeep {
   private readonly tasks = new Map<TaskType, Task>();
   private readonly logScrub = new LogScrub();
   private readonly pageScrub = new PageScrub();
-  private hasReserve: boolean;
   /** As it was said last. */
   private hasSpace = true;
   /** Whether space has been asked for in vain since the last tick. */
   private isRefused = false;
+  /** The one under way; null: none is. */
+  private cut: OrderedCut | null = null;
+  /** It has found no room, and waits for that of the reserve. */
+  private awaitsReserve = false;
   /** Whether the stored snapshot has changed since it was last looked what to merge. */
   private mayMerge = true;
-  /** A snapshot was asked for because there is no space: until it is stored, what the reserve took is for it. */
-  private owesSnapshot = false;
+  /** For how many ticks no merge is tried, and for how many after the next one that finds no room. */
+  private mergePause = 0;
+  private nextMergePause = 1;
   private scrubsPages = false;
   /** Segments that were found damaged, and that the log has not been told to leave yet. */
   private damaged: Segment[] = [];
-  /** Whether a segment has been made of the reserve that was given up. */
-  private hasTakenSegment = false;
   private isClosing = false;
   private effects: UpkeepEffect[] = [];
 
-  /** @param hasReserve whether its file is there */
-  constructor(files: OpenFiles, limits: StorageLimits, hasReserve: boolean) {
+  constructor(files: OpenFiles, limits: StorageLimits) {
     this.files = files;
     this.limits = limits;
-    this.hasReserve = hasReserve;
   }
 
   /** Answered by a Publication, or by CutEnded and SnapshotAbandoned. */
   storeCut(point: SnapshotPoint, cut: PageCut): readonly UpkeepEffect[] {
-    this.begin({ type: "cut", steps: writeCut(this.files, point, cut, this.limits) });
+    invariant(this.cut === null, "one cut at a time is stored");
+    this.cut = { point, cut };
+    // While a segment is being made of it, there is no other room either.
+    if (this.files.reserve.isLent) this.awaitsReserve = true;
+    else this.begin({ type: "cut", steps: writeCut(this.files, point, cut, this.limits) });
     return this.takeEffects();
   }
 
-  /** The stored snapshot is another one. */
-  snapshotChanged(): void {
-    this.mayMerge = true;
-    this.owesSnapshot = false;
+  /** What the write queue has to say. */
+  heard(type: WriteEffect["type"]): void {
+    if (type === "SnapshotStored" || type === "SnapshotRewritten") this.mayMerge = true;
+    if (type === "CutEnded") this.cutEnded();
+  }
+
+  /** The cut is in force, or given up. */
+  private cutEnded(): void {
+    this.cut = null;
+    this.files.reserve.isLent = false;
   }
 
   /** From time to time: what was refused is tried again, and a piece more is looked at. */
   tick(): readonly UpkeepEffect[] {
     this.isRefused = false;
     this.mayMerge = true;
+    this.mergePause = Math.max(0, this.mergePause - 1);
     if (!this.hasSpace) this.wantSnapshot();
     this.leaveDamaged();
     this.scrub();
@@ -107,13 +130,13 @@ export class Upkeep {
   /**
    * Begins what is due. Cheap where nothing is.
    *
-   * @param lackingBytes how large a segment is waited for; null: none is
+   * @param lack what orders wait for; null: none does
    */
-  look(lackingBytes: number | null): readonly UpkeepEffect[] {
-    if (this.isClosing && lackingBytes === null) return this.takeEffects();
-    this.keepSpace(lackingBytes);
-    this.judgeSpace();
-    if (this.mayMerge && !this.isClosing && !this.tasks.has("merge")) this.mergeIfDue();
+  look(lack: Lack | null): readonly UpkeepEffect[] {
+    if (this.isClosing && lack === null) return this.takeEffects();
+    this.keepSpace(lack);
+    const isIdle = !this.tasks.has("merge") && this.mayTakeSpace;
+    if (this.mayMerge && this.mergePause === 0 && !this.isClosing && isIdle) this.mergeIfDue();
     return this.takeEffects();
   }
 
@@ -126,56 +149,64 @@ export class Upkeep {
 
   /** Everything is given up, unanswered, but for space that orders wait for. */
   close(): void {
-    for (const type of this.tasks.keys()) if (type !== "segment" && type !== "relief") this.tasks.delete(type);
+    for (const type of this.tasks.keys()) if (type !== "space") this.tasks.delete(type);
+    this.awaitsReserve = false;
+    this.files.reserve.isLent = false;
     this.isClosing = true;
   }
 
   // Space
 
-  private keepSpace(lackingBytes: number | null): void {
-    if (this.isRefused || this.tasks.has("segment") || this.tasks.has("relief")) return;
+  private keepSpace(lack: Lack | null): void {
     const { files, limits } = this;
-    const { prepared } = files.log;
-    if (prepared === null || (lackingBytes !== null && prepared.size < lackingBytes)) {
-      if (this.owesSnapshot && !this.hasReserve) {
-        // What the reserve was is the snapshot's, but for one segment, once that is waited for.
-        if (lackingBytes === null) return;
-        // Where there is room for another reserve there is room for segments.
-        if (this.hasTakenSegment) return this.restoreReserve();
-      }
-      return this.begin({ type: "segment", steps: prepareSegment(files, lackingBytes ?? 0, limits) });
-    }
-    if (!this.hasReserve && !this.owesSnapshot) this.restoreReserve();
+    if (this.tasks.has("space")) return;
+    if (!this.mayTakeSpace) return this.lendReserve();
+    // One segment is written, and in the one before the snapshot's entry may stand: fewer there cannot be.
+    const isShort = files.log.keptBytes <= limits.maxLogBytes || files.log.segments.length <= 2;
+    if (!isShort) this.sayNoSpace();
+    if (this.isRefused) return;
+    const need = spaceNeeded(files, lack, limits);
+    if (need === null) {
+      if (isShort) this.saySpace();
+    } else if (need.type !== "patience") this.takeSpace(need, lack);
   }
 
-  private restoreReserve(): void {
-    if (!this.tasks.has("reserve")) this.begin({ type: "reserve", steps: makeReserve(this.limits) });
+  /** Whether nobody else has a better claim to it. */
+  private get mayTakeSpace(): boolean {
+    return !this.awaitsReserve && !this.files.reserve.isLent;
   }
 
-  private segmentPrepared(hadSpace: boolean): void {
-    this.hasTakenSegment = hadSpace && this.owesSnapshot && !this.hasReserve;
-    if (hadSpace) this.effects.push({ type: "SegmentReady" });
+  private takeSpace(need: SpaceNeed, lack: Lack | null): void {
+    const { files, limits, tasks } = this;
+    const isAlone = (): boolean => this.cut === null && !tasks.has("merge") && !files.reserve.isReceiving;
+    this.begin({ type: "space", steps: takeSpace(files, need, { lack, isAlone }, limits) });
+  }
+
+  private spaceTaken(hadSpace: boolean): void {
+    if (hadSpace) this.effects.push({ type: "SpaceTaken" });
     else this.spaceRefused();
   }
 
   /** Case 1. */
   private spaceRefused(): void {
     this.isRefused = true;
-    if (this.hasReserve && !this.tasks.has("relief")) this.begin({ type: "relief", steps: giveUpReserve() });
-    else this.sayNoSpace();
-  }
-
-  private relieved(): void {
-    this.hasReserve = false;
-    this.isRefused = false;
     this.sayNoSpace();
   }
 
-  private judgeSpace(): void {
-    const isShort = this.files.log.keptBytes <= this.limits.maxLogBytes;
-    if (!isShort) return this.sayNoSpace();
-    if (this.hasSpace || this.isRefused || !this.hasReserve || this.files.log.prepared === null) return;
+  /** Case 3, once nobody is taking space any more who began before. */
+  private lendReserve(): void {
+    const { files, files: { reserve }, cut, tasks } = this;
+    if (!this.awaitsReserve || cut === null || tasks.has("merge") || reserve.isReceiving) return;
+    this.awaitsReserve = false;
+    if (reserve.size < checkpointSize(files, cut.cut)) return this.cutAbandoned();
+    reserve.isLent = true;
+    this.begin({ type: "cut", steps: writeInReserve(files, cut, this.limits) });
+  }
+
+  private saySpace(): void {
+    if (this.hasSpace) return;
     this.hasSpace = true;
+    this.nextMergePause = 1;
     this.effects.push({ type: "SpaceChanged", hasSpace: true });
   }
 
@@ -192,31 +223,45 @@ export class Upkeep {
   private wantSnapshot(): void {
     const { log, pages } = this.files;
     const through = log.entries.last.index;
-    this.owesSnapshot = through > (pages.snapshot?.entry.index ?? 0);
-    if (this.owesSnapshot) this.effects.push({ type: "SnapshotWanted", through });
+    const stored = pages.snapshot?.entry.index ?? (0 as LogIndex);
+    // A snapshot may have come into force before the log had all that it has: then the log can let more go by now.
+    if (through > stored || log.isDroppable(stored)) this.effects.push({ type: "SnapshotWanted", through });
   }
 
   // Cuts and merges
 
   private cutWritten(written: WrittenCut | MemoryDamage | null): void {
     if (written !== null && "damagedPage" in written) return this.memoryDamaged(written);
+    const { reserve } = this.files;
     if (written !== null) {
       this.effects.push({ type: "Order", job: { type: "cut", written } });
       return;
     }
-    this.effects.push({ type: "CutEnded", isStored: false }, { type: "SnapshotAbandoned" });
     this.spaceRefused();
+    if (reserve.size > 0) this.awaitsReserve = true;
+    else this.cutAbandoned();
+  }
+
+  private cutAbandoned(): void {
+    this.cutEnded();
+    this.effects.push({ type: "CutEnded", isStored: false }, { type: "SnapshotAbandoned" });
   }
 
   private mergeIfDue(): void {
     this.mayMerge = false;
     const merge = planMerge(this.files.pages);
-    if (merge !== null) this.begin({ type: "merge", steps: writeMerge(this.files, merge, this.limits) });
+    const mayGoOn = (): boolean => this.mayTakeSpace;
+    if (merge !== null) this.begin({ type: "merge", steps: writeMerge(this.files, merge, this.limits, mayGoOn) });
   }
 
   private merged(written: WrittenMerge | FailedMerge | MemoryDamage | null): void {
-    if (written === null) return;
+    if (written === null) {
+      this.mergePause = this.nextMergePause;
+      this.nextMergePause = Math.min(2 * this.nextMergePause, MAX_MERGE_PAUSE);
+      return;
+    }
     if ("damagedPage" in written) return this.memoryDamaged(written);
+    this.nextMergePause = 1;
     if ("faults" in written) return this.pagesJudged(written);
     this.effects.push({ type: "Order", job: { type: "merge", written } });
   }
@@ -282,16 +327,8 @@ export class Upkeep {
   /** `news`: of the step before; null: this is the first. */
   private advance(task: Task, news: DiskNews | null): void {
     switch (task.type) {
-      case "segment":
-        return this.goOn(task.type, task.steps, news, (hadSpace) => this.segmentPrepared(hadSpace));
-      case "reserve":
-        return this.goOn(task.type, task.steps, news, (hadSpace) => {
-          this.hasReserve = hadSpace;
-          if (hadSpace) this.hasTakenSegment = false;
-          else this.spaceRefused();
-        });
-      case "relief":
-        return this.goOn(task.type, task.steps, news, () => this.relieved());
+      case "space":
+        return this.goOn(task.type, task.steps, news, (hadSpace) => this.spaceTaken(hadSpace));
       case "cut":
         return this.goOn(task.type, task.steps, news, (written) => this.cutWritten(written));
       case "merge":
@@ -323,6 +360,14 @@ export class Upkeep {
     this.effects = [];
     return effects;
   }
+}
+
+/** In the room of the reserve, which is the cut's alone from now on. */
+function* writeInReserve(
+  files: OpenFiles, { point, cut }: OrderedCut, limits: StorageLimits,
+): DiskProcedure<WrittenCut | MemoryDamage | null> {
+  yield* giveUpReserve(files.reserve);
+  return yield* writeCut(files, point, cut, limits);
 }
 
 const NOTHING: readonly UpkeepEffect[] = [];

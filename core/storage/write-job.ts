@@ -9,7 +9,7 @@ import type { Refused } from "./block.ts";
 import type { StorageEffect, StorageLimits } from "./boundary.ts";
 import { type WrittenCut, publishCut } from "./checkpoint.ts";
 import type { DiskProcedure } from "./file-window.ts";
-import { dropSegments, leaveSegment, resetLog } from "./log-drop.ts";
+import { dropSegment, leaveSegment, resetLog } from "./log-drop.ts";
 import type { Segment } from "./log.ts";
 import { type WrittenMerge, publishMerge } from "./merge.ts";
 import type { OpenFiles } from "./open-files.ts";
@@ -74,11 +74,12 @@ export function* stepsOf(job: Job, { files, limits, reception }: JobFiles): Disk
     case "compact":
       return yield* compact(files, job.through, limits);
     case "leave": {
-      // A group may have gone on by itself.
-      return job.segment === files.log.current ? yield* leaveSegment(files, limits) : null;
+      // A group may have gone on by itself, and there may be no room for another segment now: it is found again.
+      const isReady = job.segment === files.log.current && files.log.prepared !== null;
+      return isReady ? yield* leaveSegment(files, limits) : null;
     }
     case "chunk":
-      return { end: yield* reception.storeChunk(files, job.chunk, limits.maxWriteBytes) };
+      return { end: yield* receive(job.chunk, { files, limits, reception }) };
     case "cleaning":
       return yield* removeUnused(files);
     case "forgetLoss":
@@ -101,7 +102,21 @@ function* compact(files: OpenFiles, through: EntryId, limits: StorageLimits): Di
   invariant(log.entries.holds(through), "only entries of the log are compacted");
   const snapshot = pages.snapshot?.entry.index ?? 0;
   invariant(through.index <= snapshot, "only what the stored snapshot has is compacted");
-  return yield* dropSegments(files, through, limits);
+  // One at a time: what waits comes between (write-queue.ts).
+  return yield* dropSegment(files, through, limits);
+}
+
+/** While the reserve is lent to a checkpoint, nothing else may take space. */
+function* receive(chunk: SnapshotChunk, { files, limits, reception }: JobFiles): DiskProcedure<number | null> {
+  const { reserve } = files;
+  if (reserve.isLent) {
+    yield* reception.abandon(files);
+    return null;
+  }
+  reserve.isReceiving = true;
+  const end = yield* reception.storeChunk(files, chunk, limits.maxWriteBytes);
+  reserve.isReceiving = false;
+  return end;
 }
 
 /** What is said once it is done. @param end of a chunk: where the stream goes on */

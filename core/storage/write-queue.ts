@@ -11,12 +11,13 @@
  */
 import { invariant } from "../invariant.ts";
 import { NEVER, type Rarely } from "../rare-course.ts";
-import type { EntryId, Ticket } from "../types.ts";
+import type { EntryId, HardState, Ticket } from "../types.ts";
 import type { PersistOrder, StorageEffect, StorageLimits } from "./boundary.ts";
 import type { DiskNews, DiskOperation } from "./disk.ts";
 import type { DiskProcedure } from "./file-window.ts";
 import { GroupCommit, type GroupOperation, type GroupPart, type SyncedFile, writesLog } from "./group-commit.ts";
 import type { StorageState } from "./invariants.ts";
+import type { Lack } from "./log-space.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { Reception, type SnapshotChunk } from "./reception.ts";
 import { type Job, type JobNews, type Outcome, type UpkeepJob, newsOf, stepsOf } from "./write-job.ts";
@@ -54,7 +55,7 @@ export class WriteQueue {
   constructor(files: OpenFiles, limits: StorageLimits, rarely: Rarely = NEVER) {
     this.files = files;
     this.limits = limits;
-    this.commit = new GroupCommit(files, rarely);
+    this.commit = new GroupCommit(files, limits, rarely);
   }
 
   /** Nothing waits, nothing is under way. */
@@ -62,12 +63,14 @@ export class WriteQueue {
     return this.underWay === null && this.queue.length === 0;
   }
 
-  /** How large a segment the next group waits for, at least; null: none waits. */
-  get lackingBytes(): number | null {
+  /** What the next work waits for; null: none waits for space. */
+  get lack(): Lack | null {
     if (this.underWay !== null) return null;
-    if (this.queue[0]?.type === "install") return this.files.log.prepared === null ? 0 : null;
+    if (this.queue[0]?.type === "install") {
+      return this.files.log.prepared === null ? { segmentBytes: 0, hasPayload: false } : null;
+    }
     const parts = this.nextParts();
-    return parts.length === 0 || this.commit.canBegin(parts) ? null : this.commit.sizeOf(parts);
+    return parts.length === 0 || this.commit.canBegin(parts) ? null : this.commit.lackOf(parts);
   }
 
   get state(): StorageState {
@@ -214,7 +217,22 @@ export class WriteQueue {
       return work.type === "merge" || work.type === "compact" || work.type === "cleaning" || work.type === "quarantine";
     });
     const job = at === -1 ? undefined : this.queue.splice(at, 1)[0];
-    return job === undefined || job.type === "part" ? [] : this.beginJob(job);
+    if (job !== undefined && job.type !== "part") return this.beginJob(job);
+    return this.queue.some(({ type }) => type === "cut") ? this.writeTermAhead() : [];
+  }
+
+  /** Of parts that wait for room, the hard state waits for none. */
+  private writeTermAhead(): readonly PerformEffect[] {
+    let hardState: HardState | null = null;
+    const end = this.queue.findIndex(({ type }) => type !== "part");
+    for (const [at, work] of this.queue.slice(0, end).entries()) {
+      if (work.type !== "part" || work.part.hardState === null) continue;
+      ({ hardState } = work.part);
+      this.queue[at] = { type: "part", part: { ...work.part, hardState: null } };
+    }
+    if (hardState === null) return [];
+    this.underWay = "group";
+    return this.commit.begin([{ hardState, truncateTo: null, entries: [], answers: null }]).map(toBePerformed);
   }
 
   /** At least one part if the next work is one, and as many more as one write may carry. */
@@ -243,14 +261,18 @@ export class WriteQueue {
     const { job } = underWay;
     if (job.type === "install") this.sayPersisted(job.answers);
     else this.news.push(...newsOf(job, this.files, step.value?.end ?? null));
-    this.cleanBehind(job);
+    this.goOnBehind(job);
     return this.proceed();
   }
 
   /** Where another snapshot has come into force, that is said first: who still wants the older one has pinned it. */
-  private cleanBehind({ type }: Job): void {
+  private goOnBehind(job: Job): void {
+    const { type } = job;
+    if (this.closing) return;
+    // One segment at a time has left the log.
+    if (type === "compact" && this.files.log.isDroppable(job.through.index)) this.queue.push(job);
     const mayHaveUnused = type === "install" || type === "cut" || type === "merge";
-    if (mayHaveUnused && !this.closing && this.files.pages.hasUnused) this.queue.push({ type: "cleaning" });
+    if (mayHaveUnused && this.files.pages.hasUnused) this.queue.push({ type: "cleaning" });
   }
 
   private sayPersisted(ticket: Ticket | null): void {

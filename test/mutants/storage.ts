@@ -5,6 +5,7 @@ const GROUP_COMMIT = "core/storage/group-commit.ts";
 const RECOVERY = "core/storage/recovery.ts";
 const INSTALLED = "test/replica-snapshots.test.ts > wherever a crash comes while a snapshot is installed, log and "
   + "snapshot agree (M76, M79, M94, M96)";
+const LOG_SPACE = "core/storage/log-space.ts";
 
 /** @param failing a test that fails with it: its file, " > ", its name */
 function mutant(
@@ -260,12 +261,26 @@ const OF_DAMAGE: readonly Mutant[] = [
     "storage: the reserve is not made again",
     null,
     "It is believed to be there: the next time that the disk is full nothing can be given up.",
-    "test/replica-space.test.ts > a node alone on a full disk refuses writes by name, reads on, and takes them again "
-      + "by itself",
+    "test/reserve.test.ts > however full the disk is, a checkpoint of all that the log holds is stored",
+    [LOG_SPACE, "  reserve.size = 0;\n", ""],
+  ),
+  mutant(
+    "storage: the reserve is smaller than it says",
+    null,
+    "It is made too small for what it is to cover: the checkpoint for which it is given up finds no room.",
+    "test/reserve.test.ts > however full the disk is, a checkpoint of all that the log holds is stored",
+    [LOG_SPACE, "makeFile(RESERVE_NEW, size)", "makeFile(RESERVE_NEW, Math.min(size, 4096))"],
+    [LOG_SPACE, "file: RESERVE_FILE, size })", "file: RESERVE_FILE, size: 4096 })"],
+  ),
+  mutant(
+    "storage: the reserve is made again of the room of a checkpoint",
+    null,
+    "What was given up for a checkpoint is free, and is taken for a new reserve before the checkpoint has taken it.",
+    "test/reserve.test.ts > however full the disk is, a checkpoint of all that the log holds is stored",
     [
       "core/storage/upkeep.ts",
-      "  private relieved(): void {\n    this.hasReserve = false;\n",
-      "  private relieved(): void {\n",
+      "    return !this.awaitsReserve && !this.files.reserve.isLent;",
+      "    return !this.awaitsReserve;",
     ],
   ),
 ];
