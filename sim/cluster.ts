@@ -28,6 +28,7 @@ import { type Order, orderOf } from "./priorities.ts";
 import type { NodeProcess } from "./process.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Tally } from "./tally.ts";
+import { NO_ROOM, SpaceWatch } from "./space-watch.ts";
 import type { Timer } from "./timer.ts";
 import { TraceHash } from "./trace/hash.ts";
 import { hashNodeEffect, hashNodeInput } from "./trace/record.ts";
@@ -76,6 +77,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
   private readonly scheduler = new Scheduler<WorldEvent>();
   private readonly order: Order;
   readonly marks: MarkWatcher;
+  private readonly spaceWatch: SpaceWatch;
 
   constructor(plan: Plan, environment: Environment, workload: Workload, chance: Chance, tally: Tally) {
     this.plan = plan;
@@ -83,6 +85,7 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
     this.workload = workload;
     this.tally = tally;
     this.marks = new MarkWatcher(tally);
+    this.spaceWatch = new SpaceWatch(tally);
     this.computers = new Computers(plan, chance, tally);
     this.mishaps = new Mishaps(this, chance, tally);
     this.nodes = this.computers.nodes;
@@ -345,19 +348,14 @@ export class Cluster implements ClientWorld, TrafficWorld, MishapWorld {
 
   /** The node that an event is for; null: it is for none. */
   private receiverOf(event: WorldEvent): NodeProcess | null {
-    switch (event.type) {
-      case "packet":
-        return this.nodes[event.to] ?? null;
-      case "disk":
-        return event.node;
-      default:
-        return null;
-    }
+    if (event.type === "packet") return this.nodes[event.to] ?? null;
+    return event.type === "disk" ? event.node : null;
   }
 
   private finishDisk(node: NodeProcess, ticket: Ticket, pending: PendingOperation): void {
     const outcome = node.disk.perform(pending);
     const { operation } = pending;
+    if (!this.spaceWatch.allows(node, operation, outcome)) return this.failNode(node, "reserve", NO_ROOM);
     if (outcome.ok && (operation.type === "sync" || operation.type === "syncDirectory")) {
       const file = operation.type === "sync" ? operation.file : null;
       this.fail("correctness", this.judge.diskSynced(this.now as Instant, node.id, file, node.disk));

@@ -122,11 +122,27 @@ export class DiskNemesis {
 
   private fill(kind: "fullDisk" | "fullDisks", nodes: readonly NodeProcess[], dice: Dice): void {
     const disks = nodes.map(({ disk }) => disk).filter(({ isFull }) => !isFull);
+    if (disks.length === 0) return;
     dice.happened(() => `no space is left on ${nodes.map(({ id }) => id).join(" ")}`);
     for (const disk of disks) disk.limit(dice.integer(0, this.plan.freeBytes), kind);
     this.cluster.after(drawDelay(dice, this.plan.fullMs * US_PER_MS), () => {
       for (const disk of disks) disk.unlimit();
     });
+  }
+
+  /** In the middle of a checkpoint, of a merge or of a snapshot that comes in. */
+  fillInWrite(node: NodeProcess): void {
+    const dice = this.chance.stream(`${node.id} fullInWrite`).next();
+    if (!dice.chance(this.plan.fullInWritePercent) || dice.isLeftOut) return;
+    const { accessUs, syncUs } = this.plan.disk;
+    this.cluster.after(dice.integer(1, 4 * (accessUs + syncUs)), () => {
+      if (this.breaker.isActive) this.fill("fullDisk", [node], dice);
+    });
+  }
+
+  fillAtStart(node: NodeProcess): void {
+    const dice = this.chance.stream(`${node.id} fullAtStart`).next();
+    if (dice.chance(this.plan.fullAtStartPercent) && !dice.isLeftOut) this.fill("fullDisk", [node], dice);
   }
 
   /** Some nodes, fewer than half of all. */

@@ -53,6 +53,8 @@ export class SimulatedDisk {
   /** How many bytes fit. */
   private quota = Infinity;
   private quotaKind: FaultKind = "fullDisk";
+  /** How often somebody else has taken what was free. */
+  timesLimited = 0;
   private failing: FailingOperation | null = null;
   private mayMisread: MayMisread | null = null;
   /** Who hears of what lasts: `until` Infinity: until something else is told; 0: it is over. null: nobody does. */
@@ -164,6 +166,7 @@ export class SimulatedDisk {
   /** So many bytes more fit than there are. `kind`: under which fault that is counted. */
   limit(free: number, kind: "fullDisk" | "fullDisks"): void {
     this.tally.inject(kind);
+    this.timesLimited++;
     this.quota = this.used + free;
     this.quotaKind = kind;
     this.onTrouble?.(kind, Infinity);

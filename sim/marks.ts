@@ -3,6 +3,7 @@
  */
 import type { NodeEffect, NodeInput } from "../core/node/boundary.ts";
 import type { HaltReason } from "../core/replica/boundary.ts";
+import { isNameless } from "../core/storage/disk-failure.ts";
 import { MANIFEST_FILE } from "../core/storage/manifest.ts";
 import { RESERVE_FILE } from "../core/storage/log-space.ts";
 import { isSegmentFile } from "../core/storage/segment-file.ts";
@@ -44,6 +45,8 @@ export class MarkWatcher {
   isChangeOpen: () => boolean = () => false;
   /** Who listens to snapshots that are about to get their name; null: nobody does. */
   onSnapshotNamed: ((node: NodeProcess) => void) | null = null;
+  /** Who listens to files of pages that are about to be written, or received; null: nobody does. */
+  onPagesBegun: ((node: NodeProcess) => void) | null = null;
   private readonly tally: Tally;
   private readonly terms = new Map<Term, TermCourse>();
   private highestTerm = 0 as Term;
@@ -116,6 +119,9 @@ export class MarkWatcher {
       case "rename":
         if (operation.to === MANIFEST_FILE) this.onSnapshotNamed?.(node);
         if (isSegmentFile(operation.from) && isSegmentFile(operation.to)) this.tally.mark("segmentsRecycled");
+        return;
+      case "open":
+        if (operation.create && isUnfinishedPages(operation.file)) this.onPagesBegun?.(node);
         return;
       case "write":
         if (operation.offset > 0) return;
@@ -246,4 +252,9 @@ export class MarkWatcher {
 function rolesDiffer(before: readonly Member[], after: readonly Member[]): boolean {
   const roles = new Map<MemberId, Member["role"]>(before.map(({ id, role }) => [id, role]));
   return after.some(({ id, role }) => roles.has(id) && roles.get(id) !== role);
+}
+
+/** Written by a checkpoint or a merge, or coming in from another member. */
+function isUnfinishedPages(file: string): boolean {
+  return file.startsWith("pages-") && isNameless(file);
 }

@@ -77,6 +77,7 @@ export class Nemesis implements Breaker, Undertaker, Striker {
       this.strategist.elected(leader);
     };
     this.cluster.marks.onSnapshotNamed = (node) => this.crashInInstall(node);
+    this.cluster.marks.onPagesBegun = (node) => this.disks.fillInWrite(node);
   }
 
   /** No new fault from now on. The core and the clients are well; what is wrong with the others is so for good. */
@@ -109,6 +110,7 @@ export class Nemesis implements Breaker, Undertaker, Striker {
     this.strategist.stop();
     this.cluster.marks.onElection = null;
     this.cluster.marks.onSnapshotNamed = null;
+    this.cluster.marks.onPagesBegun = null;
     this.cluster.computers.rarities.isActive = false;
   }
 
@@ -156,6 +158,7 @@ export class Nemesis implements Breaker, Undertaker, Striker {
       const { damageAtRestPercent, crashInRecoveryPercent } = this.plan;
       const isHarmed = this.isActive && !dice.isLeftOut && dice.chance(damageAtRestPercent);
       if (isHarmed) this.disks.harm(node, dice);
+      if (this.isActive) this.disks.fillAtStart(node);
       this.cluster.startNode(node);
       // What has to be mended takes longer, and every step of it may be the last.
       const percent = isHarmed ? Math.max(crashInRecoveryPercent, HARMED_CRASH_PERCENT) : crashInRecoveryPercent;

@@ -117,6 +117,9 @@ export interface Plan {
   readonly failingMs: number;
   readonly fullMs: number;
   readonly freeBytes: number;
+  /** Of a hundred checkpoints, merges and snapshots that begin to come in, and of starts: how many meet a full disk. */
+  readonly fullInWritePercent: number;
+  readonly fullAtStartPercent: number;
   /** Whether space runs out once more when all other faults are over, and on how many. */
   readonly outOfSpace: "nowhere" | "minority" | "everywhere";
   readonly maxDriftPpm: number;
@@ -182,6 +185,8 @@ export function drawPlan(seed: number): Plan {
     failingMs: random.pick([50, 500]),
     fullMs: random.pick([300, 2000]),
     freeBytes: random.pick([0, 16 * KIB, 256 * KIB]),
+    fullInWritePercent: random.pick([0, 0, 5, 30]),
+    fullAtStartPercent: random.pick([0, 0, 20]),
     outOfSpace: random.pick(["nowhere", "nowhere", "minority", "everywhere"]),
     maxDriftPpm,
     // What is wrong with a lease shows when somebody takes over from a leader that is cut off, and lives to commit.
@@ -299,9 +304,9 @@ function drawStorageLimits(random: Random): StorageLimits {
   return {
     segmentBytes,
     maxWriteBytes: random.pick([16 * KIB, 64 * KIB, 4 * MIB]),
-    maxLogBytes: Math.max(8 * segmentBytes, random.pick([256 * KIB, 2 * MIB, 512 * MIB, 512 * MIB])),
-    // What has to fit when the disk is full, a no-op at least, begins a segment maybe.
-    reserveBytes: Math.max(4 * segmentBytes, random.pick([64 * KIB, 256 * KIB, 4 * MIB])),
+    maxLogBytes: Math.max(2 * segmentBytes, random.pick([64 * KIB, 256 * KIB, 2 * MIB, 512 * MIB, 512 * MIB])),
+    // The half of it is for segments in which nothing but no-ops and configurations has to fit.
+    reserveBytes: random.pick([32 * KIB, 64 * KIB, 256 * KIB, MIB]),
     ...random.pick([{ scrubBytes: 8 * KIB, tickMs: 100 }, { scrubBytes: 64 * KIB, tickMs: 250 }, SCRUB_EVERYTHING]),
   };
 }

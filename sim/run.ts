@@ -238,7 +238,7 @@ export class Run {
     const nodes = members.map(({ id }) => membership.nodeOf(id));
     const haveAll = nodes.every((node) => {
       const seen = node?.machine?.inspect();
-      return seen?.raft?.last.index === applied && seen.database?.appliedIndex === applied;
+      return seen?.raft?.last.index === applied && seen.database?.appliedIndex === applied && seen.raft.hasSpace;
     });
     return haveAll ? nodes.filter((node) => node !== null) : null;
   }
@@ -268,9 +268,9 @@ function describeNode(node: NodeProcess): string {
   const seen = node.machine?.inspect();
   if (seen === undefined) return `${node.id} is down`;
   if (seen.raft === null) return `${node.id} runs, and is of no cluster`;
-  const { role, currentTerm, last, base, commitIndex, configurationIndex, configuration } = seen.raft;
+  const { role, currentTerm, last, base, commitIndex, configurationIndex, configuration, hasSpace } = seen.raft;
   const applied = seen.database?.appliedIndex ?? 0;
   const log = `base=${base.index} last=${last.term}/${last.index} commit=${commitIndex} applied=${applied}`;
   const members = `configuration ${configurationIndex}: ${showConfiguration(configuration)}`;
-  return `${node.id} ${role} term=${currentTerm} ${log} ${members}`;
+  return `${node.id} ${role} term=${currentTerm} ${log} ${members}${hasSpace ? "" : " without space"}`;
 }

@@ -59,7 +59,7 @@ export const MARKS = [
   "damageFound", "damageInRecovery", "hardStatesMended", "manifestsMended", "losses", "lossesHealed", "quarantines",
   "membersHealed", "logsReadInVain",
   // Space, as nodes show it; and disks that failed for good.
-  "diskFull", "spaceReturned", "reservesGivenUp", "disksFailed", "writesRefusedFull",
+  "diskFull", "spaceReturned", "reservesGivenUp", "checkpointsInReserve", "disksFailed", "writesRefusedFull",
   // Healthy cores that went on alone.
   "coresAlone",
   // Clocks that stood still, or a wall clock that was set as if one had.
