@@ -174,13 +174,14 @@ class MergedPages implements PagesToWrite {
     for (const [at, { numbers }] of inputs.entries()) {
       if (cursors[at]! + each < numbers.length) through = Math.min(through, numbers[cursors[at]! + each - 1]!);
     }
-    const entries: number[] = [];
+    const entries = new Float64Array(each * inputs.length);
+    let count = 0;
     for (const [at, { numbers }] of inputs.entries()) {
       for (let place = cursors[at]!; place < numbers.length && numbers[place]! <= through; place++) {
-        entries.push(numbers[place]! * MAX_FILES + inputs.length - 1 - at);
+        entries[count++] = numbers[place]! * MAX_FILES + inputs.length - 1 - at;
       }
     }
-    return entries.length === 0 ? null : Float64Array.from(entries).sort();
+    return count === 0 ? null : entries.subarray(0, count).sort();
   }
 
   private add(number: number, holder: number, place: number): void {

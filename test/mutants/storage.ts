@@ -188,8 +188,8 @@ const OF_SNAPSHOTS: readonly Mutant[] = [
     "fuzz/pages.test.ts > whatever is cut, merged, sent and restarted, what is read back is the database",
     [
       "core/storage/merge.ts",
-      "entries.push(numbers[place]! * MAX_FILES + inputs.length - 1 - at);",
-      "entries.push(numbers[place]! * MAX_FILES + at);",
+      "numbers[place]! * MAX_FILES + inputs.length - 1 - at;",
+      "numbers[place]! * MAX_FILES + at;",
     ],
     [
       "core/storage/merge.ts",
