@@ -298,8 +298,9 @@ export class Chronicler {
     const code = fate !== "sent" ? FATES.indexOf(fate) : bytes === null ? ARRIVED : UNDER_WAY;
     const text = this.texts.place(this.wordsOf(packet));
     if (fate === "sent" && bytes !== null) this.underWay.set(packet, this.packets.length);
-    const row: PacketRow = [this.now, due - this.now, from, to, code, copy ? 1 : 0, this.laneOf(from).cause, text];
-    this.packets.push(row);
+    // Resets are sent by operating systems, when a process is gone.
+    const cause = bytes === null ? NOBODY : this.laneOf(from).cause;
+    this.packets.push([this.now, due - this.now, from, to, code, copy ? 1 : 0, cause, text]);
   }
 
   private wordsOf({ from, to, bytes }: Packet): string {

@@ -25,7 +25,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   diagram: [],
   io: ["node:"],
   cli: ["node:", "sql.js"],
-  test: ["node:", "sql.js", "vitest", "fast-check", "seedrandom"],
+  test: ["node:", "sql.js", "vitest", "fast-check", "seedrandom", "vitest/config", "playwright-core"],
   fuzz: ["node:", "sql.js", "vitest", "fast-check", "seedrandom"],
   bench: ["node:", "sql.js"],
   examples: ["node:", "quorumlite"],
