@@ -6,9 +6,9 @@ export const MUTANTS_USAGE = `usage: npm run mutants -- [options]
   --runs K     at most so many seeds for each mutant (200)
   --seed N     the first seed (1)
   --jobs J     how many mutants at a time (1)
-  --only TEXT  only mutants whose name contains it
-  --bug NAME   only mutants that bring this bug back ("M63")
-  --unfound    only mutants that no hunt has found yet
+  --only TEXT  only mutants whose name contains it; or one of several, each with an --only of its own
+  --bug NAME   only mutants that bring this bug back ("M63"), or one of several
+  --unfound    only mutants that no hunt has found yet, and no controls
   --resume     goes on where the last hunt in the same sources has ended
   --help       print this
 
@@ -20,9 +20,9 @@ export interface MutantOptions {
   readonly runs: number;
   readonly seed: number;
   readonly jobs: number;
-  readonly only: string;
-  /** null: whichever. */
-  readonly bug: string | null;
+  /** Empty: whichever. */
+  readonly only: readonly string[];
+  readonly bugs: readonly string[];
   readonly unfound: boolean;
   readonly resume: boolean;
 }
@@ -30,17 +30,18 @@ export interface MutantOptions {
 /** The options, or what is wrong with them in one line. */
 export function parseMutantOptions(args: readonly string[]): MutantOptions | string {
   const text = { type: "string" } as const;
+  const texts = { type: "string", multiple: true } as const;
   const flag = { type: "boolean" } as const;
   let values;
   try {
     ({ values } = parseArgs({
       args: [...args],
-      options: { runs: text, seed: text, jobs: text, only: text, bug: text, unfound: flag, resume: flag },
+      options: { runs: text, seed: text, jobs: text, only: texts, bug: texts, unfound: flag, resume: flag },
     }));
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
-  const { only = "", bug = null, unfound = false, resume = false } = values;
+  const { only = [], bug: bugs = [], unfound = false, resume = false } = values;
   const runs = parseWhole(values.runs ?? "200");
   const seed = parseWhole(values.seed ?? "1");
   const jobs = parseWhole(values.jobs ?? "1");
@@ -48,7 +49,7 @@ export function parseMutantOptions(args: readonly string[]): MutantOptions | str
   if (seed === null) return `--seed "${values.seed}": a whole number from 0 is expected`;
   const isJobs = jobs !== null && jobs >= 1 && jobs <= 256;
   if (!isJobs) return `--jobs "${values.jobs}": a whole number from 1 to 256 is expected`;
-  return { runs, seed, jobs, only, bug, unfound, resume };
+  return { runs, seed, jobs, only, bugs, unfound, resume };
 }
 
 function parseWhole(text: string): number | null {

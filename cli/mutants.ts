@@ -124,12 +124,13 @@ class Campaign {
   }
 }
 
-function select({ mutants, bugs }: Catalogue, { only, bug, unfound }: MutantOptions): readonly Mutant[] {
+function select({ mutants, bugs }: Catalogue, { only, bugs: numbers, unfound }: MutantOptions): readonly Mutant[] {
   const results = readResults(RESULTS);
-  const ofBug = bugs.find(({ number }) => number === bug)?.mutants ?? [];
-  return mutants.filter(({ name }) => {
-    if (!name.includes(only) || (bug !== null && !ofBug.includes(name))) return false;
-    return !unfound || typeof results.get(name)?.foundBy !== "string";
+  const ofBugs = bugs.filter(({ number }) => numbers.includes(number)).flatMap((bug) => bug.mutants);
+  return mutants.filter(({ name, isControl }) => {
+    if (only.length > 0 && !only.some((text) => name.includes(text))) return false;
+    if (numbers.length > 0 && !ofBugs.includes(name)) return false;
+    return !unfound || (!isControl && typeof results.get(name)?.foundBy !== "string");
   });
 }
 

@@ -117,8 +117,9 @@ test("a patch applies only where its old text occurs exactly once", () => {
 });
 
 test("options that mean nothing are refused in a line", () => {
-  expect(parseMutantOptions([])).toMatchObject({ runs: 200, seed: 1, jobs: 1, only: "", bug: null });
-  expect(parseMutantOptions(["--runs", "12", "--jobs", "2", "--bug", "M63"])).toMatchObject({ runs: 12, bug: "M63" });
+  expect(parseMutantOptions([])).toMatchObject({ runs: 200, seed: 1, jobs: 1, only: [], bugs: [] });
+  const many = parseMutantOptions(["--runs", "12", "--jobs", "2", "--bug", "M63", "--bug", "M45", "--only", "raft:"]);
+  expect(many).toMatchObject({ runs: 12, jobs: 2, bugs: ["M63", "M45"], only: ["raft:"] });
   for (const args of [["--runs", "0"], ["--runs", "x"], ["--seed=-1"], ["--jobs", "0"], ["--jobs", "257"]]) {
     expect(parseMutantOptions(args)).toMatch(/is expected$/);
   }

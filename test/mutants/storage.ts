@@ -1,5 +1,6 @@
 /** Bugs of what stands on disk: of the log, of snapshots, of damage, of space; and of how it is read back. */
 import type { Mutant } from "../../cli/mutant.ts";
+import { planted } from "./planting.ts";
 
 const GROUP_COMMIT = "core/storage/group-commit.ts";
 const RECOVERY = "core/storage/recovery.ts";
@@ -106,11 +107,10 @@ const OF_LOGS: readonly Mutant[] = [
       "      log.advance(record.kind === \"truncation\" ? { ...record, entry: log.entries.last } : record);\n",
     ],
   ),
-  mutant(
+  planted(
     "storage: a configuration that was cut is read back",
     "redisraft until 619e623",
     "After a restart a node goes by members whom nobody ever agreed on (M81, M105).",
-    "fuzz/storage.test.ts > after any crashes storage holds what was acknowledged, and nothing that was not ordered",
     [
       "core/storage/log-replay.ts",
       "    while (kind === \"truncation\" && (configurations.at(-1)?.index ?? 0) > index) configurations.pop();\n",
@@ -125,7 +125,8 @@ const OF_SNAPSHOTS: readonly Mutant[] = [
     "openraft 674e78aa",
     "A crash between snapshot and log leaves a log that contradicts the snapshot's entry, and recovery believes it "
       + "(M79).",
-    INSTALLED,
+    "test/storage-snapshot-crash.test.ts > a snapshot that contradicts a longer log replaces it at every crash, or not "
+      + "at all (M79)",
     [
       RECOVERY,
       "  const isHeld = log.entries.holds(entry);",
@@ -234,11 +235,10 @@ const OF_SNAPSHOTS: readonly Mutant[] = [
 ];
 
 const OF_DAMAGE: readonly Mutant[] = [
-  mutant(
+  planted(
     "storage: term and vote go with a log that is discarded",
     "redisraft until 46a6ad0",
     "A directory whose snapshot is of no use is emptied, and with it what the node has promised: it votes again (M30).",
-    "test/storage-segments.test.ts > the hard state survives when the log loses all that it had (M30)",
     [
       RECOVERY,
       "  if (isDiscarded) yield* writeSlot(marked, { lost, isQuarantined: true });",
