@@ -23,7 +23,7 @@ const WARM_UP_SEEDS = 3;
 const FIRST_SEED = 1;
 const SWARM_SEEDS = 20;
 
-/** Some eight transactions and reads a second, of all kinds. */
+/** Some four transactions and reads a second, of all kinds. */
 const MODERATE_WORKLOAD: WorkloadOptions = {
   actors: 2, maxThinkMs: 1000, maxPauseMs: 5, keys: 4, accounts: 4, maxBodyBytes: 200, sessionReadPercent: 50,
   weights: Object.fromEntries(TASK_NAMES.map((name) => [name, 1])) as Record<TaskName, number>,
