@@ -7,7 +7,7 @@ import type { Witness } from "../sim/happening.ts";
 import { drawPlan } from "../sim/plan.ts";
 import { crashLine, EXIT, firstLine, lastLine, resultAsJson, Summary, tallyTable } from "../sim/report.ts";
 import { traceInto } from "../sim/trace/lines.ts";
-import { MAX_PACKETS, writeDiagram } from "./diagram-page.ts";
+import { writeDiagram } from "./diagram-page.ts";
 import { runSeeds } from "./sim-jobs.ts";
 import { parseSimOptions, SIM_USAGE, type SimOptions } from "./sim-options.ts";
 import { SeedRunner, type SeedOutcome } from "./sim-seed.ts";
@@ -57,7 +57,7 @@ function report({ report: path, database, json }: SimOptions, outcome: SeedOutco
   const about = outcome.type === "crash"
     ? aboutCrash(outcome.crash, version, database)
     : aboutResult(outcome.result, version, database);
-  writeDiagram(path, about, chronicler.chronicle(MAX_PACKETS));
+  writeDiagram(path, about, chronicler.chronicle());
   if (!json) console.log(`the diagram is in ${path}`);
 }
 

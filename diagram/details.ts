@@ -26,7 +26,7 @@ export function detailsOf(model: Model, target: Target): Details {
         title: lanes.length === 1 ? `${name(lanes[0]!)}: ${inWords(kind)}` : inWords(kind),
         rows: [
           ["from", formatTime(from, 1)], ["to", end === null ? "the end" : formatTime(end, 1)],
-          ["for", formatDuration(until - from)], ["", text],
+          ["for", formatDuration(until - from)], ["", text === kind ? "" : text],
         ],
       };
     }
@@ -46,7 +46,7 @@ export function detailsOf(model: Model, target: Target): Details {
 
 const FATES = {
   arrived: "arrived", underWay: "under way at the end", unheard: "nobody was there to hear it", lost: "lost on the way",
-  cut: "stopped: the link was cut",
+  cut: "stopped: the link was cut", broken: "changed on its way: its receiver drops the connection",
 } as const;
 
 function detailsOfLink(model: Model, link: Link): Details {

@@ -5,6 +5,7 @@ import type { Theme } from "./theme.ts";
 
 export const DAMAGE_KINDS: ReadonlySet<string> = new Set([
   "bitRot", "latentError", "misdirectedWrite", "misdirectedRead", "memoryFlip", "diskLoss", "clockSet",
+  "permanentFault", "clog",
 ]);
 
 /** What belongs to what: for filters, jumps and the list. */
@@ -22,6 +23,10 @@ export function categoryOf({ kind }: Moment): Category {
     case "killed":
     case "powerLoss":
     case "halted":
+      return "crash";
+    case "clog":
+      return "network";
+    case "permanentFault":
       return "crash";
     case "clientStarted":
     case "clientDeath":

@@ -103,7 +103,7 @@ function strokeStopped(pen: Pen, scene: Scene, packets: readonly Packet[], alpha
       path.moveTo(x2 + 3, y2);
       path.arc(x2, y2, 3, 0, 7);
     } else if (packet.fate !== "unheard") {
-      cross(crosses, x2, y2, packet.fate === "lost" ? 3.2 : 2.2);
+      cross(crosses, x2, y2, packet.fate === "cut" ? 2.2 : 3.2);
     }
   }
   pen.globalAlpha = Math.max(alpha, 0.3);

@@ -8,12 +8,12 @@ import { makeEnvironment } from "../cli/sim-environment.ts";
 import { aboutCrash, aboutResult } from "../sim/chronicle/about.ts";
 import { Chronicler } from "../sim/chronicle/chronicler.ts";
 import { type Cause, CAUSE_TABLES, type Chronicle, FATES, ROLES } from "../sim/chronicle/format.ts";
+import { lastPackets } from "../sim/chronicle/window.ts";
 import type { Happening } from "../sim/happening.ts";
 import { drawPlan } from "../sim/plan.ts";
 import { Run } from "../sim/run.ts";
 
 const SEED = 45;
-const ALL = Infinity;
 
 const chronicler = new Chronicler();
 const told = new Map<Happening["type"], number>();
@@ -22,7 +22,7 @@ const environment = await makeEnvironment("model", (now, happening) => {
   chronicler.witness(now, happening);
 });
 const result = new Run(drawPlan(SEED), environment).execute();
-const chronicle = chronicler.chronicle(ALL);
+const chronicle = chronicler.chronicle();
 
 /** When a cause led to something: a packet as it arrived, an operation as it was done, a call as it was made. */
 function timeOf(cause: Cause, { packets, operations, calls }: Chronicle): number {
@@ -80,7 +80,7 @@ test("states change, follow each other in time, and some node leads", () => {
 
 test("of a longer run the last packets are kept, with causes that still fit", () => {
   const count = Math.floor(chronicle.packets.length / 3);
-  const late = chronicler.chronicle(count);
+  const late = lastPackets(chronicle, count);
   expect(late.packets).toHaveLength(count);
   expect(late.detailFrom).toBe(late.packets[0]![0]);
   expect(late.operations.every(([at]) => at >= late.detailFrom)).toBe(true);

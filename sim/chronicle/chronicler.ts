@@ -21,6 +21,9 @@ import * as wording from "./wording.ts";
 const NOBODY: Cause = 0;
 const [DOWN, STARTING] = [ROLES.indexOf("down"), ROLES.indexOf("starting")];
 const [UNDER_WAY, ARRIVED, UNHEARD] = [FATES.indexOf("underWay"), FATES.indexOf("arrived"), FATES.indexOf("unheard")];
+const BROKEN = FATES.indexOf("broken");
+/** What is told again within this time is told once. */
+const REPEATED_US = 200_000;
 
 /** What is known of a lane at the moment. */
 interface Lane {
@@ -48,6 +51,8 @@ export class Chronicler {
   private readonly cuts = new Map<CutLinks, Span>();
   /** What lasts, by node and kind. */
   private readonly troubles = new Map<string, Span>();
+  /** When each piece of news was told last. */
+  private readonly noted = new Map<string, number>();
   private now = 0;
   /** Of the step that was taken last, by anybody. */
   private lastCause: Cause = NOBODY;
@@ -58,32 +63,17 @@ export class Chronicler {
     this.take(happening);
   };
 
-  /** All that has been told so far; `maxPackets`: of the last ones, if there are more. */
-  chronicle(maxPackets: number): Chronicle {
-    const { nodes, clients, states, calls, spans, moments, now: end } = this;
-    // What has arrived where nobody ran was never told.
-    const packets = this.packets.map((row): PacketRow => {
-      const [sentAt, delay, from, to, fate, ...rest] = row;
-      return [sentAt, delay, from, to, fate === UNDER_WAY && sentAt + delay < end ? UNHEARD : fate, ...rest];
-    });
-    const firstPacket = Math.max(0, packets.length - maxPackets);
-    const detailFrom = firstPacket === 0 ? 0 : packets[firstPacket]![0];
-    const found = this.operations.findIndex(([orderedAt]) => orderedAt >= detailFrom);
-    const firstOperation = found < 0 ? this.operations.length : found;
-    const cut = (cause: Cause): Cause => {
-      const first = [0, firstPacket, firstOperation, 0][cause % 4]!;
-      return cause < first * 4 ? NOBODY : cause - first * 4;
-    };
+  /** All that has been told so far. */
+  chronicle(): Chronicle {
+    const { nodes, clients, now: end, failureCause, packets, operations, states, calls, spans, moments } = this;
     return {
-      nodes, clients, end, detailFrom, states, spans, moments, failureCause: cut(this.failureCause),
+      nodes, clients, end, failureCause, operations, states, calls, spans, moments, detailFrom: 0,
       texts: this.texts.all,
-      packets: packets.slice(firstPacket).map((row): PacketRow => [
-        row[0], row[1], row[2], row[3], row[4], row[5], cut(row[6]), row[7],
-      ]),
-      operations: this.operations.slice(firstOperation).map((row): OperationRow => [
-        row[0], row[1], row[2], row[3], cut(row[4]), row[5],
-      ]),
-      calls: calls.map((row): CallRow => [row[0], row[1], row[2], row[3], row[4], row[5], cut(row[6]), row[7], row[8]]),
+      // That one has arrived where nobody ran is never told.
+      packets: packets.map((row): PacketRow => {
+        const [sentAt, delay, from, to, fate, ...rest] = row;
+        return [sentAt, delay, from, to, fate === UNDER_WAY && sentAt + delay < end ? UNHEARD : fate, ...rest];
+      }),
     };
   }
 
@@ -116,8 +106,7 @@ export class Chronicler {
       case "ClientStarted":
         return this.note("clientStarted", happening.client, `${happening.application} starts`);
       case "ClientDied":
-        this.laneOf(happening.client).calls.clear();
-        return this.note("clientDeath", happening.client, `${happening.application} dies`);
+        return this.clientDied(happening.client, happening.application);
       case "ClientStepped":
         this.clientStepped(happening.client, happening.application, happening.input, happening.effects);
         this.lastCause = this.laneOf(happening.client).cause;
@@ -161,6 +150,12 @@ export class Chronicler {
   }
 
   private note(kind: string, lane: NodeId | Address | null, text: string): void {
+    if (kind === "mark" || kind === "news") {
+      const name = `${lane} ${text}`;
+      const isRepeated = this.now < (this.noted.get(name) ?? -REPEATED_US) + REPEATED_US;
+      this.noted.set(name, this.now);
+      if (isRepeated) return;
+    }
     this.moments.push({ kind, at: this.now, lane: lane === null ? null : this.addressOf(lane), text });
   }
 
@@ -237,6 +232,9 @@ export class Chronicler {
         case "ConfigurationChanged":
           this.note("news", node, wording.wordsOfConfiguration(effect.configuration, effect.isCommitted));
           break;
+        case "Reject":
+          this.note("news", node, `refuses what ${effect.from} says: ${effect.reason}`);
+          break;
         default:
           this.note("news", node, describeEffect(effect));
       }
@@ -263,6 +261,17 @@ export class Chronicler {
   }
 
   // Clients.
+
+  private clientDied(client: Address, application: string): void {
+    const { calls } = this.laneOf(client);
+    for (const row of calls.values()) {
+      const call = this.calls[row]!;
+      call[1] = this.now - call[0];
+      call[8] = this.texts.place("its application died before");
+    }
+    calls.clear();
+    this.note("clientDeath", client, `${application} dies`);
+  }
 
   private clientStepped(
     client: Address, application: string, input: ClientInput, effects: readonly ClientEffect[],
@@ -293,14 +302,14 @@ export class Chronicler {
   // The network.
 
   private sent(packet: Packet, fate: PacketFate, due: number): void {
-    const { from, to, bytes, copy } = packet;
+    const { from, to, bytes, copy, isBroken } = packet;
     // Nobody says that a reset has come.
-    const code = fate !== "sent" ? FATES.indexOf(fate) : bytes === null ? ARRIVED : UNDER_WAY;
+    const code = fate !== "sent" ? FATES.indexOf(fate) : isBroken ? BROKEN : bytes === null ? ARRIVED : UNDER_WAY;
     const text = this.texts.place(this.wordsOf(packet));
     if (fate === "sent" && bytes !== null) this.underWay.set(packet, this.packets.length);
-    // Resets are sent by operating systems, when a process is gone.
-    const cause = bytes === null ? NOBODY : this.laneOf(from).cause;
-    this.packets.push([this.now, due - this.now, from, to, code, copy ? 1 : 0, cause, text]);
+    // Resets are sent by operating systems, when a process is gone; replays by nobody.
+    const cause = bytes === null || copy === "replay" ? NOBODY : this.laneOf(from).cause;
+    this.packets.push([this.now, due - this.now, from, to, code, copy === null ? 0 : 1, cause, text]);
   }
 
   private wordsOf({ from, to, bytes }: Packet): string {

@@ -4,8 +4,9 @@
  * its address: nodes first. A *text* is a place in `texts`.
  */
 
-export const FATES = ["underWay", "arrived", "unheard", "lost", "cut"] as const;
-/** underWay: when the run ended. unheard: nobody ran where it arrived, or nobody waited for it any more. */
+export const FATES = ["underWay", "arrived", "unheard", "lost", "cut", "broken"] as const;
+/** underWay: when the run ended. unheard: nobody ran where it arrived, or nobody waited for it any more.
+ * broken: changed on its way, which the receiver found. */
 export type Fate = (typeof FATES)[number];
 
 export const ROLES = ["down", "starting", "follower", "preCandidate", "candidate", "leader"] as const;
@@ -57,7 +58,7 @@ export type StateRow = [
 
 export type CallRow = [
   calledAt: number,
-  /** Until it returned; -1: it did not. */
+  /** Until it returned, or its application died; -1: neither has happened. */
   duration: number,
   client: number,
   /** The application's name. */

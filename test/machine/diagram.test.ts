@@ -57,7 +57,7 @@ async function writeFailure(path: string): Promise<void> {
   const result = new Run(drawPlan(FAILING_SEED), environment).execute();
   expect(result.failure).toMatchObject({ oracle: "durable-promise" });
   const template = readFileSync(join(ROOT, "dist/diagram/page.html"), "utf8");
-  writeFileSync(path, diagramPage(template, aboutResult(result, "0.1.0", "model"), chronicler.chronicle(60_000)));
+  writeFileSync(path, diagramPage(template, aboutResult(result, "0.1.0", "model"), chronicler.chronicle()));
 }
 
 beforeAll(async () => {
