@@ -125,6 +125,7 @@ export class DurableNode {
       this.readOwner(disk);
       this.readTerm(disk);
       const records = this.log.directorySynced(disk);
+      this.snapshots.directorySynced(disk);
       const found = this.owner === null ? null : this.snapshots.read(this.owner, disk);
       const isLess = (found?.entry.index ?? 0) < (this.snapshot?.entry.index ?? 0);
       // A manifest that has been damaged since was there all the same.

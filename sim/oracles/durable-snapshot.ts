@@ -7,7 +7,8 @@ import type { Configuration } from "../../core/raft/configuration.ts";
 import type { Owner } from "../../core/storage/block.ts";
 import { decodeManifest, MANIFEST_FILE } from "../../core/storage/manifest.ts";
 import {
-  decodePageDirectory, decodePageFileHeader, PAGE_FILE_HEADER_SIZE, pageFileName, type PageFileHeader, pagesAtOf,
+  decodePageDirectory, decodePageFileHeader, isPageFile, PAGE_FILE_HEADER_SIZE, pageFileName, type PageFileHeader,
+  pagesAtOf,
 } from "../../core/storage/page-file.ts";
 import type { EntryId } from "../../core/types.ts";
 import type { DurableDisk } from "./boundary.ts";
@@ -20,12 +21,21 @@ export interface DurableSnapshot {
 export class SnapshotReader {
   /** The checksums of files that were once seen whole. */
   private readonly whole = new Set<number>();
+  /** The files of pages that are durably there, under their names. */
+  private named: ReadonlySet<string> = new Set();
 
   /** A file has been synced, under whichever name it has so far. */
   fileSynced(file: string, disk: DurableDisk): void {
     const bytes = disk.durable(file);
     const header = bytes === null ? null : headerOf(file, bytes);
     if (bytes !== null && header !== null && isWhole(file, header, bytes)) this.whole.add(header.checksum);
+  }
+
+  /** Files have come, or gone: those that have come are looked at before anything can befall them. */
+  directorySynced(disk: DurableDisk): void {
+    const named = disk.listDurable().filter(isPageFile);
+    for (const name of named) if (!this.named.has(name)) this.fileSynced(name, disk);
+    this.named = new Set(named);
   }
 
   /** null: there is none, or it lacks something. */
