@@ -138,6 +138,7 @@ export class Run {
   /** @param since what has happened before; `mayStandStill`: there is nothing wrong with it if nobody serves */
   private serve(since: string, mayStandStill: () => boolean = () => false): void {
     this.cluster.tell({ type: "Phase", name: since });
+    this.workload.measure();
     const { counts } = this.workload;
     const before = counts.committed;
     const end = this.cluster.now + this.plan.serveBoundMs * US_PER_MS;

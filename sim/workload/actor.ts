@@ -27,6 +27,8 @@ export interface Shared {
   readonly history: History;
   readonly options: WorkloadOptions;
   readonly counts: WorkloadCounts;
+  /** Whether single tasks may be left out. What is asked once faults have stopped is a measure, and stays. */
+  mayLeaveOut: boolean;
   /** Items that are surely there, newest last. */
   readonly knownItems: number[];
   /** The number last given to an item, a list value or a transfer: they are never used twice. */

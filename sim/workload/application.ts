@@ -81,8 +81,9 @@ export class ActorApplication implements Application {
     for (const place of this.places) {
       if (place.wakeAt === null || place.wakeAt > now || place.stopped) continue;
       place.wakeAt = null;
-      if (place.task !== null || !place.actor.random.isLeftOut) this.proceed(now, place);
-      else this.think(now, place);
+      const isLeftOut = place.task === null && place.actor.random.isLeftOut && this.shared.mayLeaveOut;
+      if (isLeftOut) this.think(now, place);
+      else this.proceed(now, place);
     }
   }
 
@@ -90,7 +91,7 @@ export class ActorApplication implements Application {
     const { actor } = place;
     if (place.task === null) {
       const task = drawTask(actor.random, this.shared.options.weights);
-      actor.random.happened(() => `${this.name} begins ${task}`);
+      if (this.shared.mayLeaveOut) actor.random.happened(() => `${this.name} begins ${task}`);
       place.task = startTask(task, actor);
     }
     this.advance(now, place, NO_RESULT);

@@ -17,8 +17,13 @@ export class Workload {
   constructor(chance: Chance, options: WorkloadOptions = drawWorkloadOptions(chance.stream("options").next())) {
     this.options = options;
     this.shared = {
-      chance, options, history: this.history, counts: this.counts, knownItems: [], lastUnique: 0,
+      chance, options, history: this.history, counts: this.counts, knownItems: [], lastUnique: 0, mayLeaveOut: true,
     };
+  }
+
+  /** From now on applications are there to see whether the cluster serves. */
+  measure(): void {
+    this.shared.mayLeaveOut = false;
   }
 
   /** A new application; names are unique within a run. */
