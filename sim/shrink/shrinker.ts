@@ -12,10 +12,9 @@
  * The hard idea: what occurred is known only once it has. Each run that still fails says anew what occurred in it, and
  * what did not is dropped without a run of its own.
  */
-import { drawPlan } from "../plan.ts";
 import { classOf, joinOccurrences, type Kept, keepOnly } from "./kept.ts";
-import { changePlan, type PlanChanges, smallerPlans } from "./plan-change.ts";
-import type { Trace } from "./trace.ts";
+import { type PlanChanges, smallerPlans } from "./plan-change.ts";
+import { planOf, type Trace } from "./trace.ts";
 import { isSameFailure, type Verdict } from "./verdict.ts";
 
 /** A run to try. */
@@ -61,18 +60,18 @@ export class Shrinker {
   *search(): Search {
     if (this.smallest.trace.kept === null) {
       yield* this.tryPageModel();
-      yield* this.shrinkPlan("all at large");
+      yield* this.shrinkPlan("costly");
       yield* this.leaveOutClasses();
     }
     // What stands is kept by its addresses from now on.
     yield* this.attempt({ ...this.best.trace }, new Set(), "what occurred");
-    yield* this.shrinkPlan("what occurred");
+    yield* this.shrinkPlan("costly");
     yield* this.leaveOutStreams();
     let size = Infinity;
     while (this.occurrences.length < size) {
       size = this.occurrences.length;
       yield* this.leaveOutSingles();
-      yield* this.shrinkPlan("what is left");
+      yield* this.shrinkPlan("all");
     }
     this.isMinimal = true;
   }
@@ -85,10 +84,15 @@ export class Shrinker {
   private *attempt(trace: Trace, without: ReadonlySet<string>, step: string): Search<boolean> {
     const endsAt = Math.ceil(this.smallest.verdict.at * 1.1) + PATIENCE_US;
     const verdict = yield { trace, without, endsAt, step };
-    if (!isSameFailure(this.smallest.verdict, verdict)) return false;
+    if (!isSameFailure(this.smallest.verdict, verdict) || this.hasGrown(verdict)) return false;
     this.smallest = { trace, verdict };
     this.without = without;
     return true;
+  }
+
+  /** With less trouble clients may do more: a smaller plan is no gain then. */
+  private hasGrown({ occurrences }: Verdict): boolean {
+    return occurrences.length > 1.2 * this.smallest.verdict.occurrences.length;
   }
 
   /** Most that fails over SQLite fails over the page model too, and many times faster. */
@@ -97,22 +101,21 @@ export class Shrinker {
     if (trace.database === "sqlite") yield* this.attempt({ ...trace, database: "model" }, this.without, "page model");
   }
 
-  private *shrinkPlan(step: string): Search {
+  private *shrinkPlan(which: "costly" | "all"): Search {
     const tried = new Set<string>();
     for (;;) {
-      const next = this.smallerPlans().find((changes) => !tried.has(JSON.stringify(changes)));
+      const next = this.smallerPlans(which).find((changes) => !tried.has(JSON.stringify(changes)));
       if (next === undefined) return;
       tried.add(JSON.stringify(next));
       const [name = ""] = Object.keys(next);
       const { trace } = this.smallest;
       const changes = { ...trace.changes, ...next };
-      yield* this.attempt({ ...trace, changes, kept: this.kept() }, this.without, `${step}: smaller ${name}`);
+      yield* this.attempt({ ...trace, changes, kept: this.kept() }, this.without, `smaller ${name}`);
     }
   }
 
-  private smallerPlans(): readonly PlanChanges[] {
-    const { seed, changes } = this.smallest.trace;
-    return smallerPlans(changePlan(drawPlan(seed), changes));
+  private smallerPlans(which: "costly" | "all"): readonly PlanChanges[] {
+    return smallerPlans(planOf(this.smallest.trace), which);
   }
 
   private *leaveOutClasses(): Search {
