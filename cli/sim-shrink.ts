@@ -48,3 +48,12 @@ export async function shrink(
   }
   return { first, shrunk: shrinker.best, runs, seconds: elapsed(), isMinimal: shrinker.isMinimal };
 }
+
+export function shrinkLine({ first, shrunk, runs, seconds, isMinimal }: Shrinking): string {
+  const { verdict } = shrunk;
+  return (
+    `FAILED ${first.oracle} events=${verdict.occurrences.length} of=${first.occurrences.length} ` +
+    `simulated=${(verdict.at / 1e6).toFixed(1)}s runs=${runs} wall=${seconds.toFixed(1)}s ` +
+    `${isMinimal ? "minimal" : "unfinished"} hash=${verdict.hash}`
+  );
+}

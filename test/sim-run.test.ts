@@ -133,9 +133,19 @@ const WRONG: readonly (readonly [string[], string])[] = [
   [["--runs", "0"], '--runs "0"'],
   [["--jobs", "1000"], '--jobs "1000"'],
   [["--database", "paper"], '--database "paper"'],
-  [["--runs", "2", "--trace"], "--trace prints one seed"],
-  [["--runs", "2", "--report", "run.html"], "--report shows one seed"],
+  [["--runs", "2", "--trace"], "--trace does not go together with --runs"],
+  [["--runs", "2", "--report", "run.html"], "--report does not go together with --runs"],
   [["--report", ""], '--report ""'],
+  [["--shrink", "--json"], "--shrink does not go together with --json"],
+  [["--replay", "x", "--seed", "1"], "--replay does not go together with --seed"],
+  [["--minutes", "1", "--runs", "2"], "--minutes does not go together with --runs"],
+  [["--lock", "check", "--database", "model"], "--lock does not go together with --database"],
+  [["--minutes", "soon"], '--minutes "soon"'],
+  [["--minutes", "0"], '--minutes "0"'],
+  [["--shard", "3/2"], '--shard "3/2"'],
+  [["--shard", "2"], '--shard "2"'],
+  [["--lock", "break"], '--lock "break"'],
+  [["extra"], "extra"],
   [["--fast"], "--fast"],
 ];
 
@@ -145,7 +155,8 @@ test.each(WRONG)("the options %j are refused with a reason", (args, reason) => {
 
 test("options have defaults, and no more jobs than seeds", () => {
   expect(parseSimOptions([], 17)).toEqual({
-    seed: 17, runs: 1, jobs: 1, database: "sqlite", json: false, trace: false, report: null,
+    seed: 17, runs: 1, minutes: null, shard: { index: 1, count: 1 }, jobs: 1, database: "sqlite", json: false,
+    trace: false, report: null, shrink: false, replay: null, out: null, lock: null,
   });
   expect(parseSimOptions(["--seed", "4", "--runs", "2", "--jobs", "8"], 0)).toMatchObject({ seed: 4, jobs: 2 });
 });
