@@ -7,8 +7,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { DatabaseKind } from "../sim/environment.ts";
 import { TraceRunner } from "./sim-trace.ts";
 
-const HEADER = `# Seeds, and the hashes of their runs: the same on every machine. A change that alters what nodes do, or what befalls
-# them, alters these; its commit says so, and has written them anew: npm run sim -- --lock write
+const HEADER = `# Seeds, and the hashes of their runs: the same on every machine. A change that alters what nodes do,
+# or what befalls them, alters these; its commit says so, and has written them anew: npm run sim -- --lock write
 `;
 const DEFAULT = ["model 1", "model 2", "model 3", "model 4", "sqlite 1", "sqlite 2"];
 

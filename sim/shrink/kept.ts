@@ -1,6 +1,7 @@
 /**
- * Which occurrences a smaller run keeps: a set of addresses (chance.ts), and its text. `network/a>b:3,7-9;nemesis/pause:2`
- * are packets 3 and 7 to 9 from a to b, and the second beat of pauses; spaces in names of streams are written as "/".
+ * Which occurrences a smaller run keeps: a set of addresses (chance.ts), and its text.
+ * `network/a>b:3,7-9;nemesis/pause:2` are packets 3 and 7 to 9 from a to b, and the second beat of pauses; spaces in
+ * names of streams are written as "/".
  */
 import type { Occurrence } from "../course.ts";
 
@@ -27,7 +28,7 @@ export function countKept(kept: Kept): number {
   return count;
 }
 
-/** The kind of a stream: its name without who takes part. "network a>b" is of "network", "c disk crash" of "disk crash". */
+/** The kind of a stream: its name without who takes part. "c disk crash" is of "disk crash". */
 export function classOf(stream: string): string {
   return stream.split(" ").filter((word) => !isSomebody(word)).join(" ");
 }

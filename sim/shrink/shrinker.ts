@@ -1,13 +1,13 @@
 /**
- * Makes a failing run smaller: proposes one run after the other, is told what each came to, and keeps the smallest that
- * still fails by the same oracle. It runs nothing itself, and knows no clock: whoever drives it stops when it likes, and
- * `best` is a trace at any time.
+ * Makes a failing run smaller: proposes one run after the other, is told what each came to, and keeps the smallest
+ * that still fails by the same oracle. It runs nothing itself, and knows no clock: whoever drives it stops when it
+ * likes, and `best` is a trace at any time.
  *
  * The steps are:
  *   1. With chance at large: a smaller plan, whole classes of trouble left out. Such a run has another course, which
  *      fails again where the bug is common; it is short then, and so are all that follow.
- *   2. From then on only what occurred until the failure is kept, by its addresses. Leave out more and more of it: whole
- *      streams, halves, quarters, single occurrences (delta debugging), until no single one can be left out.
+ *   2. From then on only what occurred until the failure is kept, by its addresses. Leave out more and more of it:
+ *      whole streams, halves, quarters, single occurrences (delta debugging), until no single one can be left out.
  *
  * The hard idea: what occurred is known only once it has. Each run that still fails says anew what occurred in it, and
  * what did not is dropped without a run of its own.
@@ -150,8 +150,8 @@ export class Shrinker {
   }
 
   /**
-   * Leaves out all items, halves, quarters and so on, the last first, down to single ones. `attempt` is told which would
-   * be left, and says whether it still fails then; `occurring` says what there is after that.
+   * Leaves out all items, halves, quarters and so on, the last first, down to single ones. `attempt` is told which
+   * would be left, and says whether it still fails then; `occurring` says what there is after that.
    */
   private *reduce(
     occurring: () => readonly string[], attempt: (left: readonly string[]) => Search<boolean>,

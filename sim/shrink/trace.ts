@@ -1,6 +1,6 @@
 /**
- * A trace: a run, or what was left of one when it was made smaller. It is a seed, what of the plan is otherwise, and the
- * occurrences that are kept; what is not kept takes its most ordinary course. As one line:
+ * A trace: a run, or what was left of one when it was made smaller. It is a seed, what of the plan is otherwise, and
+ * the occurrences that are kept; what is not kept takes its most ordinary course. As one line:
  *
  *     v1 database=model seed=17 nodes=3 clients=1 events=3 keep=nemesis/crashOfOne:2;network/a>b:7-8
  *
