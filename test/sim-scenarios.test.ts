@@ -1,8 +1,8 @@
 /**
  * The scenarios of test/testdata/sim: shrunk runs that once failed. Each is run again and must tell the same. One that
  * a planted bug made (`# planted: name`, planted.ts) still fails with it, and passes without. REWRITE=1 writes anew
- * what they tell: read the difference like code. Where chance is drawn otherwise than it was and a planted bug does not show
- * any more, that shrinks it anew.
+ * what they tell: read the difference like code. Where chance is drawn otherwise than it was, and a planted bug does
+ * not show any more, that shrinks it anew.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
