@@ -1,4 +1,5 @@
 /** The events that tell a run's story, in order: for the list beside the diagram, and for jumps. */
+import type { Filter } from "./filter.ts";
 import { type Category, categoryOf } from "./icons.ts";
 import { inWords } from "./kinds.ts";
 import { isCut } from "./lanes.ts";
@@ -17,8 +18,33 @@ export interface StoryEvent {
 
 export const CATEGORY_NAMES: Readonly<Record<Category, string>> = {
   failure: "failure", phase: "phases", election: "elections", crash: "crashes", network: "cuts", disk: "disks",
-  operator: "operators", news: "news", client: "clients", mark: "marks",
+  operator: "operators", news: "news", client: "clients", mark: "marks", match: "found",
 };
+
+/** How many of the packets and calls that were looked for are listed. */
+const MAX_FOUND = 3000;
+const STEPS_OF_AN_ENTRY = [["lastIndex", "has"], ["commitIndex", "commits"], ["lastApplied", "applies"]] as const;
+
+/** What was looked for, and when each node had, and knew to be committed, the entry that was. */
+export function foundOf(model: Model, filter: Filter): StoryEvent[] {
+  const links = [...model.packets, ...model.calls].filter((link) => filter.finds(link)).slice(0, MAX_FOUND);
+  const found = links.map((link): StoryEvent => {
+    const lane = link.type === "packet" ? link.from : link.lane;
+    const whither = link.type === "packet" ? `→ ${model.lanes[link.to]} ` : "";
+    return { at: link.at, category: "match", lane, text: `${whither}${link.text}`, target: { type: "link", link } };
+  });
+  const { index } = filter;
+  if (index === null) return found;
+  for (const [lane, states] of model.states.entries()) {
+    for (const [name, text] of STEPS_OF_AN_ENTRY) {
+      const first = states.find((state) => state[name] >= index);
+      if (first === undefined) continue;
+      const target: Target = { type: "node", node: lane, at: first.at };
+      found.push({ at: first.at, category: "match", lane, text: `${text} entry ${index}`, target });
+    }
+  }
+  return found;
+}
 
 export function storyOf(model: Model): StoryEvent[] {
   const story: StoryEvent[] = model.moments.map((moment): StoryEvent => {

@@ -28,6 +28,11 @@ export class Filter {
     return this.query !== null;
   }
 
+  /** The entry that is looked for; null: something else is, or nothing. */
+  get index(): number | null {
+    return this.query?.type === "index" ? this.query.index : null;
+  }
+
   shows(packet: Packet): boolean {
     if (this.hiddenKinds.has(packet.kind)) return false;
     if (this.hiddenLanes.has(packet.from) || this.hiddenLanes.has(packet.to)) return false;

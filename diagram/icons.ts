@@ -10,7 +10,8 @@ export const DAMAGE_KINDS: ReadonlySet<string> = new Set([
 
 /** What belongs to what: for filters, jumps and the list. */
 export type Category =
-  "failure" | "phase" | "election" | "crash" | "network" | "disk" | "operator" | "news" | "client" | "mark";
+  "failure" | "phase" | "election" | "crash" | "network" | "disk" | "operator" | "news" | "client" | "mark"
+  | "match";
 
 export function categoryOf({ kind }: Moment): Category {
   switch (kind) {

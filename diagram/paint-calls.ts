@@ -63,9 +63,11 @@ function paintCall(pen: Pen, scene: Scene, call: Call): void {
       hatch(pen, left, top, width, height, colour, 4);
       pen.strokeRect(left + 0.5, top + 0.5, Math.max(1, width - 1), height - 1);
   }
-  if (width < 60) return;
+  const from = Math.max(left, scene.viewport.left);
+  const visible = left + width - from;
+  if (visible < 60) return;
   pen.font = "8px system-ui";
   const isFilled = call.outcome === "ok" && isWrite(call);
   const ink = isFilled ? (theme.isDark ? "#08120e" : "#ffffff") : theme.text;
-  write(pen, fit(pen, call.text, width - 6), Math.max(left, scene.viewport.left) + 3, top + height - 0.5, ink, 7.5);
+  write(pen, fit(pen, call.text, visible - 6), from + 3, top + height - 0.5, ink, 7.5);
 }

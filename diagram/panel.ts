@@ -1,10 +1,11 @@
 /** The panel on the right: what is pinned with its causes and effects, and below it the story of the run as a list. */
 import { detailsOf, lineOfLink } from "./details.ts";
 import { chip, type Chip, element, find } from "./elements.ts";
-import { CATEGORY_NAMES, type StoryEvent } from "./events.ts";
+import { CATEGORY_NAMES, foundOf, type StoryEvent } from "./events.ts";
 import type { Category } from "./icons.ts";
 import { countUntil, type Link } from "./model.ts";
 import type { Scene } from "./scene.ts";
+import type { Target } from "./selection.ts";
 import { formatTime } from "./viewport.ts";
 
 const ROW_HEIGHT = 21;
@@ -18,6 +19,8 @@ export class Panel {
   private readonly list = find("story");
   private readonly chips: readonly Chip[];
   private shown: readonly StoryEvent[] = [];
+  /** What the panel tells of. */
+  private inspected: Target | null = null;
   /** Told when an event, or a link, is chosen. */
   onChoose: (event: StoryEvent) => void = () => undefined;
   onChooseLink: (link: Link) => void = () => undefined;
@@ -37,11 +40,15 @@ export class Panel {
 
   /** After another filter. */
   filter(): void {
-    const { filter } = this.scene;
-    this.shown = this.story.filter(({ category, lane, text }) => {
+    const { filter, model } = this.scene;
+    const isSearching = filter.isSearching;
+    const story = this.story.filter(({ category, lane, text }) => {
       if (category === "failure") return true;
-      return !this.hidden.has(category) && (lane === null || filter.showsLane(lane)) && filter.findsText(text);
+      const isWanted = isSearching || !this.hidden.has(category);
+      return isWanted && (lane === null || filter.showsLane(lane)) && filter.findsText(text);
     });
+    const found = isSearching ? foundOf(model, filter) : [];
+    this.shown = [...story, ...found].sort((a, b) => a.at - b.at);
     for (const one of this.chips) one.show();
     this.list.replaceChildren(element("div", "spacer"));
     (this.list.firstElementChild as HTMLElement).style.height = `${this.shown.length * ROW_HEIGHT}px`;
@@ -62,6 +69,8 @@ export class Panel {
     const { selection, model } = this.scene;
     const box = find("inspector");
     const { pinned } = selection;
+    if (pinned === this.inspected) return;
+    this.inspected = pinned;
     box.replaceChildren();
     box.hidden = pinned === null;
     if (pinned === null) return;
@@ -73,9 +82,12 @@ export class Panel {
       row.append(value);
       if (value !== "") box.append(row);
     }
-    if (pinned.type !== "link") return;
-    this.appendLinks(box, "caused by, the last first", model.causesOf(pinned.link));
-    this.appendLinks(box, "led to", model.effectsOf(pinned.link));
+    if (pinned.type === "link") {
+      this.appendLinks(box, "caused by, the last first", model.causesOf(pinned.link));
+      this.appendLinks(box, "led to", model.effectsOf(pinned.link));
+    }
+    // The list has another height now.
+    this.follow();
   }
 
   private appendLinks(box: HTMLElement, title: string, links: readonly Link[]): void {

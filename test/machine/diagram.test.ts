@@ -221,6 +221,7 @@ test("jumps, search, play and the story move the playhead", async () => {
   await page.locator("[data-jump=election]").click();
   expect(await playhead()).toBe(await read("story.find(({ text }) => text.startsWith('leads')).at"));
   await page.locator("#search").fill("#2");
+  expect(await page.locator("#story .event.match", { hasText: "commits entry 2" }).count()).toBeGreaterThan(0);
   await page.keyboard.press("Enter");
   await settle();
   expect(await read("scene.selection.pinned.link.text")).toMatch(/[/=]2\b/);
