@@ -198,6 +198,20 @@ test("what waits comes between the segments that a compaction drops", () => {
   expect(run.segments[0]).not.toBe(before);
 });
 
+test("a segment in which no entry stands is dropped with the one before", () => {
+  const run = bootstrapped({ ...OPTIONS, rarely: (course) => course === "rollsEarly" });
+  for (let index = 1; index <= 3; index++) appendOne(run, index);
+  // A truncation that keeps all, in a segment of its own.
+  run.persist(order(4, { truncateTo: id(1, 3).index })).settle();
+  run.persist(order(5, { entries: [entry(1, 4, PAYLOAD)] })).settle();
+  const before = run.segments.indexOf("log-0000000006");
+  expect(before, "a segment for each, the first of all empty").toBeGreaterThan(3);
+  store(run, 3);
+  run.compact(1, 3).settle();
+  expect(run.segments[0]).toBe("log-0000000006");
+  expect(run.storage.state?.base).toEqual(id(1, 3));
+});
+
 test("while a dropped segment is about to be ready, none is prepared beside it", () => {
   const run = bootstrapped();
   for (let index = 1; index <= 4; index++) appendOne(run, index);

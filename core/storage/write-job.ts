@@ -98,7 +98,7 @@ export function* stepsOf(job: Job, { files, limits, reception }: JobFiles): Disk
 
 function* compact(files: OpenFiles, through: EntryId, limits: StorageLimits): DiskProcedure<Refused | null> {
   const { log, pages } = files;
-  if (through.index <= log.entries.base.index) return null;
+  if (!log.isDroppable(through.index)) return null;
   invariant(log.entries.holds(through), "only entries of the log are compacted");
   const snapshot = pages.snapshot?.entry.index ?? 0;
   invariant(through.index <= snapshot, "only what the stored snapshot has is compacted");
