@@ -133,6 +133,8 @@ async function shrinkOne(options: SimOptions, given: Trace): Promise<number> {
 
 /** Beside the scenario: the same as a diagram. */
 async function drawShrunk(trace: Trace, path: string, options: SimOptions): Promise<void> {
+  // A copy of the code in which a mutant is planted has no page to draw on.
+  if (!existsSync(new URL("../diagram/page.html", import.meta.url))) return;
   const chronicler = new Chronicler();
   const runner = new TraceRunner((database) => makeEnvironment(database, chronicler.witness));
   const { outcome } = await runner.run(trace);
