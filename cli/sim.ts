@@ -67,11 +67,15 @@ function allOf(witnesses: readonly Witness[]): Witness | null {
   };
 }
 
-function report({ report: path, database, json }: SimOptions, outcome: SeedOutcome, chronicler: Chronicler): void {
+/** `repeat`: the command that runs it once more; null: the seed's. */
+function report(
+  { report: path, database, json }: SimOptions, outcome: SeedOutcome, chronicler: Chronicler,
+  repeat: string | null = null,
+): void {
   if (path === null) return;
   const about = outcome.type === "crash"
-    ? aboutCrash(outcome.crash, version, database)
-    : aboutResult(outcome.result, version, database);
+    ? aboutCrash(outcome.crash, version, database, repeat)
+    : aboutResult(outcome.result, version, database, repeat);
   writeDiagram(path, about, chronicler.chronicle());
   if (!json) console.log(`the diagram is in ${path}`);
 }
@@ -125,20 +129,21 @@ async function shrinkOne(options: SimOptions, given: Trace): Promise<number> {
   }
   const { file, text } = writeScenario(options.out ?? OUT, version, given, shrinking);
   console.log(text);
-  await drawShrunk(shrinking.shrunk.trace, file.replace(/txt$/, "html"), options);
+  await drawShrunk(shrinking.shrunk.trace, file, options);
   console.log(`written to ${file}; replay: npm run sim -- --replay ${file}`);
   console.log(shrinkLine(shrinking));
   return exitOf(shrinking.shrunk.verdict);
 }
 
 /** Beside the scenario: the same as a diagram. */
-async function drawShrunk(trace: Trace, path: string, options: SimOptions): Promise<void> {
+async function drawShrunk(trace: Trace, file: string, options: SimOptions): Promise<void> {
   // A copy of the code in which a mutant is planted has no page to draw on.
   if (!existsSync(new URL("../diagram/page.html", import.meta.url))) return;
   const chronicler = new Chronicler();
   const runner = new TraceRunner((database) => makeEnvironment(database, chronicler.witness));
   const { outcome } = await runner.run(trace);
-  report({ ...options, database: trace.database, report: path }, outcome, chronicler);
+  const drawing = { ...options, database: trace.database, report: file.replace(/txt$/, "html") };
+  report(drawing, outcome, chronicler, `npm run sim -- --replay ${file}`);
 }
 
 function refuse(what: string): number {

@@ -50,11 +50,14 @@ export function aboutResult(
   };
 }
 
-export function aboutCrash(crash: Crash, version: string, database: DatabaseKind): About {
+/** `repeat` as in aboutResult. */
+export function aboutCrash(
+  crash: Crash, version: string, database: DatabaseKind, repeat: string | null = null,
+): About {
   const plan = drawPlan(crash.seed);
   return {
     seed: crash.seed, verdict: "crash", oracle: "crash", message: `during ${crash.during}: ${crash.stack}`,
-    nodes: [], index: null, repeat: repeatCommand(crash.seed, database),
+    nodes: [], index: null, repeat: repeat ?? repeatCommand(crash.seed, database),
     plan: firstLine({ plan }, version, database), measures: [], faults: [], marks: [],
   };
 }
