@@ -282,6 +282,11 @@ const OF_DAMAGE: readonly Mutant[] = [
       "    return !this.awaitsReserve && !this.files.reserve.isLent;",
       "    return !this.awaitsReserve;",
     ],
+    [
+      "core/storage/upkeep.ts",
+      "    reserve.isLent = true;\n",
+      "    reserve.isLent = true;\n    this.isRefused = false;\n",
+    ],
   ),
 ];
 
