@@ -47,7 +47,10 @@ function reserveBytes({ disk }: StorageRun): number {
 /** All that the payloads up to this index can have changed, none of it twice. */
 function store(run: StorageRun, index: number): StorageRun {
   const cut = PlainDatabase.of(2 * index, PAGE_SIZE).cut(null);
-  return run.take((storage) => storage.checkpoint(pointAt(id(1, index)), cut)).settle();
+  let steps = 0;
+  return run.take((storage) => storage.checkpoint(pointAt(id(1, index)), cut)).settle(() => {
+    if (++steps > 1000) throw new Error("a checkpoint comes to an end");
+  });
 }
 
 test("however full the disk is, a checkpoint of all that the log holds is stored", () => {
