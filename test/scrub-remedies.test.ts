@@ -127,18 +127,22 @@ test("where no segment stands ready the damaged one is left once there is room, 
   const run = resting();
   run.disk.capacity = run.disk.names.reduce((sum, file) => sum + run.disk.bytesOf(file)!.length, 0);
   run.persist(order(3, { entries: [entry(1, 5, new Uint8Array(3500))] })).settle();
-  expect(run.segments, "there is room for no other").toEqual(["log-0000000001", "log-0000000002"]);
+  // The third is a small one of the reserve's room, and the last.
   flip(run, "log-0000000002", 8192 + 20);
   ticks(run, 10);
   run.persist(order(4, { entries: [entry(1, 6)] })).settle();
-  expect(run.persisted.at(-1)).toBe(4);
-  expect(run.segments).toEqual(["log-0000000001", "log-0000000002"]);
+  flip(run, "log-0000000003", 8192 + 20);
+  ticks(run, 10);
+  expect(run.last("DamageFound")).toMatchObject({ fault: { file: "log-0000000003" } });
+  run.persist(order(5, { entries: [entry(1, 7)] })).settle();
+  expect(run.persisted.at(-1)).toBe(5);
+  expect(run.segments).toEqual(["log-0000000001", "log-0000000002", "log-0000000003"]);
   run.disk.capacity = Number.POSITIVE_INFINITY;
   // First of all what room there is is the snapshot's.
-  storeSnapshot(run, id(1, 6));
+  storeSnapshot(run, id(1, 7));
   expect(ticks(run.settle(), 4)).toContain("SnapshotWanted");
-  expect(run.last("SnapshotWanted")).toEqual({ type: "SnapshotWanted", through: 6 });
-  expect(run.segments).toContain("log-0000000003");
+  expect(run.last("SnapshotWanted")).toEqual({ type: "SnapshotWanted", through: 7 });
+  expect(run.segments).toContain("log-0000000004");
 });
 
 test("an idle node that is alone mends its log by itself, and starts again", () => {

@@ -68,6 +68,18 @@ test("a node that halts fails the run as wrong", async () => {
   expect(failure).toMatchObject({ type: "correctness", oracle: "halt" });
 });
 
+test("what a run comes to can go from one thread to another, whatever was drawn", async () => {
+  const halt: NodeEffect = { type: "Halt", reason: { type: "disk", code: "EIO", file: "log", detail: "no reason" } };
+  const runner = await withNodes(() => ({ ...inert, step: () => [halt] }));
+  const strategies = new Set<string>();
+  for (let seed = 1; seed <= 60; seed++) {
+    const result = resultOf(runner.run(seed));
+    strategies.add(result.plan.strategy.type);
+    expect(structuredClone(result)).toEqual(result);
+  }
+  expect([...strategies].sort()).toEqual(["ambush", "killWinners", "priorities", "starveDisk", "uniform"]);
+});
+
 test("nodes that never do anything fail the run as not live", async () => {
   const runner = await withNodes(() => ({ ...inert, step: () => [] }));
   const result = resultOf(runner.run(1));
