@@ -18,6 +18,7 @@ import type { RaftObservation, Violation } from "./boundary.ts";
 import type { ConfirmedRounds } from "./confirmed-rounds.ts";
 import { isQuorum } from "./quorum.ts";
 import { violation } from "./violation.ts";
+import { judgeVote } from "./vote-rule.ts";
 
 const US_PER_MS = 1000;
 
@@ -83,7 +84,8 @@ export class LeadershipOracle {
     const { message } = decoded.letter;
     this.note(now, input.from, message, course, after);
     this.rounds.heard(now, input.from, message, course.before, after);
-    return this.judgeSticky(now, node, input.from, message, course, after, effects);
+    return judgeVote(node, input.from, message, course.before, after)
+      ?? this.judgeSticky(now, node, input.from, message, course, after, effects);
   }
 
   private note(now: Instant, from: NodeId, message: PeerMessage, course: Course, after: RaftObservation): void {

@@ -12,6 +12,7 @@ export type OracleName =
   | "committed-immutable"
   | "durable-quorum"
   | "configuration"
+  | "vote"
   | "stickiness"
   | "check-quorum"
   | "transfer"
