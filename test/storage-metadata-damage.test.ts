@@ -1,9 +1,10 @@
 /** Damage to what stands on disk twice: identity and hard state. And files of another version or owner. */
 import { expect, test } from "vitest";
 import { crc32c } from "../core/checksum.ts";
+import { ownerOf } from "../core/storage/block.ts";
 import { IDENTITY_VERSION } from "../core/storage/identity-file.ts";
 import { SEGMENT_VERSION } from "../core/storage/segment-file.ts";
-import { TERM_VERSION } from "../core/storage/term-file.ts";
+import { TERM_VERSION, decodeTermFile, encodeNewTermFile } from "../core/storage/term-file.ts";
 import type { NodeId } from "../core/types.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 import {
@@ -179,4 +180,14 @@ test("the files of the versions before are refused by their number", () => {
   const log = withVersion(WHOLE["log-0000000001"]!, 0, 4096, 2);
   const { "log-0000000001": _, ...others } = WHOLE;
   expect(restarted(MemoryDisk.of({ ...others, log })).fault).toMatchObject({ type, file: "log", found: 2 });
+});
+
+test("of a slot never used one copy may be unreadable: the other says that there was nothing (seed 400059)", () => {
+  const owner = ownerOf(OF_THREE);
+  const bytes = encodeNewTermFile(owner);
+  const copies = [0, 4096, 8192, 12288];
+  const without = (...lost: readonly number[]) => decodeTermFile(bytes, owner, (offset) => !lost.includes(offset));
+  for (const lost of copies) expect(without(lost), `${lost} is lost`).toMatchObject({ ok: true });
+  expect(without(0, 4096), "whatever was there").toMatchObject({ ok: false, fault: { type: "corrupt", file: "term" } });
+  expect(without(8192, 12288), "the first slot").toMatchObject({ ok: false });
 });

@@ -29,7 +29,8 @@
  *
  * The file is created with generation 1 in place (term 0, no vote) and the other slot blank. So whenever it exists one
  * slot is intact. A slot without an intact copy is a torn write, unless a record of the log knows its generation to be
- * durable (record.ts), or it cannot be read at all, be it that the file is cut short: no torn write leaves that behind.
+ * durable (record.ts), or it cannot be read, be it that the file is cut short: no torn write leaves that behind. If one
+ * copy is blank the slot has never been used, whatever the other was.
  */
 import { invariant } from "../invariant.ts";
 import { type EntryId, type HardState, type LogIndex, NO_ENTRY, type Term } from "../types.ts";
@@ -264,7 +265,9 @@ function judgeOlder(slot: TermSlot, older: TermSlot | null, copies: readonly Cop
     return isFalling ? brokenRule(TERM_FILE, offset, "the term never falls") : null;
   }
   const unreadable = copies.find(({ isReadable }) => !isReadable);
-  if (unreadable === undefined) return null;
+  // What was made durable stands in both copies: where one of them is blank nothing was, be the other readable or not.
+  const isUnused = copies.some(({ isReadable, judged }) => isReadable && judged === null);
+  if (unreadable === undefined || isUnused) return null;
   const detail = `cannot be read, nor is there another copy: generation ${slot.generation + 1} may be lost, and a vote`;
   return corrupt(TERM_FILE, unreadable.offset, detail);
 }
