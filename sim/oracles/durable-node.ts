@@ -124,7 +124,7 @@ export class DurableNode {
     if (file === null) {
       this.readOwner(disk);
       this.readTerm(disk);
-      const records = this.log.directorySynced(disk);
+      const records = this.cutBy(this.log.directorySynced(disk));
       this.snapshots.directorySynced(disk);
       const found = this.owner === null ? null : this.snapshots.read(this.owner, disk);
       const isLess = (found?.entry.index ?? 0) < (this.snapshot?.entry.index ?? 0);
@@ -134,7 +134,15 @@ export class DurableNode {
     }
     if (file === TERM_FILE) this.readTerm(disk);
     if (isPageFile(file) || isNameless(file)) this.snapshots.fileSynced(file, disk);
-    return isSegmentFile(file) ? this.log.synced(file, disk) : [];
+    return isSegmentFile(file) ? this.cutBy(this.log.synced(file, disk)) : [];
+  }
+
+  /** What a start had to find has been cut since, durably: in what the crash had left in the cache, maybe. */
+  private cutBy(records: readonly RecordHeader[]): readonly RecordHeader[] {
+    for (const { kind, entry } of records) {
+      if (kind === "truncation" && entry.index < (this.lastBefore?.index ?? 0)) this.lastBefore = entry;
+    }
+    return records;
   }
 
   /** A process life begins: what a crash left is on the disk for good. */
