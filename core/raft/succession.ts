@@ -4,12 +4,14 @@
  *   1. Its disk has no room for proposals: it can commit nothing for its clients. Another one has room.
  *   2. Its disk has been so slow that proposals were refused for its sake, and still is: the others commit without it,
  *      so that memory alone would have to keep what it has not written. Another one's disk keeps up.
- *   3. A voter with a higher priority is there and up to date.
+ *   3. For a while it has committed nothing, and its disk is one of those that lack what is next: a follower may wait
+ *      for what the leader cannot read, and answered heartbeats alone keep it in office. Another one's disk has it.
+ *   4. A voter with a higher priority is there and up to date.
  *
  * Whoever is to take over has room and has lost nothing (Followers.mayLead). Should it not come about, proposals have
  * waited for nothing: the next try takes twice as long to come.
  */
-import { afterMs, type Instant } from "../types.ts";
+import { afterMs, type Instant, type LogIndex } from "../types.ts";
 import { isPreferred } from "./election.ts";
 import type { Followers } from "./followers.ts";
 import { bestTarget } from "./handover.ts";
@@ -20,6 +22,8 @@ import type { Progress } from "./progress.ts";
 const PREFER_AFTER_TIMEOUTS = 10;
 /** After so many heartbeats of a disk that holds proposals up. */
 const STALLED_HEARTBEATS = 4;
+/** After so many election timeouts in which nothing was committed, and its own disk has not got what is next. */
+const STUCK_TIMEOUTS = 2;
 /** Between two tries to give away what this leader cannot do, at first. */
 const RETRY_TIMEOUTS = 2;
 
@@ -32,6 +36,8 @@ export class Succession {
   /** Not before then is it tried again to give away what this leader cannot do. */
   private tryAt: Instant;
   private retryAfterMs: number;
+  /** The commit index, and when it last moved, or our own disk had whatever is next. */
+  private seen: { readonly commitIndex: LogIndex; readonly at: Instant };
 
   constructor(node: NodeState, followers: Followers) {
     const { now, options: { timing } } = node;
@@ -41,16 +47,19 @@ export class Succession {
     this.preferAt = afterMs(now, this.preferAfterMs);
     this.retryAfterMs = RETRY_TIMEOUTS * timing.electionTimeoutMs;
     this.tryAt = now;
+    this.seen = { commitIndex: node.delivery.commitIndex, at: now };
   }
 
   /** To whom leadership is to be handed over now; null: to nobody. */
   successor(): Progress | null {
     const { node, followers } = this;
-    const { now } = node;
-    if (now >= this.tryAt && (!node.hasSpace || this.isDiskStalled)) {
-      const { commitIndex } = node.delivery;
+    const { now, delivery: { commitIndex } } = node;
+    this.look();
+    const isHeldUp = !node.hasSpace || this.isDiskStalled;
+    if (now >= this.tryAt && (isHeldUp || this.isStuck)) {
+      const needed = isHeldUp ? commitIndex : commitIndex + 1;
       const keepsUp = (progress: Progress): boolean => {
-        return followers.mayLead(progress) && followers.isHeard(progress) && progress.matchIndex >= commitIndex;
+        return followers.mayLead(progress) && followers.isHeard(progress) && progress.matchIndex >= needed;
       };
       const target = bestTarget(node.configuration, followers.all, keepsUp);
       if (target !== null) {
@@ -82,5 +91,17 @@ export class Succession {
     const { node: { proposals, now, options: { timing } } } = this;
     const { heldUpSince } = proposals;
     return heldUpSince !== null && now >= afterMs(heldUpSince, STALLED_HEARTBEATS * timing.heartbeatMs);
+  }
+
+  /** Takes note of whether the commit index moves, or our own disk at least has what is next. */
+  private look(): void {
+    const { node: { now, delivery: { commitIndex }, writes, log }, seen } = this;
+    const isWanting = commitIndex < log.last.index && writes.durable.index <= commitIndex;
+    if (!isWanting || commitIndex !== seen.commitIndex) this.seen = { commitIndex, at: now };
+  }
+
+  private get isStuck(): boolean {
+    const { node: { now, options: { timing } }, seen } = this;
+    return now >= afterMs(seen.at, STUCK_TIMEOUTS * timing.electionTimeoutMs);
   }
 }
