@@ -71,6 +71,8 @@ export class PageSet {
   private current: StoredSnapshot | null;
   /** Which snapshots are read by somebody, and by how many. */
   private readonly held = new Map<StoredSnapshot, number>();
+  /** What was pinned, as often as it was. Two may be of one stream: who releases one lets go of what it had pinned. */
+  private readonly pinned: StoredSnapshot[] = [];
   /** The files that bear a name, by their sequence. */
   private readonly named: Set<number>;
   /** Pages that were found damaged, by the sequence of their file. */
@@ -118,12 +120,14 @@ export class PageSet {
   /** Keeps its files until it is released, as often as it was pinned. One that is gone stays so. */
   pin(snapshot: SnapshotId): void {
     const stored = this.find(snapshot);
-    if (stored !== null) this.hold(stored);
+    if (stored === null) return;
+    this.hold(stored);
+    this.pinned.push(stored);
   }
 
   release(snapshot: SnapshotId): void {
-    const stored = [...this.held.keys()].find(({ id }) => isSameStream(id, snapshot));
-    if (stored !== undefined) this.letGo(stored);
+    const at = this.pinned.findIndex(({ id }) => isSameStream(id, snapshot));
+    if (at >= 0) this.letGo(this.pinned.splice(at, 1)[0]!);
   }
 
   hold(stored: StoredSnapshot): void {

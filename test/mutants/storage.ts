@@ -228,8 +228,8 @@ const OF_SNAPSHOTS: readonly Mutant[] = [
       + "merges files (W10)",
     [
       "core/storage/page-set.ts",
-      "    if (stored !== null) this.hold(stored);",
-      "    if (stored !== null && stored === null) this.hold(stored);",
+      "    this.hold(stored);\n    this.pinned.push(stored);\n",
+      "",
     ],
   ),
 ];
