@@ -116,3 +116,15 @@ test("what a later life tells of a changed state is held against that life", () 
   step(5, 50);
   expect(changed.isFlipped(A)).toBe(false);
 });
+
+test("a changed state that came to no comparison is left out at the end, one that did is not (seed 500052)", () => {
+  const play3 = (last: number): Violation | null => {
+    const judge = oracle();
+    expect(play([[A, 5, 50], [B, 5, 50]], judge)).toBeNull();
+    judge.oracle.flipped(B);
+    expect(play([[A, last, 90], [B, last, 91]], judge)).toBeNull();
+    return judge.oracle.finished([end(A, last, 90, [1]), end(B, last, 91, [2])], reader("ok"));
+  };
+  expect(play3(7)).toBeNull();
+  expect(play3(8)?.oracle).toBe("checksum");
+});
